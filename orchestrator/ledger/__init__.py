@@ -1,0 +1,1 @@
+"""Failures, incidents, releases, attempts and commands, in SQL."""

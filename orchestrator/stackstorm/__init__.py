@@ -1,0 +1,1 @@
+"""StackStorm: the client, and the embedded one for development."""

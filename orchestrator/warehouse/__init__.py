@@ -1,0 +1,1 @@
+"""The warehouse schema, its loader and its queries."""
