@@ -13,7 +13,7 @@ import orjson
 TASK_FAILED: Final = "redrive.task.failed.v1"
 TASK_OUTCOMES: Final = "redrive.task.outcomes.v1"
 ATTEMPT_ENDED: Final = "redrive.attempt.ended.v1"
-LLM_CALLED: Final = "redrive.llm.called.v1"
+LLM_CALL: Final = "redrive.llm.call.v1"
 INCIDENT_OPENED: Final = "redrive.incident.opened.v1"
 INCIDENT_PLANNED: Final = "redrive.incident.planned.v1"
 INCIDENT_CLOSED: Final = "redrive.incident.closed.v1"
