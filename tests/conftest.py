@@ -1,0 +1,33 @@
+"""Fixtures that every test may use: one place of its own on each real service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.services import own_redis_database, own_vhost, postgres_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database, `postgresql://...`, dropped afterwards."""
+    with postgres_url() as url:
+        yield url
+
+
+@pytest.fixture
+def rabbitmq() -> Iterator[str]:
+    """The URL of a fresh RabbitMQ virtual host, `amqp://...`, deleted afterwards."""
+    with own_vhost() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_db() -> Iterator[str]:
+    """The URL of an empty Redis database, `redis://...`, emptied afterwards."""
+    with own_redis_database() as url:
+        yield url
