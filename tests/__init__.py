@@ -1,1 +1,1 @@
-"""The tests: unit mirrors the code, contracts hold one suite for each port, integration and acceptance start real processes."""
+"""The tests: unit mirrors the code, contracts hold one suite for each port, the others start real processes."""

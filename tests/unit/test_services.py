@@ -42,5 +42,5 @@ def test_a_missing_service_skips_on_a_laptop_and_fails_in_ci(
     """A Redis that does not answer skips with its reason, and fails where CI is set."""
     monkeypatch.setenv("CI", ci)
     monkeypatch.setenv(services.REDIS_VARIABLE, "redis://127.0.0.1:1")
-    with pytest.raises(outcome, match="expected Redis at redis://127.0.0.1:1"):
+    with pytest.raises(outcome, match=r"expected Redis at redis://127\.0\.0\.1:1"):
         services.redis_url()

@@ -1,0 +1,1 @@
+"""Loads for Redrive: what a benchmark, a demo and a load test replay, and the programs that measure."""

@@ -1,0 +1,1 @@
+"""Sample Celery applications and the model provider they call."""

@@ -1,0 +1,1 @@
+"""Benchmarks: programs that print their figure beside a peer measured in the same run."""
