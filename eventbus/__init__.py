@@ -1,1 +1,1 @@
-"""What runs inside Celery workers: it records what fails and what it cost, and never lets a fault of its own reach a task."""
+"""What runs inside Celery workers: it records failures and costs, and never lets a fault of its own reach a task."""

@@ -1,14 +1,20 @@
-"""The one contract between the workers and the orchestrator: CloudEvents 1.0, a JSON array of them in each bus message."""
+"""The one contract of workers and orchestrator: CloudEvents 1.0, a JSON array of them in each bus message."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import resources
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 import orjson
+
+from eventbus.frozen import freeze as freeze  # noqa: PLC0414 - re-exported: of eventbus the orchestrator sees wire
+from eventbus.frozen import thaw as thaw  # noqa: PLC0414 - as freeze
 
 TASK_FAILED: Final = "redrive.task.failed.v1"
 TASK_OUTCOMES: Final = "redrive.task.outcomes.v1"
@@ -21,8 +27,25 @@ ATTEMPT_RECORDED: Final = "redrive.attempt.recorded.v1"
 RELEASE_ENDED: Final = "redrive.release.ended.v1"
 COMMAND_RECORDED: Final = "redrive.command.recorded.v1"
 
+# Every type that Redrive itself makes; each has a committed JSON Schema of its data in schemas/<type>.json.
+TYPES: Final = frozenset(
+    {
+        TASK_FAILED,
+        TASK_OUTCOMES,
+        ATTEMPT_ENDED,
+        LLM_CALL,
+        INCIDENT_OPENED,
+        INCIDENT_PLANNED,
+        INCIDENT_CLOSED,
+        ATTEMPT_RECORDED,
+        RELEASE_ENDED,
+        COMMAND_RECORDED,
+    }
+)
+
 CONTENT_TYPE: Final = "application/cloudevents-batch+json"
 ATTEMPT_HEADER: Final = "redrive-attempt"
+SPEC_VERSION: Final = "1.0"
 
 # The namespace of every id that Redrive derives from others (RFC 9562, section 5.5).
 NAMESPACE: Final = UUID("5b1c0a52-52f5-5d0a-9a51-6d7c1f0f6a10")
@@ -34,7 +57,10 @@ class WireError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One immutable CloudEvents 1.0 record, unique by (source, id); `time` carries an offset."""
+    """One immutable CloudEvents 1.0 record, unique by (source, id); `time` carries an offset.
+
+    `dataschema` of a type that Redrive makes is filled in where it is not given.
+    """
 
     id: str
     source: str
@@ -45,6 +71,23 @@ class Event:
     dataschema: str | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Name the schema of our own types."""
+        if self.dataschema is None and self.type in TYPES:
+            object.__setattr__(self, "dataschema", schema_urn(self.type))
+
+
+def schema_urn(event_type: str) -> str:
+    """Give the identifier under which the JSON Schema of a type's data is known."""
+    return f"urn:redrive:schema:{event_type}"
+
+
+def schema_text(event_type: str) -> bytes:
+    """Read the committed JSON Schema (draft 2020-12) of a type's data; raises WireError for a type that has none."""
+    if event_type not in TYPES:
+        raise WireError(f"expected one of {', '.join(sorted(TYPES))}, got {event_type!r}")
+    return resources.files("eventbus").joinpath("schemas", f"{event_type}.json").read_bytes()
+
 
 def failure_id(task_id: str, retries: int, attempt_id: str | None) -> UUID:
     """Name one run of a task: the same run seen twice, from child and parent, has the same id."""
@@ -52,32 +95,47 @@ def failure_id(task_id: str, retries: int, attempt_id: str | None) -> UUID:
 
 
 def to_mapping(event: Event) -> dict[str, Any]:
-    """Give the structured JSON form of an event (CloudEvents JSON format 1.0, section 3)."""
+    """Give the structured JSON form of an event (CloudEvents JSON format 1.0, section 3).
+
+    Raises WireError naming the field that CloudEvents or JSON can't hold.
+    """
     envelope: dict[str, Any] = {
-        "specversion": "1.0",
+        "specversion": SPEC_VERSION,
         "id": event.id,
         "source": event.source,
         "type": event.type,
         "time": event.time.isoformat(),
         "datacontenttype": "application/json",
-        **event.extensions,
-        "data": dict(event.data),
+        "data": event.data,
     }
     if event.subject is not None:
         envelope["subject"] = event.subject
     if event.dataschema is not None:
         envelope["dataschema"] = event.dataschema
-    return envelope
+    if clash := event.extensions.keys() & _KNOWN:
+        raise WireError(f"expected extensions beside the context attributes, got {sorted(clash)} again")
+    envelope |= event.extensions
+    _check_envelope(envelope, event.time)
+    _check_finite(event.data, "data")
+    return envelope | {"data": dict(event.data)}
 
 
 def encode_one(event: Event) -> bytes:
-    """Encode one event in structured mode."""
-    return orjson.dumps(to_mapping(event))
+    """Encode one event in structured mode; raises WireError like `to_mapping`."""
+    try:
+        return orjson.dumps(to_mapping(event))
+    except TypeError as error:
+        raise WireError(f"expected data that JSON can hold in an event of {event.type}, got: {error}") from error
 
 
 def encode(events: Sequence[Event]) -> bytes:
-    """Encode a batch of events as one bus message body."""
-    return orjson.dumps([to_mapping(event) for event in events])
+    """Encode a batch of events as one bus message body; raises WireError like `encode_one`."""
+    return join([encode_one(event) for event in events])
+
+
+def join(encoded: Sequence[bytes]) -> bytes:
+    """Make one bus message body of events that are encoded already."""
+    return b"[" + b",".join(encoded) + b"]"
 
 
 def decode(body: bytes) -> list[Event]:
@@ -94,20 +152,67 @@ def decode(body: bytes) -> list[Event]:
 _KNOWN: Final = frozenset(
     {"specversion", "id", "source", "type", "time", "datacontenttype", "data", "subject", "dataschema"}
 )
+_EXTENSION_NAME: Final = re.compile(r"[a-z0-9]+")
 
 
 def from_mapping(envelope: Mapping[str, Any]) -> Event:
     """Read the structured JSON form of one event; raises WireError naming the field that is wrong."""
+    if not isinstance(envelope, Mapping):
+        raise WireError(f"expected a CloudEvents record as a JSON object, got {type(envelope).__name__}")
+    time = _read_time(envelope.get("time"))
+    _check_envelope(envelope, time)
+    return Event(
+        id=envelope["id"],
+        source=envelope["source"],
+        type=envelope["type"],
+        time=time,
+        data=envelope["data"],
+        subject=envelope.get("subject"),
+        dataschema=envelope.get("dataschema"),
+        extensions={key: value for key, value in envelope.items() if key not in _KNOWN},
+    )
+
+
+def _read_time(value: object) -> datetime:
     try:
-        return Event(
-            id=envelope["id"],
-            source=envelope["source"],
-            type=envelope["type"],
-            time=datetime.fromisoformat(envelope["time"]),
-            data=envelope["data"],
-            subject=envelope.get("subject"),
-            dataschema=envelope.get("dataschema"),
-            extensions={key: value for key, value in envelope.items() if key not in _KNOWN},
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise WireError(f"expected a CloudEvents 1.0 record, got one with a missing or malformed field: {error}") from error
+        return datetime.fromisoformat(value)  # type: ignore[arg-type]  # what is no text is refused on the next line
+    except (TypeError, ValueError) as error:
+        raise WireError(f"expected `time` as RFC 3339 with an offset, got {value!r}") from error
+
+
+def _check_envelope(envelope: Mapping[str, Any], time: datetime) -> None:
+    """Refuse what CloudEvents 1.0 forbids (section 3, context attributes) and data that is no JSON object."""
+    if envelope.get("specversion") != SPEC_VERSION:
+        raise WireError(f"expected `specversion` '{SPEC_VERSION}', got {envelope.get('specversion')!r}")
+    for name in ("id", "source", "type"):
+        _expect_text(name, envelope.get(name))
+    for name in ("subject", "dataschema"):
+        if envelope.get(name) is not None:
+            _expect_text(name, envelope[name])
+    if time.tzinfo is None:
+        raise WireError(f"expected `time` with an offset from UTC, got {time.isoformat()!r}")
+    if envelope.get("datacontenttype", "application/json") != "application/json":
+        raise WireError(f"expected `datacontenttype` 'application/json', got {envelope['datacontenttype']!r}")
+    if not isinstance(envelope.get("data"), Mapping):
+        raise WireError(f"expected `data` as a JSON object, got {type(envelope.get('data')).__name__}")
+    for name in envelope.keys() - _KNOWN:
+        if not isinstance(name, str) or not _EXTENSION_NAME.fullmatch(name):
+            raise WireError(f"expected an extension's name of a-z and 0-9 only, got {name!r}")
+
+
+def _expect_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise WireError(f"expected `{name}` as text that is not empty, got {value!r}")
+
+
+def _check_finite(value: object, path: str) -> None:
+    """Refuse NaN and Infinity, which the JSON encoder would silently turn into null."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise WireError(f"expected a finite number in `{path}`, got {value}")
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            _check_finite(each, f"{path}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            _check_finite(each, f"{path}[{index}]")
