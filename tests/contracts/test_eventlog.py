@@ -1,0 +1,159 @@
+"""What every event log must do, on memory, SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from eventbus.wire import LLM_CALL, TASK_FAILED, TASK_OUTCOMES
+from orchestrator.domain.errors import StaleEpoch
+from orchestrator.domain.events import Appended, Lane, Price, PricingStatus, SinkCounts
+from orchestrator.eventlog.memory import MemoryEventLog
+from orchestrator.eventlog.schema import migrate
+from orchestrator.eventlog.sql import SqlEventLog
+from tests.events import NOON, event, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from orchestrator.domain.ports import EventLog
+
+COSTS = frozenset({LLM_CALL})
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog]:
+    """Give an empty log of each kind."""
+    if request.param == "memory":
+        yield MemoryEventLog()
+        return
+    sqlite = f"sqlite:///{tmp_path}/events.sqlite"
+    url = sqlite if request.param == "sqlite" else request.getfixturevalue("postgres")
+    migrate(url)
+    made = SqlEventLog(url)
+    yield made
+    made.close()
+
+
+def test_a_record_comes_back_as_it_was_accepted(log: EventLog) -> None:
+    """Bytes, ids, the moment and the price survive the store unchanged."""
+    price = Price(PricingStatus.PRICED, Decimal("0.0000000001"), "v1")
+    given = [record(price=price), record(event(TASK_FAILED, {"task": "naïve\n"}, "not-a-uuid"))]
+    assert log.append(given) == Appended(new=2, duplicate=0)
+    assert [stored.record for stored in log.read(Lane.PRIORITY, 0, 10)] == given
+
+
+def test_a_time_keeps_its_moment_whatever_its_offset(log: EventLog) -> None:
+    """An event stamped in another time zone is stored at the same instant."""
+    there = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    made = event()
+    log.append([record(type(made)(made.id, made.source, made.type, there, made.data))])
+    assert log.read(Lane.PRIORITY, 0, 1)[0].record.time == NOON
+
+
+def test_an_event_is_in_the_log_once(log: EventLog) -> None:
+    """The same event again, in a later batch or within one, is counted and changes nothing."""
+    one, two = record(), record()
+    assert log.append([one, two, one]) == Appended(new=2, duplicate=1)
+    assert log.append([two]) == Appended(new=0, duplicate=1)
+    assert [stored.record.key for stored in log.read(Lane.PRIORITY, 0, 10)] == [one.key, two.key]
+
+
+def test_nothing_is_appended_for_nothing(log: EventLog) -> None:
+    """An empty batch is no error."""
+    assert log.append([]) == Appended(new=0, duplicate=0)
+
+
+def test_lanes_are_read_apart_and_in_order(log: EventLog) -> None:
+    """A reader of one lane sees that lane alone, in the order of the log, from where it says."""
+    made = [record(event(kind)) for kind in (LLM_CALL, TASK_OUTCOMES, TASK_FAILED, TASK_OUTCOMES)]
+    log.append(made)
+    first = log.read(Lane.PRIORITY, 0, 1)
+    rest = log.read(Lane.PRIORITY, first[0].seq, 10)
+    assert [stored.record.key for stored in first + rest] == [made[0].key, made[2].key]
+    telemetry = log.read(Lane.TELEMETRY, 0, 10)
+    assert [stored.record.key for stored in telemetry] == [made[1].key, made[3].key]
+    assert telemetry[0].seq < telemetry[1].seq
+
+
+def test_a_cursor_starts_at_zero_and_never_moves_back(log: EventLog) -> None:
+    """Each (sink, lane) has a cursor of its own; an older position changes nothing."""
+    assert log.cursor("warehouse", Lane.PRIORITY) == 0
+    log.advance("warehouse", Lane.PRIORITY, 7, epoch=1, dead={})
+    log.advance("warehouse", Lane.PRIORITY, 3, epoch=1, dead={})
+    assert log.cursor("warehouse", Lane.PRIORITY) == 7
+    assert log.cursor("warehouse", Lane.TELEMETRY) == 0
+    assert log.cursor("rudderstack", Lane.PRIORITY) == 0
+
+
+def test_a_writer_of_an_older_epoch_is_refused_whole(log: EventLog) -> None:
+    """After a later epoch has written a cursor, an older one changes neither it nor the dead letters."""
+    log.append([record()])
+    log.advance("warehouse", Lane.PRIORITY, 0, epoch=3, dead={})
+    with pytest.raises(StaleEpoch):
+        log.advance("warehouse", Lane.PRIORITY, 1, epoch=2, dead={1: "no"})
+    assert log.cursor("warehouse", Lane.PRIORITY) == 0
+    assert log.dead_letters("warehouse", 10) == []
+    log.advance("warehouse", Lane.PRIORITY, 1, epoch=3, dead={})
+    assert log.cursor("warehouse", Lane.PRIORITY) == 1
+
+
+def test_dead_letters_are_kept_whole_with_their_reason(log: EventLog) -> None:
+    """A dead letter is the event as it was accepted, with the first reason, listed oldest first, per sink."""
+    made = [record() for _ in range(3)]
+    log.append(made)
+    seqs = [stored.seq for stored in log.read(Lane.PRIORITY, 0, 10)]
+    log.advance("warehouse", Lane.PRIORITY, seqs[2], epoch=1, dead={seqs[2]: "blank", seqs[0]: "NaN"})
+    log.advance("warehouse", Lane.PRIORITY, seqs[2], epoch=1, dead={seqs[0]: "again"})
+    letters = [(stored.record, why) for stored, why in log.dead_letters("warehouse", 10)]
+    assert letters == [(made[0], "NaN"), (made[2], "blank")]
+    assert len(log.dead_letters("warehouse", 1)) == 1
+    assert log.dead_letters("rudderstack", 10) == []
+
+
+def test_the_counts_add_up_at_every_step(log: EventLog) -> None:
+    """Accepted is filtered + sampled_out + routed, and routed is delivered + pending + dead: before, between, after."""
+    assert log.counts("warehouse", COSTS) == SinkCounts(0, 0, 0, 0, 0, 0, 0)
+    log.append([record(event(kind)) for kind in (LLM_CALL, TASK_OUTCOMES, LLM_CALL, TASK_FAILED, LLM_CALL)])
+    assert log.counts("warehouse", COSTS) == SinkCounts(5, 2, 0, 3, 0, 3, 0)
+    calls = [each.seq for each in log.read(Lane.PRIORITY, 0, 10) if each.record.type == LLM_CALL]
+    log.advance("warehouse", Lane.PRIORITY, calls[1], epoch=1, dead={calls[0]: "no"})
+    counts = log.counts("warehouse", COSTS)
+    assert counts == SinkCounts(5, 2, 0, 3, 1, 1, 1)
+    assert counts.adds_up
+    assert log.counts("rudderstack", {LLM_CALL, TASK_FAILED}) == SinkCounts(5, 1, 0, 4, 0, 4, 0)
+    assert log.counts("nothing", set()) == SinkCounts(5, 5, 0, 0, 0, 0, 0)
+
+
+def test_a_dead_letter_ahead_of_the_cursor_shows_in_the_sum(log: EventLog) -> None:
+    """The counts are counted apart, so a fault shows: an event both pending and dead breaks the sum."""
+    log.append([record()])
+    log.advance("warehouse", Lane.PRIORITY, 0, epoch=1, dead={log.read(Lane.PRIORITY, 0, 1)[0].seq: "too early"})
+    assert not log.counts("warehouse", COSTS).adds_up
+
+
+def test_a_reader_behind_many_writers_steps_over_nothing(log: EventLog) -> None:
+    """A cursor that follows concurrent appends sees every event exactly once."""
+    batches = [[record() for _ in range(5)] for _ in range(40)]
+    seen, after = [], 0
+    with ThreadPoolExecutor(8) as pool:
+        writers = [pool.submit(log.append, batch) for batch in batches]
+        while True:
+            finished = all(writer.done() for writer in writers)
+            batch = log.read(Lane.PRIORITY, after, 7)
+            seen += [stored.record.key for stored in batch]
+            after = batch[-1].seq if batch else after
+            if finished and not batch:
+                break
+    assert [writer.result().new for writer in writers] == [5] * 40
+    assert sorted(seen) == sorted(each.key for batch in batches for each in batch)
+
+
+def test_it_says_that_it_can_be_read(log: EventLog) -> None:
+    """A log that is there is ready."""
+    log.ready()

@@ -1,0 +1,68 @@
+"""Events as the log holds them, for tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from eventbus.wire import LLM_CALL, Event, encode_one
+from orchestrator.domain.events import NO_PRICE, EventRecord, Price, PricingStatus, StoredEvent, row_key
+from orchestrator.domain.routing import lane_of
+
+if TYPE_CHECKING:
+    from orchestrator.domain.events import Lane
+
+NOON = datetime(2025, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
+PRICED = Price(PricingStatus.PRICED, Decimal("0.0007500000"), "genai-prices 0.0.0")
+CALL = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.response.model": None,
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.input_tokens": 100,
+    "gen_ai.usage.output_tokens": 50,
+    "duration_seconds": 1.5,
+    "error": None,
+    "agent_id": "planner",
+    "workflow_execution_id": "w-1",
+    "node_id": "n-1",
+    "organization_id": "acme",
+    "user_id": None,
+    "request_id": "r-1",
+    "task_id": "t-1",
+}
+
+
+def event(event_type: str = LLM_CALL, data: dict[str, Any] | None = None, event_id: str | None = None) -> Event:
+    """Make an event; a model call unless told otherwise."""
+    return Event(
+        id=event_id or str(uuid4()),
+        source="urn:redrive:test",
+        type=event_type,
+        time=NOON,
+        data=CALL if data is None else data,
+    )
+
+
+def record(made: Event | None = None, *, lane: Lane | None = None, price: Price | None = None) -> EventRecord:
+    """Make a record of an event, a priced model call unless told otherwise."""
+    made = made or event()
+    usual = PRICED if made.type == LLM_CALL else NO_PRICE
+    return EventRecord(
+        key=row_key(made.source, made.id),
+        id=made.id,
+        source=made.source,
+        type=made.type,
+        time=made.time,
+        lane=lane or lane_of(made.type),
+        body=encode_one(made),
+        price=price or usual,
+    )
+
+
+def stored(*records: EventRecord, first: int = 1) -> list[StoredEvent]:
+    """Number records as a log would."""
+    return [StoredEvent(seq=number, record=each) for number, each in enumerate(records, start=first)]
