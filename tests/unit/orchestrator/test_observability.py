@@ -1,0 +1,113 @@
+"""Log lines are JSON with stable names and no secrets; metrics carry the names that docs promise."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from orchestrator.domain.events import SinkCounts
+from orchestrator.observability import Metrics, set_up_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Logging into a string, the root logger put back afterwards."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    set_up_logging(stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def test_a_log_line_is_one_json_object(log: io.StringIO) -> None:
+    """Outside a terminal a line is JSON with event, level, logger, time and the fields as given."""
+    structlog.get_logger("intake").info("incident.opened", incident_id="i-1", size=3)
+    line = json.loads(log.getvalue())
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "incident.opened", "level": "info", "logger": "intake", "incident_id": "i-1", "size": 3}
+
+
+def test_lines_of_other_libraries_have_the_same_shape(log: io.StringIO) -> None:
+    """What a library logs through the standard library arrives as JSON too, with its traceback as one field."""
+    error = ConnectionError("amqp://guest:hunter2@127.0.0.1:5672// went away")
+    logging.getLogger("kombu").error("connection to %s failed", "the bus", exc_info=error)
+    line = json.loads(log.getvalue())
+    assert line["event"] == "connection to the bus failed"
+    assert "ConnectionError" in line["exception"]
+    assert "hunter2" not in log.getvalue()
+
+
+def test_a_secret_is_never_logged(log: io.StringIO) -> None:
+    """Fields that hold a secret are blanked, and so are passwords in URLs."""
+    structlog.get_logger().info("bus.connected", url="amqp://guest:hunter2@localhost//", token="hunter2")
+    assert "hunter2" not in log.getvalue()
+    assert "amqp://guest:[hidden]@localhost//" in log.getvalue()
+
+
+def test_a_terminal_gets_lines_for_reading(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    """On a terminal a line is text, without colours where NO_COLOR is set."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    set_up_logging(terminal)
+    structlog.get_logger().error("incident.opened", size=3, exc_info=ConnectionError("amqp://guest:hunter2@b//"))
+    assert "incident.opened" in terminal.getvalue()
+    assert "ConnectionError: amqp://guest:[hidden]@b//" in terminal.getvalue()
+    assert "\x1b[" not in terminal.getvalue()
+    assert log.getvalue() == ""
+
+
+def test_metrics_have_their_promised_names() -> None:
+    """Every metric of this release is exposed under its documented name, with its labels."""
+    metrics = Metrics()
+    metrics.failures.labels("transient").inc()
+    metrics.set_incidents({"held": 2})
+    metrics.attempt_ended("retry", "succeeded", 1)
+    metrics.attempt_ended("retry", "failed", 7)
+    metrics.llm_cost_usd.labels("gpt-4o", "openai").inc(0.25)
+    metrics.events.set("warehouse", SinkCounts(10, 4, 0, 6, 3, 2, 1))
+    metrics.set_breaker("warehouse", "open")
+    lines = metrics.exposition().decode().splitlines()
+    for line in (
+        'redrive_failures_total{kind="transient"} 1.0',
+        'redrive_failures_total{kind="poison"} 0.0',
+        'redrive_incidents{state="held"} 2.0',
+        'redrive_attempts_total{attempt="1",outcome="succeeded",plan="retry"} 1.0',
+        'redrive_attempts_total{attempt="4+",outcome="failed",plan="retry"} 1.0',
+        'redrive_first_attempts_total{outcome="succeeded"} 1.0',
+        'redrive_events_total{sink="warehouse",state="delivered"} 3.0',
+        'redrive_events_pending{sink="warehouse"} 2.0',
+        'redrive_llm_cost_usd_total{model="gpt-4o",provider="openai"} 0.25',
+        "redrive_pricing_missing_total 0.0",
+        "redrive_intake_lag_seconds 0.0",
+        "redrive_dispatch_oldest_seconds 0.0",
+        'redrive_breaker_state{sink="warehouse",state="open"} 1.0',
+        'redrive_breaker_state{sink="warehouse",state="closed"} 0.0',
+    ):
+        assert line in lines
+
+
+def test_a_state_without_incidents_disappears() -> None:
+    """A state that no incident is in any more does not keep its old number."""
+    metrics = Metrics()
+    metrics.set_incidents({"held": 2})
+    metrics.set_incidents({"closed": 2})
+    assert b'state="held"' not in metrics.exposition()
