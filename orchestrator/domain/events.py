@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
 
 class Lane(StrEnum):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from orchestrator.domain.errors import InvalidPlan
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class PlanName(StrEnum):
@@ -32,7 +35,8 @@ class Pace:
 @dataclass(frozen=True, slots=True)
 class Gate:
     """When held failures may go: a canary first after `first_after` seconds, then at a distance that grows by `factor`
-    up to `max_distance` seconds, `max_tries` canaries in all; or not before `at`; or at the times of a cron expression."""
+    up to `max_distance` seconds, `max_tries` canaries in all; or not before `at`; or at the times of a cron expression.
+    """
 
     first_after: float = 1.0
     factor: float = 2.0

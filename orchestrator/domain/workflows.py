@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+FINAL: Final = frozenset({"succeeded", "failed", "timeout", "canceled", "abandoned"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +31,13 @@ class Execution:
     status: str
     rule: str | None = None
     output: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether this execution has one of StackStorm's final statuses."""
+        return self.status in FINAL
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether it ended well."""
+        return self.status == "succeeded"

@@ -1,0 +1,44 @@
+"""Triggers on their way to StackStorm, and what came of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+
+class DispatchState(StrEnum):
+    """Where a trigger stands: to be sent, being sent (a crash here is asked about first), sent, answered by a rule, by
+    an execution that has ended, or by no rule.
+    """
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    FIRED = "fired"
+    ENDED = "ended"
+    NO_RULE = "no_rule"
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One trigger to be emitted, with its payload, and the rules and executions that answered it."""
+
+    id: UUID
+    incident_id: UUID
+    trigger: str
+    payload: Mapping[str, Any]
+    state: DispatchState
+    next_at: datetime
+    created_at: datetime
+    tries: int = 0
+    sent_at: datetime | None = None
+    trigger_instance_id: str | None = None
+    rules: tuple[str, ...] = ()
+    execution_ids: tuple[str, ...] = ()
+    note: str | None = None

@@ -1,0 +1,145 @@
+"""A release: held failures being redriven, canary first. Decisions only; what they read is a frozen value, and so is the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from orchestrator.domain.incidents import Incident
+    from orchestrator.domain.plan import Gate, Plan
+
+
+class ReleaseState(StrEnum):
+    """Where a release stands: behind its gate, waiting for its canary, ramping, or over."""
+
+    HOLDING = "holding"
+    CANARY = "canary"
+    RAMPING = "ramping"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+ENDED = frozenset({ReleaseState.SUCCEEDED, ReleaseState.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release. `command_id` is set when a person asked for it: it then covers the failures that were named, else
+    it covers every held failure of its incident, the ones that come in while it runs included.
+    """
+
+    id: UUID
+    incident_id: UUID
+    plan: Plan
+    state: ReleaseState
+    gate_at: datetime
+    tries: int = 0
+    command_id: UUID | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    note: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether this release publishes nothing more."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """How many failures a release still has to move: held ones that may go, and redrives in flight."""
+
+    held: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before something comes back or the gate opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Redrive this many failures now; the first one of a try is its canary."""
+
+    count: int
+    canary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The release is over: nothing is left to move, or its tries are used up."""
+
+    state: ReleaseState
+
+
+Step = Wait | Send | Finish
+
+
+def next_step(release: Release, members: Members, now: datetime) -> Step:
+    """Decide what a release does next.
+
+    A gate that is closed waits; an open one lets one canary out; a ramp fills its window; nothing left ends it.
+    """
+    if members.held == 0 and members.in_flight == 0:
+        return Finish(ReleaseState.SUCCEEDED)
+    if release.state is ReleaseState.RAMPING:
+        room = min(release.plan.pace.in_flight - members.in_flight, members.held)
+        return Send(room, canary=False) if room > 0 else Wait()
+    if release.state is not ReleaseState.HOLDING or members.in_flight:
+        return Wait()
+    if release.tries >= release.plan.gate.max_tries:
+        return Finish(ReleaseState.FAILED)
+    return Send(1, canary=True) if now >= release.gate_at else Wait()
+
+
+def after_canary_sent(release: Release) -> Release:
+    """Note that the canary is out."""
+    return replace(release, state=ReleaseState.CANARY, tries=release.tries + 1)
+
+
+def after_success(release: Release) -> Release:
+    """Let the rest follow a canary that came back well."""
+    return replace(release, state=ReleaseState.RAMPING) if release.state is ReleaseState.CANARY else release
+
+
+def after_failure(release: Release, gate_at: datetime) -> Release:
+    """Close the gate again until `gate_at`; other redrives that fail meanwhile do not move it further."""
+    if release.state not in (ReleaseState.CANARY, ReleaseState.RAMPING):
+        return release
+    return replace(release, state=ReleaseState.HOLDING, gate_at=gate_at)
+
+
+def distance(gate: Gate, tries: int) -> timedelta:
+    """Give the wait before the next canary: it grows with each that failed, up to the gate's longest."""
+    return timedelta(seconds=min(gate.first_after * gate.factor**tries, gate.max_distance))
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseCounts:
+    """A release in numbers; its first attempts are those that were the first of their failure."""
+
+    first_attempts: int
+    first_successes: int
+    attempts: int
+    successes: int
+
+
+def release_payload(release: Release, incident: Incident, counts: ReleaseCounts) -> dict[str, Any]:
+    """Give what a trigger tells a rule of a release that ended."""
+    return {
+        "incident_id": str(incident.id),
+        "revision": incident.revision,
+        "release_id": str(release.id),
+        "kind": str(incident.kind),
+        "task": incident.task,
+        "first_attempts": counts.first_attempts,
+        "first_successes": counts.first_successes,
+        "attempts": counts.attempts,
+        "successes": counts.successes,
+    }

@@ -1,0 +1,31 @@
+"""The signature: failures that look alike, told by task, exception type and message with ids, numbers and addresses taken out."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Final
+
+_PLACEHOLDERS: Final = (
+    (re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"), "<uuid>"),
+    (re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE), "<url>"),
+    (re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.]+\b"), "<email>"),
+    (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"), "<address>"),
+    (re.compile(r"\b0x[0-9a-fA-F]+\b|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12,}\b"), "<hex>"),
+    (re.compile(r"\d+(?:[.,]\d+)*"), "<n>"),
+)
+LONGEST: Final = 300
+
+
+def normalise(message: str) -> str:
+    """Take out of a message what differs from one run to the next; at most 300 characters remain."""
+    for pattern, placeholder in _PLACEHOLDERS:
+        message = pattern.sub(placeholder, message)
+    return " ".join(message.split())[:LONGEST]
+
+
+def signature(task: str, exception_type: str, message: str) -> str:
+    """Give the signature as readable text with a short digest of the whole, so that equal text means equal signature."""
+    normal = normalise(message)
+    digest = sha256(f"{task}\x00{exception_type}\x00{normal}".encode()).hexdigest()[:12]
+    return f"{task} {exception_type} {normal[:120]} #{digest}"

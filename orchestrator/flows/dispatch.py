@@ -1,0 +1,147 @@
+"""Dispatch: triggers go to StackStorm, and what came of them comes back to the incident. The only flow that calls StackStorm,
+and never inside a transaction of the ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.domain.dispatches import Dispatch, DispatchState
+from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.domain.incidents import DECIDING, IncidentState, IncidentStep, after
+from orchestrator.failpoints import hit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from orchestrator.domain.ledger import Ledger
+    from orchestrator.domain.ports import Workflows
+    from orchestrator.domain.workflows import Firing
+
+BATCH = 20
+LONGEST_WAIT = 30.0
+ASK_AGAIN = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Emits triggers. `rule_grace` is how long, in seconds, a rule may take to fire before the incident says that none did."""
+
+    ledger: Ledger
+    workflows: Workflows
+    clock: Callable[[], datetime]
+    rule_grace: float
+
+    def run_once(self) -> int:
+        """Send what is due and ask about what was sent; gives the number of triggers touched."""
+        with self.ledger.transaction() as tx:
+            due = tx.due_dispatches(self.clock(), BATCH)
+        for dispatch in due:
+            self._handle(dispatch)
+        return len(due)
+
+    def _handle(self, dispatch: Dispatch) -> None:
+        try:
+            _STEPS[dispatch.state](self, dispatch)
+        except DependencyUnreachable as error:
+            self._postpone(dispatch, str(error))
+
+    def send(self, dispatch: Dispatch) -> None:
+        """Send a trigger once: one that may have been sent before a crash is asked about first."""
+        tag = str(dispatch.incident_id)
+        if dispatch.state is DispatchState.SENDING and self._firing(dispatch):
+            self._sent(dispatch)
+            return
+        self._save(replace(dispatch, state=DispatchState.SENDING))
+        self.workflows.dispatch(dispatch.trigger, dispatch.payload, tag)
+        hit("trigger_dispatched")
+        self._sent(dispatch)
+
+    def _sent(self, dispatch: Dispatch) -> None:
+        now = self.clock()
+        soon = now + timedelta(seconds=ASK_AGAIN)
+        self._save(replace(dispatch, state=DispatchState.SENT, sent_at=now, next_at=soon, note=None))
+
+    def ask(self, dispatch: Dispatch) -> None:
+        """Ask StackStorm which rule a trigger fired; after `rule_grace` without any, say so."""
+        now = self.clock()
+        firing = self._firing(dispatch)
+        if firing and firing.execution_ids:
+            self._save(
+                replace(
+                    dispatch,
+                    state=DispatchState.FIRED,
+                    trigger_instance_id=firing.trigger_instance_id,
+                    rules=firing.rules,
+                    execution_ids=firing.execution_ids,
+                    next_at=now + timedelta(seconds=ASK_AGAIN),
+                )
+            )
+        elif now - (dispatch.sent_at or now) < timedelta(seconds=self.rule_grace):
+            self._save(replace(dispatch, next_at=now + timedelta(seconds=ASK_AGAIN)))
+        else:
+            self._no_rule(dispatch)
+
+    def follow(self, dispatch: Dispatch) -> None:
+        """Look at the executions until they have ended; one that failed to decide is told on the incident."""
+        now = self.clock()
+        executions = [self.workflows.execution(each) for each in dispatch.execution_ids]
+        if not all(each.ended for each in executions):
+            self._save(replace(dispatch, next_at=now + timedelta(seconds=1)))
+            return
+        self._save(replace(dispatch, state=DispatchState.ENDED))
+        failed = [each for each in executions if not each.succeeded]
+        if failed:
+            what = f"execution {failed[0].id} of {failed[0].action} {failed[0].status} without a plan"
+            self._say(dispatch, f"{what}; look at it in StackStorm, or release by hand (POST /recovery/retry)")
+
+    def _firing(self, dispatch: Dispatch) -> Firing | None:
+        """Find the trigger instance of this dispatch among those of its incident: one that no other dispatch has claimed."""
+        with self.ledger.transaction() as tx:
+            others = {
+                each.trigger_instance_id for each in tx.dispatches_of(dispatch.incident_id) if each.id != dispatch.id
+            }
+        for firing in self.workflows.firings(str(dispatch.incident_id)):
+            if firing.trigger == dispatch.trigger and firing.trigger_instance_id not in others:
+                return firing
+        return None
+
+    def _no_rule(self, dispatch: Dispatch) -> None:
+        off = self.workflows.rules_off(dispatch.trigger, dispatch.payload)
+        what = f"rule {', '.join(off)} is off" if off else f"no rule matches {dispatch.trigger}"
+        self._save(replace(dispatch, state=DispatchState.NO_RULE, note=what))
+        self._say(dispatch, f"{what}: nothing happens by itself; enable it, or release by hand (POST /recovery/retry)")
+
+    def _postpone(self, dispatch: Dispatch, why: str) -> None:
+        wait = min(ASK_AGAIN * 2.0**dispatch.tries, LONGEST_WAIT)
+        later = self.clock() + timedelta(seconds=wait)
+        tries = dispatch.tries + 1
+        with self.ledger.transaction() as tx:
+            stored = next((each for each in tx.dispatches_of(dispatch.incident_id) if each.id == dispatch.id), dispatch)
+            tx.save_dispatch(replace(stored, next_at=later, tries=tries, note=why))
+        self._say(dispatch, f"{why}; release by hand (POST /recovery/retry) works meanwhile")
+
+    def _save(self, dispatch: Dispatch) -> None:
+        with self.ledger.transaction() as tx:
+            tx.save_dispatch(dispatch)
+
+    def _say(self, dispatch: Dispatch, note: str) -> None:
+        """Tell on the incident why nobody has decided, as long as nobody has."""
+        if dispatch.trigger not in DECIDING:
+            return
+        with self.ledger.transaction() as tx:
+            incident = tx.incident(dispatch.incident_id)
+            if incident is None or incident.closed or incident.state is IncidentState.PLANNED:
+                return
+            tx.save_incident(replace(incident, state=after(incident.state, IncidentStep.WAIT), note=note))
+
+
+_STEPS: Final[Mapping[DispatchState, Callable[[Dispatcher, Dispatch], None]]] = {
+    DispatchState.PENDING: Dispatcher.send,
+    DispatchState.SENDING: Dispatcher.send,
+    DispatchState.SENT: Dispatcher.ask,
+    DispatchState.FIRED: Dispatcher.follow,
+}

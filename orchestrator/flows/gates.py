@@ -1,0 +1,48 @@
+"""When a gate opens: after a distance that grows with each canary that failed, at a time, or at a cron expression's times."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from orchestrator.domain.errors import InvalidPlan
+from orchestrator.domain.release import distance
+
+if TYPE_CHECKING:
+    from orchestrator.domain.moment import Moment
+    from orchestrator.domain.plan import Gate, Plan
+
+LEAST_JITTER = 0.5
+
+
+def first_gate(plan: Plan, now: datetime) -> datetime:
+    """Give the time of the first canary; raises InvalidPlan for a cron expression or a time zone that nobody can read."""
+    gate = plan.gate
+    if gate.cron:
+        return next_cron(gate, now)
+    if gate.at:
+        return gate.at
+    return now + timedelta(seconds=gate.first_after)
+
+
+def next_gate(plan: Plan, tries: int, moment: Moment) -> datetime:
+    """Give the time of the next canary after `tries` of them failed.
+
+    Jitter shortens the distance by up to half, so that releases that failed together do not return together.
+    """
+    if plan.gate.cron:
+        return next_cron(plan.gate, moment.at)
+    return moment.at + distance(plan.gate, tries) * (LEAST_JITTER + LEAST_JITTER * moment.jitter)
+
+
+def next_cron(gate: Gate, now: datetime) -> datetime:
+    """Give the next time of a gate's cron expression in its time zone."""
+    try:
+        return next(CronSim(gate.cron or "", now.astimezone(ZoneInfo(gate.timezone))))
+    except (CronSimError, ZoneInfoNotFoundError, ValueError) as error:
+        raise InvalidPlan(
+            f"expected a five-field cron expression and a time zone, got {gate.cron!r} in {gate.timezone!r}: {error!r}"
+        ) from error

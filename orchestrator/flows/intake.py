@@ -1,0 +1,114 @@
+"""Intake: what comes from the bus goes into the event log, then into the ledger, and only then is the message let go.
+
+Each step may be repeated: events are told apart by (source, id), so a crash between any two changes nothing.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, TASK_FAILED, Event, WireError, decode, encode_one
+from orchestrator.domain.events import NO_PRICE, EventRecord, row_key
+from orchestrator.domain.ids import derive
+from orchestrator.domain.moment import Moment
+from orchestrator.domain.routing import lane_of
+from orchestrator.failpoints import hit
+from orchestrator.flows.outcomes import record_outcome
+from orchestrator.flows.reading import ended_of, failure_of
+from orchestrator.flows.recording import Recorder, record_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from orchestrator.domain.events import Price
+    from orchestrator.domain.ledger import Ledger, LedgerTx
+    from orchestrator.domain.ports import EventLog, Pricing
+
+UNREADABLE = "redrive.message.refused.v1"
+SOURCE = "urn:redrive:intake"
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes bus messages in. `jitter` gives a number in [0, 1)."""
+
+    log: EventLog
+    ledger: Ledger
+    pricing: Pricing
+    recorder: Recorder
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float]
+
+    def handle(self, bodies: Sequence[bytes]) -> int:
+        """Take in the bodies of bus messages; when this returns they may be acknowledged. Gives the number of events."""
+        now = self.clock()
+        events = self._read(bodies, now)
+        self.log.append([self._record(event) for event in events])
+        hit("eventlog_committed")
+        self._commit(events, now)
+        hit("ledger_committed")
+        return len(events)
+
+    def _read(self, bodies: Sequence[bytes], now: datetime) -> list[Event]:
+        events: list[Event] = []
+        for body in bodies:
+            try:
+                events.extend(_checked(event, now) for event in decode(body))
+            except WireError as error:
+                events.append(refused(body, str(error), now))
+        return events
+
+    def _record(self, event: Event) -> EventRecord:
+        price = self.pricing.price(event.data, event.time) if event.type == LLM_CALL else NO_PRICE
+        return record_of(event, price)
+
+    def _commit(self, events: Sequence[Event], now: datetime) -> None:
+        with self.ledger.transaction() as tx:
+            for event in events:
+                self._note(tx, event, Moment(now, self.jitter()))
+
+    def _note(self, tx: LedgerTx, event: Event, moment: Moment) -> None:
+        if event.type == TASK_FAILED:
+            record_failure(tx, self.recorder, failure_of(event), event.data, moment)
+        elif event.type == ATTEMPT_ENDED:
+            ended = ended_of(event)
+            if tx.first_sight(ended.event_id, None, ended.attempt_id):
+                record_outcome(tx, ended.attempt_id, moment, failed_with=None if ended.succeeded else "")
+
+
+def record_of(event: Event, price: Price = NO_PRICE) -> EventRecord:
+    """File an event under its key and lane."""
+    return EventRecord(
+        key=row_key(event.source, event.id),
+        id=event.id,
+        source=event.source,
+        type=event.type,
+        time=event.time,
+        lane=lane_of(event.type),
+        body=encode_one(event),
+        price=price,
+    )
+
+
+def _checked(event: Event, now: datetime) -> Event:
+    """Let an event through that the ledger will be able to read; keep another one whole, as one that was refused."""
+    try:
+        if event.type == TASK_FAILED:
+            failure_of(event)
+        elif event.type == ATTEMPT_ENDED:
+            ended_of(event)
+    except WireError as error:
+        return refused(encode_one(event), str(error), now)
+    return event
+
+
+def refused(body: bytes, why: str, now: datetime) -> Event:
+    """Keep what cannot be read, whole, as an event of its own: the same bytes give the same event."""
+    data = {"why": why, "body": b64encode(body).decode()}
+    return Event(
+        id=str(derive("refused", sha256(body).hexdigest())), source=SOURCE, type=UNREADABLE, time=now, data=data
+    )

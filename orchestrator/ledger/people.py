@@ -1,0 +1,57 @@
+"""People's commands, the answers kept for their Idempotency-Keys, and the mode."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select, update
+
+from orchestrator.domain.commands import Mode, RetryCommand, StoredAnswer
+from orchestrator.ledger.rows import Rows
+from orchestrator.ledger.schema import commands, idempotency_keys, modes
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+KEYS_LAST = timedelta(hours=24)
+
+
+class PeopleRows(Rows):
+    """The verbs on what people did."""
+
+    def add_command(self, command: RetryCommand) -> None:
+        """Store a person's command."""
+        row = {name: getattr(command, name) for name in RetryCommand.__slots__}
+        self._connection.execute(insert(commands).values(**row))
+
+    def command(self, command_id: UUID) -> RetryCommand | None:
+        """Look a command up."""
+        row = self._connection.execute(select(commands).where(commands.c.id == command_id)).one_or_none()
+        return RetryCommand(**row._mapping) if row else None  # noqa: SLF001 - SQLAlchemy's documented way to a mapping
+
+    def stored_answer(self, key: str) -> StoredAnswer | None:
+        """Find what was answered to the first request with this Idempotency-Key."""
+        row = self._connection.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one_or_none()
+        return StoredAnswer(row.request_hash, row.status, row.body, row.location) if row else None
+
+    def reserve_key(self, key: str, request_hash: str, now: datetime) -> None:
+        """Note that the first request with this key is in flight; keys older than a day are dropped."""
+        self._connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < now - KEYS_LAST))
+        row = {"key": key, "request_hash": request_hash, "created_at": now}
+        self._insert_new(idempotency_keys, row)
+
+    def store_answer(self, key: str, status: int, body: str, location: str | None) -> None:
+        """Keep the answer to the first request with this key."""
+        statement = update(idempotency_keys).where(idempotency_keys.c.key == key)
+        self._connection.execute(statement.values(status=status, body=body, location=location))
+
+    def mode(self) -> Mode | None:
+        """Give the mode that was last set, None before it was."""
+        query = select(modes.c.mode).order_by(modes.c.seq.desc()).limit(1)
+        name = self._connection.execute(query).scalar_one_or_none()
+        return Mode(name) if name else None
+
+    def set_mode(self, mode: Mode, actor: str, now: datetime) -> None:
+        """Switch the mode."""
+        self._connection.execute(insert(modes).values(mode=str(mode), actor=actor, changed_at=now))

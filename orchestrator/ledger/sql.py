@@ -1,0 +1,77 @@
+"""The ledger on SQLite or PostgreSQL; `SqlLedger.in_memory()` is the one for tests and trials, on the same code."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy import create_engine, select
+from sqlalchemy.pool import StaticPool
+
+from orchestrator.ledger.attempts import AttemptRows
+from orchestrator.ledger.failures import FailureRows
+from orchestrator.ledger.incidents import IncidentRows
+from orchestrator.ledger.outbox import LeaseRows, OutboxRows
+from orchestrator.ledger.people import PeopleRows
+from orchestrator.ledger.releases import ReleaseRows
+from orchestrator.ledger.schema import STORE, incidents, metadata
+from orchestrator.ledger.triggers import DispatchRows
+from orchestrator.stores import reachable, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+
+class SqlTransaction(
+    FailureRows, IncidentRows, ReleaseRows, AttemptRows, DispatchRows, PeopleRows, OutboxRows, LeaseRows
+):
+    """One transaction on the ledger: every group of verbs on one connection."""
+
+
+class SqlLedger:
+    """The ledger in a SQL database. Safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # One writer per SQLite file: waiting here is fair and quick, waiting on the file's lock polls.
+        self._turn = RLock() if engine.dialect.name == "sqlite" else None
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the ledger at a database URL; it must have been migrated."""
+        return cls(STORE.open(url))
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """Make an empty ledger that lives as long as this process."""
+        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+        metadata.create_all(engine)
+        return cls(engine)
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """Open a transaction: it commits when the block ends, and rolls back when the block raises.
+
+        Raises DependencyUnreachable when the database does not answer.
+        """
+        if self._turn is None:
+            yield from self._begin()
+            return
+        with self._turn:
+            yield from self._begin()
+
+    def _begin(self) -> Iterator[SqlTransaction]:
+        with reachable(STORE.name), writing(self._engine) as connection:
+            yield SqlTransaction(connection)
+
+    def ready(self) -> None:
+        """Raise DependencyUnreachable when the ledger cannot be read."""
+        with reachable(STORE.name), self._engine.connect() as connection:
+            connection.execute(select(incidents.c.id).limit(1))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
