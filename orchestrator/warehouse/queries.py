@@ -1,0 +1,67 @@
+"""What one asks the warehouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Text, cast, func, select, type_coerce
+
+from orchestrator.stores import reachable
+from orchestrator.warehouse.schema import SCALE, STORE, model_cost_logs
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Engine
+
+table = model_cost_logs.c
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCost:
+    """What the calls of one model cost, in USD; `unpriced` of them have no price and are not in the sum."""
+
+    provider: str
+    model: str
+    calls: int
+    tokens_input: int
+    tokens_output: int
+    usd_cost: Decimal
+    unpriced: int
+
+
+def rows(engine: Engine) -> int:
+    """Count the rows of `model_cost_logs`."""
+    with reachable(STORE.name), engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(model_cost_logs)).scalar_one()
+
+
+def cost_by_model(engine: Engine) -> list[ModelCost]:
+    """Add the calls up for each provider and model, the dearest first; the sums are exact."""
+    query = select(
+        table.provider,
+        table.model,
+        func.count(),
+        func.sum(table.tokens_input),
+        func.sum(table.tokens_output),
+        _sum_usd(engine.dialect.name),
+        func.count() - func.count(table.usd_cost),
+    ).group_by(table.provider, table.model)
+    with reachable(STORE.name), engine.connect() as connection:
+        found = [
+            ModelCost(provider, model, calls, int(tokens_in), int(tokens_out), _usd(total), unpriced)
+            for provider, model, calls, tokens_in, tokens_out, total, unpriced in connection.execute(query)
+        ]
+    return sorted(found, key=lambda cost: (-cost.usd_cost, cost.provider, cost.model))
+
+
+def _sum_usd(dialect: str) -> ColumnElement[Any]:
+    """Add amounts up exactly: SQLite's TEXT always has ten decimals, so without its point it is a whole number."""
+    if dialect == "sqlite":
+        return func.sum(cast(func.replace(type_coerce(table.usd_cost, Text), ".", ""), BigInteger))
+    return func.sum(table.usd_cost)
+
+
+def _usd(total: Decimal | int | None) -> Decimal:
+    amount = Decimal(total) * SCALE if isinstance(total, int) else total
+    return (amount or Decimal(0)).quantize(SCALE)

@@ -1,0 +1,83 @@
+"""The warehouse's tables, and how to bring a database to them. Others read these: columns only ever get added.
+
+Money is exact everywhere. PostgreSQL has NUMERIC(18, 10); SQLite would keep a binary float under that name, so there
+the column is TEXT with always ten decimals, which adds up exactly once the point is taken out (see `queries`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import BigInteger, Column, Index, MetaData, Numeric, String, Table, Text, TypeDecorator, Uuid
+
+from orchestrator.stores import NAMING, Store, UtcDateTime
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(naming_convention=NAMING)
+
+# A ten-billionth of a US dollar, and the first amount that NUMERIC(18, 10) cannot hold.
+SCALE: Final = Decimal("1e-10")
+LIMIT_USD: Final = Decimal(10**8)
+
+
+class Usd(TypeDecorator[Decimal]):
+    """An amount of US dollars to ten decimals: NUMERIC(18, 10), on SQLite TEXT."""
+
+    impl = Numeric(18, 10)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the type that is exact."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric(18, 10))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's signature
+        """Write all ten decimals out."""
+        if value is None:
+            return None
+        amount = value.quantize(SCALE)
+        return f"{amount:f}" if dialect.name == "sqlite" else amount
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
+        """Read the amount back, digit by digit."""
+        return None if value is None else Decimal(value)
+
+
+model_cost_logs = Table(
+    "model_cost_logs",
+    metadata,
+    # The event's row key: the same event loaded twice is one row.
+    Column("id", Uuid(as_uuid=False).with_variant(String(36), "sqlite"), primary_key=True),
+    Column("agent_id", Text),
+    Column("workflow_execution_id", Text),
+    Column("node_id", Text),
+    Column("model", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("tokens_input", BigInteger, nullable=False),
+    Column("tokens_output", BigInteger, nullable=False),
+    Column("usd_cost", Usd),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("pricing_status", String(20), nullable=False),
+    Column("pricing_version", Text),
+    Column("event_source", Text, nullable=False),
+    Column("organization_id", Text),
+    Column("user_id", Text),
+    Column("request_id", Text),
+    Column("task_id", Text),
+    Index(None, "created_at"),
+)
+
+STORE: Final = Store("warehouse", "orchestrator.warehouse:migrations", metadata)
+
+
+def migrate(url: str) -> None:
+    """Bring the warehouse's tables to the newest revision."""
+    STORE.migrate(url)
+
+
+def check(url: str) -> None:
+    """Raise SchemaDiffers unless the database has the warehouse's tables as declared here."""
+    STORE.check(url)
