@@ -1,0 +1,45 @@
+"""`python -m loadtests` finds its benchmarks without importing them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from loadtests.__main__ import benchmarks, main
+
+BENCH = Path(__file__).parents[3] / "loadtests" / "bench"
+
+
+def test_every_file_of_the_folder_is_a_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a name the benchmarks are listed: one for each file, dashes for underscores."""
+    assert main(["bench"]) == 0
+    names = {path.stem.replace("_", "-") for path in BENCH.glob("*.py")} - {"--init--"}
+    assert set(capsys.readouterr().out.split()) == names
+
+
+def test_an_unknown_benchmark_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is none exits with 2 and says so."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["bench", "lunch"])
+    assert "lunch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_benchmark_s_exit_code_is_the_command_s(monkeypatch: pytest.MonkeyPatch, flags: list[str]) -> None:
+    """The benchmark is told whether data is wanted, and its 99 arrives."""
+    told: list[bool] = []
+    fake = SimpleNamespace(main=lambda json: told.append(json) or 99)
+    monkeypatch.setitem(sys.modules, "loadtests.bench.lunch", fake)
+    monkeypatch.setattr("loadtests.__main__.benchmarks", lambda: {"lunch": "loadtests.bench.lunch"})
+    assert main(["bench", "lunch", *flags]) == 99
+    assert told == [bool(flags)]
+
+
+def test_listing_imports_none_of_them() -> None:
+    """The list is read from the folder: no benchmark is imported for it."""
+    before = {name for name in sys.modules if name.startswith("loadtests.bench.")}
+    benchmarks()
+    assert {name for name in sys.modules if name.startswith("loadtests.bench.")} == before
