@@ -14,7 +14,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import DateTime, Engine, TypeDecorator, create_engine, event, func, inspect, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from orchestrator.domain.errors import DependencyUnreachable, RedriveError
@@ -43,6 +43,14 @@ class SchemaDiffers(RedriveError):
 
     def __init__(self, store: str, why: str) -> None:
         super().__init__(f"expected the {store}'s tables as the code declares them, got: {why}; migrate the database")
+        self.store = store
+
+
+class Unstorable(RedriveError):
+    """A database refuses these values for good: they break a type or a constraint of its tables."""
+
+    def __init__(self, store: str, why: str) -> None:
+        super().__init__(f"expected values that the {store} can hold, got: {why}; send it without the one at fault")
         self.store = store
 
 
@@ -112,9 +120,11 @@ def insert_into(table: Table, dialect: Dialect) -> postgresql.Insert | sqlite.In
 
 @contextmanager
 def reachable(what: str) -> Iterator[None]:
-    """Turn the errors of a database that does not answer, or not as it should, into DependencyUnreachable."""
+    """Turn a database's errors into ours: Unstorable for the values it was given, else DependencyUnreachable."""
     try:
         yield
+    except (DataError, IntegrityError) as error:
+        raise Unstorable(what, str(error.orig).strip()) from error
     except PoolTimeout as error:
         raise DependencyUnreachable(what, "all connections are in use") from error
     except DBAPIError as error:
