@@ -15,7 +15,7 @@ TELEMETRY: Final = "telemetry"
 EXCHANGE: Final = Exchange("redrive", type="topic", durable=True)
 
 _ROUTING_KEYS: Final = {TASK_FAILED: FAILURES, ATTEMPT_ENDED: OUTCOMES, TASK_OUTCOMES: OUTCOMES}
-_AMQP_SCHEMES: Final = frozenset({"amqp", "amqps", "pyamqp"})
+AMQP_SCHEMES: Final = frozenset({"amqp", "amqps", "pyamqp"})
 
 
 def routing_key_of(event_type: str) -> str:
@@ -26,7 +26,7 @@ def routing_key_of(event_type: str) -> str:
 def queues(url: str) -> list[Queue]:
     """Give the three queues for the bus at `url`: quorum queues on RabbitMQ, plain durable ones elsewhere."""
     scheme = url.partition("://")[0].lower()
-    arguments = {"x-queue-type": "quorum"} if scheme in _AMQP_SCHEMES else None
+    arguments = {"x-queue-type": "quorum"} if scheme in AMQP_SCHEMES else None
     return [
         Queue(f"redrive.{key}", EXCHANGE, routing_key=key, durable=True, queue_arguments=arguments)
         for key in (FAILURES, OUTCOMES, TELEMETRY)

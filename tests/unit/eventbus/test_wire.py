@@ -1,4 +1,4 @@
-"""The wire: what we encode is CloudEvents 1.0, old samples parse for ever, what JSON can not hold is refused by name."""
+"""The wire: what we encode is CloudEvents 1.0, old samples parse for ever, what JSON lacks is refused by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def event(**changes: Any) -> wire.Event:
     """Make an event that is right but for the changes."""
-    return wire.Event(**({"id": "1", "source": "urn:x", "type": "redrive.x.y.v1", "time": NOON, "data": {}} | changes))
+    attributes: dict[str, Any] = {"id": "1", "source": "urn:x", "type": "redrive.x.y.v1", "time": NOON, "data": {}}
+    return wire.Event(**attributes | changes)
 
 
 def envelope(**changes: Any) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""The queue in memory: bounded, never waiting, gathering a batch for the one thread that sends."""
+
+from __future__ import annotations
+
+import threading
+
+from eventbus.letters import BATCH_BYTES, BATCH_EVENTS, Letter, Outgoing, bundles
+
+
+def letter(number: int, size: int = 0) -> Letter:
+    """Make a letter that tells its number."""
+    return Letter("failures", str(number).encode().ljust(size))
+
+
+def test_a_full_queue_refuses_and_does_not_wait() -> None:
+    """What goes beyond the bound is refused at once; what was taken makes room when it is done, not before."""
+    queue = Outgoing(max_bytes=2)
+    assert [queue.put(letter(number), urgent=False) for number in range(3)] == [True, True, False]
+    assert queue.take(0) == [letter(0), letter(1)]
+    assert not queue.put(letter(4), urgent=False)
+    queue.done()
+    assert queue.put(letter(5), urgent=False)
+
+
+def test_a_batch_has_a_largest_size_and_keeps_the_order() -> None:
+    """A batch holds at most BATCH_EVENTS letters, oldest first; the rest stays."""
+    queue = Outgoing(max_bytes=1 << 20)
+    letters = [letter(number) for number in range(BATCH_EVENTS + 5)]
+    for each in letters:
+        queue.put(each, urgent=False)
+    assert queue.take(0) == letters[:BATCH_EVENTS]
+    assert queue.remaining() == letters
+    queue.done()
+    assert queue.take(0) == letters[BATCH_EVENTS:]
+
+
+def test_one_that_waits_is_woken_by_the_first_letter() -> None:
+    """A sender that waits without end gets the letter that another thread puts."""
+    queue, got = Outgoing(max_bytes=9), list[list[Letter]]()
+    waiting = threading.Thread(target=lambda: got.append(queue.take(None)))
+    waiting.start()
+    queue.put(letter(1), urgent=True)
+    waiting.join(10)
+    assert got == [[letter(1)]]
+
+
+def test_closing_wakes_the_sender() -> None:
+    """A sender that waits without end returns with nothing when the queue is closed."""
+    queue, got = Outgoing(max_bytes=9), list[list[Letter]]()
+    waiting = threading.Thread(target=lambda: got.append(queue.take(None)))
+    waiting.start()
+    queue.press(close=True)
+    waiting.join(10)
+    assert got == [[]]
+
+
+def test_idle_means_neither_waiting_nor_in_flight() -> None:
+    """A queue whose letters are in flight is not idle."""
+    queue = Outgoing(max_bytes=9)
+    assert queue.idle
+    queue.put(letter(1), urgent=False)
+    queue.take(0)
+    assert not queue.idle
+    queue.done()
+    assert queue.idle
+
+
+def test_a_bundle_has_one_routing_key_and_a_bound_on_its_bytes() -> None:
+    """Letters are split, in order, where the routing key changes or the bytes run out; a huge one goes alone."""
+    half = BATCH_BYTES // 2
+    letters = [letter(1, half), letter(2, half), letter(3, half), Letter("telemetry", b"x"), letter(4, 3 * half)]
+    assert list(bundles(letters)) == [letters[:2], letters[2:3], letters[3:4], letters[4:]]
+    assert list(bundles([])) == []

@@ -1,0 +1,169 @@
+"""The spool: whole records in order, a torn tail cut off, bounded, and taken over from dead processes alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventbus.letters import Letter
+from eventbus.spool import Spool, pack, unpack
+
+A, B, C = (Letter("failures", name.encode()) for name in "abc")
+PLENTY = 1 << 20
+
+
+def drain(spool: Spool) -> list[Letter]:
+    """Read everything, as one does whose every send succeeds."""
+    got: list[Letter] = []
+    while True:
+        letters, size = spool.peek()
+        if not letters:
+            return got
+        spool.forget(size)
+        got += letters
+
+
+def files(folder: Path) -> list[Path]:
+    """List the spool's files."""
+    return sorted(folder.glob("*.spool"))
+
+
+def test_letters_come_back_in_order(tmp_path: Path) -> None:
+    """What is appended in parts is read in order; an emptied spool takes no room."""
+    spool = Spool(tmp_path, PLENTY)
+    assert spool.append([A, B]) == 0
+    assert spool.append([C]) == 0
+    assert not spool.empty
+    assert drain(spool) == [A, B, C]
+    assert spool.empty
+    assert spool.stored_bytes() == 0
+
+
+def test_what_was_not_forgotten_is_read_again(tmp_path: Path) -> None:
+    """Reading without forgetting gives the same letters again: they were not sent."""
+    spool = Spool(tmp_path, PLENTY)
+    spool.append([A])
+    assert spool.peek() == spool.peek()
+    spool.append([B])
+    assert drain(spool) == [A, B]
+
+
+def test_leftovers_of_the_dead_come_first_and_their_files_go(tmp_path: Path) -> None:
+    """A spool takes over what closed ones left, oldest first, before its own, and deletes what it drained."""
+    for letter in (A, B):
+        dead = Spool(tmp_path, PLENTY)
+        dead.append([letter])
+        dead.close()
+    spool = Spool(tmp_path, PLENTY)
+    spool.append([C])
+    spool.adopt()
+    assert drain(spool) == [A, B, C]
+    assert len(files(tmp_path)) == 1
+    spool.close()
+    assert files(tmp_path) == []
+
+
+def test_a_living_process_keeps_its_file(tmp_path: Path) -> None:
+    """A file whose owner lives is not taken over; once the owner is killed, it is."""
+    code = (
+        "import sys, pathlib; from eventbus.spool import Spool; from eventbus.letters import Letter;"
+        "Spool(pathlib.Path(sys.argv[1]), 999).append([Letter('failures', b'a')]); print('kept', flush=True);"
+        "sys.stdin.read()"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path.cwd()
+    )
+    try:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"kept\n"
+        spool = Spool(tmp_path, PLENTY)
+        spool.adopt()
+        assert spool.empty
+    finally:
+        owner.kill()
+        owner.communicate()
+    spool.adopt()
+    assert drain(spool) == [A]
+
+
+def test_a_forked_child_leaves_the_parents_file_alone(tmp_path: Path) -> None:
+    """A child that lets go of the inherited file does not free the parent's lock."""
+    spool = Spool(tmp_path, PLENTY)
+    spool.append([A])
+    child = os.fork()
+    if child == 0:
+        spool.abandon()
+        other = Spool(tmp_path, PLENTY)
+        other.adopt()
+        os._exit(0 if other.empty else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert drain(spool) == [A]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9])
+def test_a_torn_tail_is_cut(tmp_path: Path, cut: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A record that was written in part is cut off and said; the whole ones before it are sent."""
+    dead = Spool(tmp_path, PLENTY)
+    dead.append([A, B])
+    dead.close()
+    (path,) = files(tmp_path)
+    os.truncate(path, path.stat().st_size - cut)
+    spool = Spool(tmp_path, PLENTY)
+    spool.adopt()
+    assert drain(spool) == [A]
+    assert "spool.cut" in caplog.text
+    assert files(tmp_path) == []
+
+
+def test_zeros_are_no_record(tmp_path: Path) -> None:
+    """A tail of zeros, as a crashed file system leaves it, ends the file."""
+    (tmp_path / "1-1.spool").write_bytes(pack(A) + bytes(64))
+    spool = Spool(tmp_path, PLENTY)
+    spool.adopt()
+    assert drain(spool) == [A]
+
+
+def test_a_letter_larger_than_one_read_comes_back(tmp_path: Path) -> None:
+    """A record larger than what is read at once is read whole."""
+    huge = Letter("failures", b"x" * (3 << 20))
+    spool = Spool(tmp_path, 9 << 20)
+    spool.append([huge, A])
+    assert drain(spool) == [huge, A]
+
+
+def test_the_folder_is_bounded_with_a_reserve_for_failures(tmp_path: Path) -> None:
+    """Beyond the bound nothing is kept; telemetry is refused before failures are, and others' files count."""
+    size = len(pack(A))
+    other = Spool(tmp_path, PLENTY)
+    other.append([A] * 4)
+    spool = Spool(tmp_path, size * 10 + 3)
+    telemetry = Letter("telemetry", b"a")
+    assert spool.append([telemetry] * 5) == 2
+    assert spool.append([A] * 9) == 6
+    assert drain(spool) == [telemetry] * 3 + [A] * 3
+
+
+def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
+    """Arguments of tasks may be secret: nobody else can read the file."""
+    spool = Spool(tmp_path / "new", PLENTY)
+    spool.append([A])
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+    assert files(tmp_path / "new")[0].stat().st_mode & 0o077 == 0
+
+
+@given(st.lists(st.builds(Letter, st.sampled_from(["failures", "telemetry"]), st.binary(max_size=30)), max_size=9))
+def test_records_are_read_as_written_whatever_follows(letters: list[Letter]) -> None:
+    """Any letters come back, and a cut at any place loses only the record it went through."""
+    records = [pack(letter) for letter in letters]
+    buffer = b"".join(records)
+    assert unpack(buffer) == (letters, len(buffer))
+    for cut in range(len(buffer)):
+        whole, size = unpack(buffer[:cut])
+        assert whole == letters[: len(whole)]
+        assert size == sum(len(record) for record in records[: len(whole)]) <= cut
