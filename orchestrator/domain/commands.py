@@ -34,9 +34,9 @@ class RetryCommand:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What was answered to the first request with an Idempotency-Key; `status` is None while that one is in flight."""
+    """What was answered to the first request with an Idempotency-Key; the hash is of that request's body."""
 
     request_hash: str
-    status: int | None
-    body: str | None
-    location: str | None
+    status: int
+    body: str
+    location: str

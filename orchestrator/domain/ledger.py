@@ -92,6 +92,9 @@ class LedgerTx(Protocol):
     def save_incident(self, incident: Incident) -> None:
         """Store what changed in an incident."""
 
+    def incident_counts(self) -> Mapping[str, int]:
+        """Count all incidents by their state."""
+
     def without_release(self) -> list[Incident]:
         """List the planned incidents that have idempotent failures held, not claimed, and no release to move them."""
 
@@ -165,14 +168,14 @@ class LedgerTx(Protocol):
     def command(self, command_id: UUID) -> RetryCommand | None:
         """Look a command up."""
 
-    def stored_answer(self, key: str) -> StoredAnswer | None:
-        """Find what was answered to the first request with this Idempotency-Key."""
+    def take_key(self, key: str, request_hash: str, now: datetime) -> StoredAnswer | None:
+        """Take an Idempotency-Key for this request; what is stored under it when another request had it first.
 
-    def reserve_key(self, key: str, request_hash: str, now: datetime) -> None:
-        """Note that the first request with this key is in flight; keys older than a day are dropped."""
+        A request that runs at the same time is waited for. Keys older than a day are dropped.
+        """
 
-    def store_answer(self, key: str, status: int, body: str, location: str | None) -> None:
-        """Keep the answer to the first request with this key."""
+    def store_answer(self, key: str, answer: StoredAnswer) -> None:
+        """Keep the answer to the request that took this key."""
 
     def mode(self) -> Mode | None:
         """Give the mode that was last set, None before it was."""
@@ -196,6 +199,9 @@ class LedgerTx(Protocol):
 
         `takeover` says that the present holder is known to be dead.
         """
+
+    def epoch_of(self, part: str) -> int:
+        """Give the epoch of a part's lead, 0 before anybody had it; it cannot change before this transaction ends."""
 
     def lease_holder(self, part: str) -> str | None:
         """Name the process that holds the lead of a part."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import and_, exists, insert, or_, select, update
+from sqlalchemy import and_, exists, func, insert, or_, select, update
 
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.incidents import Incident, IncidentState
@@ -15,7 +15,7 @@ from orchestrator.ledger.rows import Rows
 from orchestrator.ledger.schema import failures, incidents, releases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class IncidentRows(Rows):
@@ -58,6 +58,11 @@ class IncidentRows(Rows):
         """Store what changed in an incident."""
         statement = update(incidents).where(incidents.c.id == incident.id)
         self._connection.execute(statement.values(**incident_row(incident)))
+
+    def incident_counts(self) -> Mapping[str, int]:
+        """Count all incidents by their state."""
+        query = select(incidents.c.state, func.count()).group_by(incidents.c.state)
+        return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def without_release(self) -> list[Incident]:
         """List the planned incidents that have idempotent failures held, not claimed, and no release to move them."""

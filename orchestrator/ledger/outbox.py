@@ -48,6 +48,12 @@ class LeaseRows(Rows):
         self._connection.execute(statement.values(owner=owner, epoch=epoch, expires_at=until))
         return epoch
 
+    def epoch_of(self, part: str) -> int:
+        """Give the epoch of a part's lead, 0 before anybody had it; it cannot change before this transaction ends."""
+        query = select(leases.c.epoch).where(leases.c.part == part).with_for_update(read=True)
+        epoch: int | None = self._connection.execute(query).scalar_one_or_none()
+        return epoch or 0
+
     def lease_holder(self, part: str) -> str | None:
         """Name the process that holds the lead of a part."""
         query = select(leases.c.owner).where(leases.c.part == part)

@@ -30,21 +30,19 @@ class PeopleRows(Rows):
         row = self._connection.execute(select(commands).where(commands.c.id == command_id)).one_or_none()
         return RetryCommand(**row._mapping) if row else None  # noqa: SLF001 - SQLAlchemy's documented way to a mapping
 
-    def stored_answer(self, key: str) -> StoredAnswer | None:
-        """Find what was answered to the first request with this Idempotency-Key."""
-        row = self._connection.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one_or_none()
-        return StoredAnswer(row.request_hash, row.status, row.body, row.location) if row else None
-
-    def reserve_key(self, key: str, request_hash: str, now: datetime) -> None:
-        """Note that the first request with this key is in flight; keys older than a day are dropped."""
+    def take_key(self, key: str, request_hash: str, now: datetime) -> StoredAnswer | None:
+        """Take an Idempotency-Key for this request; what is stored under it when another request had it first."""
         self._connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < now - KEYS_LAST))
-        row = {"key": key, "request_hash": request_hash, "created_at": now}
-        self._insert_new(idempotency_keys, row)
+        row = {"key": key, "request_hash": request_hash, "status": 0, "body": "", "location": "", "created_at": now}
+        if self._insert_new(idempotency_keys, row):
+            return None
+        found = self._connection.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one()
+        return StoredAnswer(found.request_hash, found.status, found.body, found.location)
 
-    def store_answer(self, key: str, status: int, body: str, location: str | None) -> None:
-        """Keep the answer to the first request with this key."""
+    def store_answer(self, key: str, answer: StoredAnswer) -> None:
+        """Keep the answer to the request that took this key."""
         statement = update(idempotency_keys).where(idempotency_keys.c.key == key)
-        self._connection.execute(statement.values(status=status, body=body, location=location))
+        self._connection.execute(statement.values(status=answer.status, body=answer.body, location=answer.location))
 
     def mode(self) -> Mode | None:
         """Give the mode that was last set, None before it was."""

@@ -167,9 +167,9 @@ idempotency_keys = Table(
     metadata,
     Column("key", String(255), primary_key=True),
     Column("request_hash", String(64), nullable=False),
-    Column("status", Integer),
-    Column("body", Text),
-    Column("location", Text),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("location", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
 

@@ -1,0 +1,105 @@
+"""The mode, the counts, and how the orchestrator is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from orchestrator.api.schemas import ModeBody
+from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.observability import METRICS_CONTENT_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.api.app import Api
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/api/v1/mode")
+def read_mode(request: Request) -> dict[str, str]:
+    """Show the mode that holds."""
+    api: Api = request.app.state.api
+    with api.ledger.transaction() as tx:
+        return {"mode": tx.mode() or api.default_mode}
+
+
+@router.put("/api/v1/mode")
+def set_mode(body: ModeBody, request: Request) -> dict[str, str]:
+    """Switch the mode; it holds over restarts."""
+    api: Api = request.app.state.api
+    with api.ledger.transaction() as tx:
+        tx.set_mode(body.mode, request.state.actor, api.clock())
+    return {"mode": body.mode}
+
+
+@router.get("/api/v1/sinks")
+def read_sinks(request: Request) -> dict[str, Any]:
+    """Show what became of every event, per sink."""
+    api: Api = request.app.state.api
+    return {name: asdict(counts) | {"adds_up": counts.adds_up} for name, counts in api.sinks().items()}
+
+
+@router.get("/api/v1/first-retry")
+def read_first_retry(request: Request) -> dict[str, Any]:
+    """Show first attempts and first successes over all releases, and what belongs beside them."""
+    api: Api = request.app.state.api
+    with api.ledger.transaction() as tx:
+        return asdict(tx.first_retry())
+
+
+@router.get("/api/v1/summary")
+def read_summary(request: Request) -> dict[str, Any]:
+    """Show failures by state, incidents that are open, first retries and the mode."""
+    api: Api = request.app.state.api
+    with api.ledger.transaction() as tx:
+        return {
+            "failures": tx.failure_counts(),
+            "incidents": tx.incident_counts(),
+            "first_retry": asdict(tx.first_retry()),
+            "mode": tx.mode() or api.default_mode,
+        }
+
+
+@router.get("/livez")
+def livez() -> dict[str, str]:
+    """Tell that the process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+def readyz(request: Request) -> JSONResponse:
+    """Tell whether the databases and the bus answer, each by name."""
+    api: Api = request.app.state.api
+    found = {name: _answer(check) for name, check in api.checks.items()}
+    ready = all(answer == "ok" for answer in found.values())
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {} if ready else {"Retry-After": "5"}
+    return JSONResponse({"status": "ready" if ready else "unready", "checks": found}, status, headers)
+
+
+def _answer(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except DependencyUnreachable as error:
+        return str(error)
+    return "ok"
+
+
+@router.get("/version")
+def read_version() -> dict[str, str]:
+    """Show which release runs."""
+    return {"version": version("redrive")}
+
+
+@router.get("/metrics")
+def metrics(request: Request) -> Response:
+    """Give the metrics to Prometheus."""
+    api: Api = request.app.state.api
+    return Response(api.metrics(), media_type=METRICS_CONTENT_TYPE)

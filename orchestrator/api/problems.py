@@ -1,0 +1,103 @@
+"""Errors as problems (RFC 9457): what was expected, what came, what to do. No traceback, no secret."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from orchestrator.api.schemas import Problem
+from orchestrator.domain.errors import Conflict, DependencyUnreachable, IllegalTransition, InvalidPlan, NotFound
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+PAGE: Final = "docs/problems.md"
+RETRY_AFTER_SECONDS: Final = 5
+log = structlog.get_logger("redrive.api")
+
+
+class Unauthorized(Exception):
+    """The request carries no token, or another one than was set."""
+
+
+class KeyReused(Exception):
+    """An Idempotency-Key came again with another request."""
+
+
+_KNOWN: Final[dict[type[Exception], tuple[HTTPStatus, str, str]]] = {
+    NotFound: (HTTPStatus.NOT_FOUND, "not-found", "list what there is, and use an id from there"),
+    Conflict: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
+    IllegalTransition: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
+    InvalidPlan: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the plan and send it again"),
+    KeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "key-reused", "send another Idempotency-Key with another request"),
+    Unauthorized: (HTTPStatus.UNAUTHORIZED, "unauthorized", "send 'Authorization: Bearer' with REDRIVE_API_TOKEN"),
+    DependencyUnreachable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the API as a problem."""
+    for kind in _KNOWN:
+        app.add_exception_handler(kind, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def _known(request: Request, error: Exception) -> JSONResponse:
+    status, page, what_next = _KNOWN[type(error)]
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return problem(request, status, page, str(error), what_next=what_next, headers=headers)
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+    malformed = any(each["type"] == "json_invalid" for each in error.errors())
+    status = HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY
+    detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
+    return problem(request, status, "invalid-request", detail, errors=errors, what_next="correct the fields named")
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    page = "not-found" if status is HTTPStatus.NOT_FOUND else "invalid-request"
+    return problem(request, status, page, str(error.detail), what_next="see /openapi.json for what there is")
+
+
+def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    detail = f"{type(error).__name__}: nothing was changed by this request"
+    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "unavailable", detail, what_next="see the log")
+
+
+def problem(  # noqa: PLR0913 - the members of a problem
+    request: Request,
+    status: HTTPStatus,
+    page: str,
+    detail: str,
+    *,
+    what_next: str,
+    errors: list[dict[str, Any]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """Make the answer for one problem."""
+    body = Problem(
+        type=f"{PAGE}#{page}",
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        errors=errors or [],
+        trace_id=request.headers.get("traceparent"),
+        what_next=what_next,
+    )
+    return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")

@@ -1,0 +1,165 @@
+"""Putting the parts together: what the settings name becomes a service that can be run."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from orchestrator.api.app import Api, create_app
+from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_name
+from orchestrator.bootstrap.server import HttpServer
+from orchestrator.bootstrap.sinks import make_sinks, relay_loops
+from orchestrator.bootstrap.supervisor import Loop, Part, Service
+from orchestrator.bus.consumer import BusConsumer
+from orchestrator.bus.redriver import BusRedriver
+from orchestrator.domain.errors import RedriveError
+from orchestrator.eventlog.schema import STORE as EVENTLOG
+from orchestrator.eventlog.sql import SqlEventLog
+from orchestrator.flows.dispatch import Dispatcher
+from orchestrator.flows.intake import Intake
+from orchestrator.flows.outbox import OutboxCopier
+from orchestrator.flows.reconcile import Reconciler
+from orchestrator.flows.recording import Recorder
+from orchestrator.flows.release import Releaser
+from orchestrator.ledger.schema import STORE as LEDGER
+from orchestrator.ledger.sql import SqlLedger
+from orchestrator.observability import Metrics
+from orchestrator.pricing import GenaiPricing
+from orchestrator.stackstorm.client import StackStorm
+from orchestrator.warehouse.schema import STORE as WAREHOUSE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from orchestrator.domain.events import SinkCounts
+    from orchestrator.domain.ports import Sink
+    from orchestrator.settings import Settings
+
+PARTS: Final = ("api", "intake", "recovery", "dispatch", "relay")
+IDLE: Final = 0.1
+RECONCILE_EVERY: Final = 1.0
+
+
+class UnknownPart(RedriveError):
+    """A part that no orchestrator has."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"expected parts out of {', '.join(PARTS)}, got {name!r}")
+
+
+def clock() -> datetime:
+    """Give the time, with its offset."""
+    return datetime.now(UTC)
+
+
+def migrate(settings: Settings) -> None:
+    """Bring every database to its newest revision."""
+    LEDGER.migrate(settings.ledger_url)
+    EVENTLOG.migrate(settings.eventlog_url)
+    WAREHOUSE.migrate(settings.warehouse_url)
+
+
+@dataclass(slots=True)
+class Composer:
+    """Makes the parts of one orchestrator, each around the same stores."""
+
+    settings: Settings
+    owner: str = field(default_factory=process_name)
+    metrics: Metrics = field(default_factory=Metrics)
+    ledger: SqlLedger = field(init=False)
+    log: SqlEventLog = field(init=False)
+    sinks: tuple[Sink, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = SqlLedger.open(self.settings.ledger_url)
+        self.log = SqlEventLog(self.settings.eventlog_url)
+        self.sinks = make_sinks(self.settings)
+
+    def parts(self, names: Sequence[str] = PARTS) -> tuple[Part, ...]:
+        """Make the parts of these names; raises UnknownPart."""
+        return tuple(part for name in names for part in self._makers(name)())
+
+    def _makers(self, name: str) -> Callable[[], Sequence[Part]]:
+        makers: dict[str, Callable[[], Sequence[Part]]] = {
+            "api": self._api,
+            "intake": self._intake,
+            "recovery": self._recovery,
+            "dispatch": self._dispatch,
+            "relay": self._relay,
+        }
+        if name not in makers:
+            raise UnknownPart(name)
+        return makers[name]
+
+    def _api(self) -> Sequence[Part]:
+        token = self.settings.api_token
+        api = Api(
+            ledger=self.ledger,
+            clock=clock,
+            new_id=uuid4,
+            default_mode=self.settings.mode,
+            token=token.get_secret_value() if token else None,
+            sinks=self.counts,
+            checks={"ledger": self.ledger.ready, "event log": self.log.ready},
+            metrics=self.metrics.exposition,
+        )
+        server = HttpServer(create_app(api), self.settings.api_host, self.settings.api_port)
+        return [Service("api", server.run)]
+
+    def counts(self) -> Mapping[str, SinkCounts]:
+        """Count from rows what became of every event, per sink."""
+        return {sink.name: self.log.counts(sink.name, sink.types) for sink in self.sinks}
+
+    def _intake(self) -> Sequence[Part]:
+        recorder = Recorder(self.settings.idempotent_tasks)
+        intake = Intake(self.log, self.ledger, GenaiPricing(), recorder, clock, random.random)
+        urgent = BusConsumer(self.settings.bus_url, ("failures", "outcomes"), intake.handle)
+        telemetry = BusConsumer(self.settings.bus_url, ("telemetry",), intake.handle)
+        return [Service("intake", urgent.run), Service("intake-telemetry", telemetry.run)]
+
+    def _recovery(self) -> Sequence[Part]:
+        settings, redriver = self.settings, BusRedriver(self.settings.redrive_url)
+        lead, fenced = self._lead("release")
+        releaser = Releaser(fenced, redriver, clock, random.random, settings.mode)
+        mending, mended = self._lead("reconcile")
+        reconciler = Reconciler(
+            mended, redriver, clock, random.random, settings.mode, settings.outcome_grace, settings.outcome_timeout
+        )
+        copying, copied = self._lead("outbox")
+        copier = OutboxCopier(copied, self.log)
+        return [
+            Loop("release", _until_idle(releaser.run_once), lead),
+            Loop("reconcile", _every(RECONCILE_EVERY, reconciler.run_once), mending),
+            Loop("outbox", _until_idle(copier.run_once), copying),
+        ]
+
+    def _dispatch(self) -> Sequence[Part]:
+        settings = self.settings
+        key = settings.stackstorm_api_key
+        secret = key.get_secret_value() if key else None
+        workflows = StackStorm(settings.stackstorm_url, secret, settings.stackstorm_timeout)
+        lead, fenced = self._lead("dispatch")
+        dispatcher = Dispatcher(fenced, workflows, clock, settings.rule_grace)
+        return [Loop("dispatch", _every(IDLE, dispatcher.run_once), lead)]
+
+    def _relay(self) -> Sequence[Part]:
+        return relay_loops(self.log, self.sinks, lambda part: self._lead(part)[0], self.metrics, clock)
+
+    def _lead(self, part: str) -> tuple[Leadership, FencedLedger]:
+        leadership = Leadership(self.ledger, part, self.owner, self.settings.lease_seconds, clock)
+        return leadership, FencedLedger(self.ledger, leadership)
+
+
+def _until_idle(step: Callable[[], int]) -> Callable[[], float]:
+    return lambda: 0.0 if step() else IDLE
+
+
+def _every(seconds: float, step: Callable[[], int]) -> Callable[[], float]:
+    def paced() -> float:
+        step()
+        return seconds
+
+    return paced

@@ -1,0 +1,99 @@
+"""Who leads a part: several orchestrators may share one ledger, and one of them at a time does each part's work."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from orchestrator.domain.errors import StaleEpoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from orchestrator.domain.ledger import Ledger, LedgerTx
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+START_TIME_FIELD = 19  # of /proc/PID/stat, counted behind the command's closing parenthesis
+
+
+def process_name() -> str:
+    """Name this process so that another one on this machine can tell whether it is alive: boot, pid, start, and a uuid."""
+    return "/".join((_boot(), str(os.getpid()), _started(os.getpid()), uuid4().hex))
+
+
+def is_dead(owner: str) -> bool:
+    """Tell whether the process of that name is known to be gone; a process of another machine is never known to be."""
+    boot, pid, started, _ = owner.split("/")
+    return bool(boot) and boot == _boot() and _started(int(pid)) != started
+
+
+def _boot() -> str:
+    return BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
+
+
+def _started(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[START_TIME_FIELD]
+    except OSError:
+        return ""
+
+
+@dataclass(slots=True)
+class Leadership:
+    """The lead of one part, taken and renewed for `ttl` seconds at a time."""
+
+    ledger: Ledger
+    part: str
+    owner: str
+    ttl: float
+    clock: Callable[[], datetime]
+    _epoch: int | None = None
+    _renewed: float = field(default=0.0)
+
+    def lead(self) -> bool:
+        """Take or keep the lead; False while another process has it."""
+        now = self.clock()
+        if self._epoch is not None and now.timestamp() - self._renewed < self.ttl / 3:
+            return True
+        with self.ledger.transaction() as tx:
+            holder = tx.lease_holder(self.part)
+            dead = holder is not None and holder != self.owner and is_dead(holder)
+            self._epoch = tx.lease(self.part, self.owner, now, self.ttl, takeover=dead)
+        self._renewed = now.timestamp()
+        return self._epoch is not None
+
+    def epoch(self) -> int:
+        """Give the epoch that writes carry; raises StaleEpoch without the lead."""
+        if self._epoch is None:
+            raise StaleEpoch(f"expected to lead {self.part}, got no lease; another orchestrator does the work")
+        return self._epoch
+
+    def lost(self) -> None:
+        """Forget the lead, after a write was refused."""
+        self._epoch = None
+
+
+@dataclass(frozen=True, slots=True)
+class FencedLedger:
+    """The ledger as a leader writes it: each transaction first makes sure that the lead is still ours."""
+
+    ledger: Ledger
+    leadership: Leadership
+
+    @contextmanager
+    def transaction(self) -> Iterator[LedgerTx]:
+        """Open a transaction under this lead; raises StaleEpoch when another process has taken it."""
+        with self.ledger.transaction() as tx:
+            current = tx.epoch_of(self.leadership.part)
+            if current != self.leadership.epoch():
+                raise StaleEpoch(f"expected epoch {self.leadership.epoch()} of {self.leadership.part}, got {current}")
+            yield tx
+
+    def ready(self) -> None:
+        """Raise DependencyUnreachable when the ledger cannot be read."""
+        self.ledger.ready()

@@ -1,0 +1,31 @@
+"""The sinks that the settings name, and a relay for each of them and each lane."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from orchestrator.bootstrap.supervisor import Loop, Part
+from orchestrator.breaker import Breaker
+from orchestrator.domain.events import Lane
+from orchestrator.flows.forwarding import Relay
+from orchestrator.sinks.rudderstack import RudderStackSink
+from orchestrator.sinks.warehouse import WarehouseSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from orchestrator.bootstrap.leadership import Leadership
+    from orchestrator.domain.ports import EventLog, Sink
+    from orchestrator.observability import Metrics
+    from orchestrator.settings import Settings
+
+
+def make_sinks(settings: Settings) -> tuple[Sink, ...]:
+    """Make the sinks: the warehouse always, RudderStack where it is named."""
+    warehouse: Sink = WarehouseSink(settings.warehouse_url)
+    if settings.rudderstack_url is None or settings.rudderstack_write_key is None:
+        return (warehouse,)
+    key = settings.rudderstack_write_key.get_secret_value()
+    return (warehouse, RudderStackSink(settings.rudderstack_url, key, settings.rudderstack_timeout))

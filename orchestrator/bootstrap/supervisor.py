@@ -1,0 +1,95 @@
+"""The supervisor: each part runs in a thread of its own, keeps going after a fault, and stops when told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import structlog
+
+from orchestrator.domain.errors import RedriveError, StaleEpoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.bootstrap.leadership import Leadership
+
+FIRST_WAIT = 0.1
+LONGEST_WAIT = 5.0
+FOLLOWER_WAIT = 0.5
+STOP_SECONDS = 10.0
+log = structlog.get_logger("redrive")
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A part that is done in steps: `step` gives the seconds to wait before the next one. Only the leader steps."""
+
+    name: str
+    step: Callable[[], float]
+    leadership: Leadership | None = None
+
+    def run(self, stop: Event) -> None:
+        """Step until told to stop."""
+        while not stop.is_set():
+            stop.wait(self._next())
+
+    def _next(self) -> float:
+        if self.leadership is None:
+            return self.step()
+        if not self.leadership.lead():
+            return FOLLOWER_WAIT
+        try:
+            return self.step()
+        except StaleEpoch:
+            self.leadership.lost()
+            log.warning("lease.lost", part=self.name)
+            return FOLLOWER_WAIT
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A part that runs by itself until told to stop, as a server or a consumer does."""
+
+    name: str
+    run: Callable[[Event], None]
+
+
+Part = Loop | Service
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs parts. A part that raises is started again after a wait that grows up to five seconds."""
+
+    parts: tuple[Part, ...]
+    stop: Event = field(default_factory=Event)
+    _threads: list[Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start every part."""
+        for part in self.parts:
+            thread = Thread(target=self._keep, args=(part,), name=part.name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _keep(self, part: Part) -> None:
+        wait = FIRST_WAIT
+        while not self.stop.is_set():
+            try:
+                part.run(self.stop)
+                return
+            except RedriveError as error:
+                log.warning("part.interrupted", part=part.name, error=str(error), again_in=wait)
+            except Exception:
+                log.exception("part.failed", part=part.name, again_in=wait)
+            self.stop.wait(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+
+    def shut_down(self) -> list[str]:
+        """Tell every part to stop and wait for them; gives the names of those that did not."""
+        self.stop.set()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+        return [thread.name for thread in self._threads if thread.is_alive()]

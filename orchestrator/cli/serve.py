@@ -1,0 +1,131 @@
+"""The verbs that start something: each prints where it listens, and leaves nothing behind when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from orchestrator.bootstrap.compose import PARTS, Composer, migrate
+from orchestrator.bootstrap.supervisor import Supervisor
+from orchestrator.cli.exits import DONE, FAILED
+from orchestrator.dev.stack import Stack
+from orchestrator.failpoints import arm
+from orchestrator.observability import set_up_logging
+from orchestrator.settings import load
+
+PARENT_POLL = 0.5
+
+
+def run(
+    parts: Annotated[str, typer.Option(help="Which parts to run, separated by commas.")] = ",".join(PARTS),
+    ready_file: Annotated[Path | None, typer.Option(help="Where to write the URL once it serves.")] = None,
+    parent_pid: Annotated[int | None, typer.Option(help="Stop when the process of this id is gone.")] = None,
+) -> None:
+    """Run the orchestrator against what the settings (REDRIVE_*) name."""
+    set_up_logging()
+    arm(os.environ)
+    settings = load()
+    migrate(settings)
+    composer = Composer(settings)
+    supervisor = Supervisor(composer.parts(tuple(parts.split(","))))
+    stop = _stop_on_signals(supervisor.stop)
+    supervisor.start()
+    url = f"http://{settings.api_host}:{settings.api_port}"
+    _announce(url, ready_file)
+    _wait(stop, parent_pid)
+    left = supervisor.shut_down()
+    if left:
+        typer.echo(f"redrive: expected every part to stop, got these still running: {', '.join(left)}", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _announce(url: str, ready_file: Path | None) -> None:
+    typer.echo(f"redrive listens on {url}", err=True)
+    if ready_file:
+        fresh = ready_file.with_suffix(".new")
+        fresh.write_text(json.dumps({"url": url}))
+        fresh.replace(ready_file)
+
+
+def _stop_on_signals(stop: Event) -> Event:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _wait(stop: Event, parent_pid: int | None) -> None:
+    while not stop.wait(PARENT_POLL):
+        if parent_pid is not None and os.getppid() != parent_pid:
+            stop.set()
+
+
+def dev(
+    state: Annotated[Path, typer.Option(help="The folder that holds everything.")] = Path(".redrive"),
+    port: Annotated[int, typer.Option(help="The port of the API; a free one when 0.")] = 0,
+    mode: Annotated[str, typer.Option(help="observe, act or paused.")] = "act",
+) -> None:
+    """Run everything on this machine, for development: bus, orchestrator, API, StackStorm, a local RudderStack data plane."""
+    stop = _stop_on_signals(Event())
+    stack = Stack(state, api_port=port, mode=mode)
+    stack.start()
+    try:
+        for line in _where(stack):
+            typer.echo(line)
+        typer.echo("not for production; Ctrl-C stops everything", err=True)
+        dead = _watch(stack, stop)
+    finally:
+        stack.stop()
+    if dead:
+        typer.echo(f"redrive: expected every part to run, got an end of {', '.join(dead)}; see {stack.folder}", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _where(stack: Stack) -> list[str]:
+    return [
+        f"API            {stack.api_url}",
+        f"StackStorm     {stack.stackstorm_url}  (export ST2_API_URL={stack.stackstorm_url}/v1)",
+        f"data plane     {stack.dataplane_url}",
+        f"bus            {stack.engines.bus}",
+        f"state          {stack.folder}",
+    ]
+
+
+def _watch(stack: Stack, stop: Event) -> list[str]:
+    while not stop.wait(PARENT_POLL):
+        dead = stack.dead()
+        if dead:
+            return dead
+    return []
+
+
+def demo(
+    calls: Annotated[int, typer.Option(help="How many calls of the trace to replay.", min=300)] = 1_000,
+    keep: Annotated[Path | None, typer.Option(help="Keep the state in this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as data.")] = False,
+    stop_dataplane: Annotated[
+        bool, typer.Option(help="Stop the data plane for the middle third of the calls.")
+    ] = False,
+) -> None:
+    """Watch the main job: real model calls fail, are redriven when their provider is back, and every event arrives."""
+    from orchestrator.dev.demo import Demo  # noqa: PLC0415 - rich is needed by this verb alone
+
+    _stop_on_signals_by_raising()
+    started = time.monotonic()
+    folder = keep or Path(mkdtemp(prefix="redrive-demo-"))
+    show = Demo(folder, calls, stop_dataplane=stop_dataplane, quiet=as_json, remove=keep is None)
+    result = show.run(started)
+    typer.echo(json.dumps(result.as_data(), default=str) if as_json else result.as_text())
+    raise typer.Exit(DONE if result.passed else FAILED)
+
+
+def _stop_on_signals_by_raising() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
