@@ -1,0 +1,78 @@
+"""The sink that sends events to a RudderStack data plane, each under a messageId that stays the same."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+
+from orchestrator.domain.events import Deferred, Delivered
+from orchestrator.sinks import sdk
+from orchestrator.sinks.parcels import Refused, pack, send_apart
+from orchestrator.sinks.track import CALLS, track
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.domain.events import Delivery, StoredEvent
+    from orchestrator.sinks.parcels import Parcel
+
+OK: Final = 200
+# 413 is refused like 400: halved until what is too large stands alone.
+REFUSED: Final = frozenset({400, 413})
+TIMED_OUT: Final = 408
+TOO_MANY: Final = 429
+SERVER_ERRORS: Final = 500
+# Below the gateway's 4,096,000 bytes, uncompressed.
+MOST_BYTES: Final = 3_800_000
+MOST_EVENTS: Final = 500
+
+
+class RudderStackSink:
+    """Posts to `data_plane_url`/v1/batch. `timeout_seconds` holds for connecting and for each read."""
+
+    name = "rudderstack"
+    types = frozenset(CALLS)
+
+    def __init__(self, data_plane_url: str, write_key: str, timeout_seconds: float) -> None:
+        self._url = data_plane_url
+        self._write_key = write_key
+        self._timeout = timeout_seconds
+
+    def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
+        """Send the batch in posts below the gateway's limits; what it refuses alone is rejected with its answer."""
+        parcels, refused = pack(batch, track)
+        return send_apart(posts(parcels), self._post, refused)
+
+    def _post(self, messages: list[dict[str, Any]]) -> Delivered | Deferred | Refused:
+        try:
+            return decide(sdk.post(self._url, self._write_key, messages, self._timeout))
+        except requests.RequestException as error:
+            return Deferred(f"no answer from the data plane: {type(error).__name__}")
+
+
+def decide(answer: sdk.Answer) -> Delivered | Deferred | Refused:
+    """Tell what an answer means for the batch. Only a 200 has it committed; only 400 and 413 speak of its events."""
+    said = f"the data plane answered {answer.status}: {answer.text}"
+    if answer.status == OK:
+        return Delivered()
+    if answer.status in REFUSED:
+        return Refused(said)
+    if answer.status in {TIMED_OUT, TOO_MANY} or answer.status >= SERVER_ERRORS:
+        return Deferred(said, answer.retry_after)
+    return Deferred(f"config: {said}; check the write key, the source and the data plane's URL", answer.retry_after)
+
+
+def posts(parcels: Sequence[Parcel[dict[str, Any]]]) -> Iterator[list[Parcel[dict[str, Any]]]]:
+    """Cut a batch into posts by number and by bytes, as the SDK will write them; one that is too large goes alone."""
+    post: list[Parcel[dict[str, Any]]] = []
+    size = 0
+    for parcel in parcels:
+        weight = len(json.dumps(parcel.content)) + 2
+        if post and (len(post) == MOST_EVENTS or size + weight > MOST_BYTES):
+            yield post
+            post, size = [], 0
+        post.append(parcel)
+        size += weight
+    yield post

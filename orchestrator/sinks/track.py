@@ -1,0 +1,109 @@
+"""An event as a RudderStack `track` message, as the SDK's own builder makes it; docs/rudderstack.md shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from eventbus.wire import (
+    ATTEMPT_ENDED,
+    ATTEMPT_RECORDED,
+    INCIDENT_CLOSED,
+    INCIDENT_OPENED,
+    INCIDENT_PLANNED,
+    LLM_CALL,
+    RELEASE_ENDED,
+    TASK_FAILED,
+)
+from orchestrator.domain.events import PricingStatus
+from orchestrator.sinks.parcels import data_of
+from orchestrator.sinks.sdk import LIBRARY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestrator.domain.events import EventRecord
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How events of one type are tracked. `subjects` are the fields that may name the anonymous one, best first."""
+
+    event: str
+    subjects: tuple[str, ...]
+    properties: Callable[[Data], Data] = dict
+
+
+def _failure(data: Data) -> Data:
+    """Leave out what may hold a prompt, a secret or a person's data: the task's message, the error's text and trace."""
+    exception, declaration = data.get("exception") or {}, data.get("declaration") or {}
+    kept = ("failure_id", "task_id", "task", "retries", "attempt_id", "captured", "worker", "occurred_at")
+    return {
+        **{name: data.get(name) for name in kept},
+        "exception_type": exception.get("type"),
+        "exception_status": exception.get("status"),
+        "dependency": declaration.get("dependency"),
+        "idempotent": declaration.get("idempotent"),
+    }
+
+
+CALLS: Final[Mapping[str, Call]] = {
+    LLM_CALL: Call("LLM Call", ("workflow_execution_id", "request_id", "agent_id", "task_id")),
+    TASK_FAILED: Call("Task Failed", ("task_id",), _failure),
+    INCIDENT_OPENED: Call("Incident Opened", ("incident_id",)),
+    INCIDENT_PLANNED: Call("Incident Planned", ("incident_id",)),
+    INCIDENT_CLOSED: Call("Incident Closed", ("incident_id",)),
+    ATTEMPT_RECORDED: Call("Attempt Recorded", ("task_id",)),
+    ATTEMPT_ENDED: Call("Attempt Ended", ("task_id",)),
+    RELEASE_ENDED: Call("Release Ended", ("incident_id",)),
+}
+
+
+def track(record: EventRecord) -> Data:
+    """Encode one event; raises ValueError when its bytes hold no data."""
+    call, data = CALLS[record.type], data_of(record)
+    user = _filled(data.get("user_id"))
+    return {
+        "type": "track",
+        "event": call.event,
+        "userId": user,
+        "anonymousId": None if user else _anonymous(record, data, call),
+        "messageId": str(record.key),
+        "timestamp": record.time.isoformat(),
+        "channel": "server",
+        "integrations": {"All": True},
+        "context": _context(record, data),
+        "properties": call.properties(data) | _cost(record),
+    }
+
+
+def _anonymous(record: EventRecord, data: Data, call: Call) -> str:
+    """Name whom the event is about: never one name for all, which would make the gateway put them in one line."""
+    named = (_filled(data.get(field)) for field in call.subjects)
+    return next((name for name in named if name), str(record.key))
+
+
+def _filled(value: object) -> str | None:
+    """Give an id as text; the gateway takes a blank one for none."""
+    return (str(value).strip() or None) if isinstance(value, str | int) else None
+
+
+def _context(record: EventRecord, data: Data) -> Data:
+    context: Data = {"app": {"name": "redrive", "namespace": record.source}, "library": LIBRARY}
+    organisation = _filled(data.get("organization_id"))
+    return context | {"groupId": organisation} if organisation else context
+
+
+def _cost(record: EventRecord) -> Data:
+    """Give the cost as text: a JSON number would be read as a binary float."""
+    price = record.price
+    if price.status is PricingStatus.NOT_APPLICABLE:
+        return {}
+    return {
+        "gen_ai.usage.cost.amount": None if price.usd is None else f"{price.usd:f}",
+        "gen_ai.usage.cost.currency": "USD",
+        "pricing_status": price.status.value,
+        "pricing_version": price.version,
+    }
