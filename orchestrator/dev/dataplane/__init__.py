@@ -1,0 +1,1 @@
+"""A RudderStack data plane for development: checks what the real gateway checks, and keeps what it accepts."""
