@@ -1,1 +1,3 @@
-"""The circuit breaker."""
+"""The circuit breaker around each sink, on pybreaker."""
+
+from orchestrator.breaker.breaker import Breaker as Breaker
