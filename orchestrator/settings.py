@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     def _guard(self) -> Self:
         if self.api_host not in LOOPBACK and self.api_token is None:
             raise ValueError(
-                f"expected a token for an API on {self.api_host}, got none; set REDRIVE_API_TOKEN or REDRIVE_API_TOKEN_FILE"
+                f"expected a token for an API on {self.api_host}, got none; "
+                "set REDRIVE_API_TOKEN or REDRIVE_API_TOKEN_FILE"
             )
         if self.rudderstack_url and self.rudderstack_write_key is None:
             raise ValueError("expected REDRIVE_RUDDERSTACK_WRITE_KEY beside REDRIVE_RUDDERSTACK_URL, got none")
@@ -78,8 +79,8 @@ class Settings(BaseSettings):
         return self.broker_url or self.bus_url
 
 
-def load(**given: Any) -> Settings:  # noqa: ANN401 - any setting
-    """Read the settings; raises SettingsInvalid naming each variable that is wrong, never its value where that is secret."""
+def load(**given: Any) -> Settings:
+    """Read the settings; raises SettingsInvalid naming each variable that is wrong, never the value of a secret."""
     try:
         return Settings(**given)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The HTTP API: translate, call, translate back. It answers from the ledger; nothing is carried out inside a request."""
+"""The HTTP API: translate, call, translate back. It answers from the ledger; a request carries nothing out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNGUARDED = frozenset({"/livez", "/readyz", "/version", "/metrics"})
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What the handlers need. `checks` raise DependencyUnreachable; `token` None means that nobody is asked who they are."""
+    """What the handlers need. `checks` raise DependencyUnreachable; with `token` None nobody is asked who they are."""
 
     ledger: Ledger
     clock: Callable[[], datetime]

@@ -31,14 +31,18 @@ def retry(
     request: Request,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Response:
-    """Redrive one failure. Answers 202 with the Location of the command; the same Idempotency-Key gives the same answer for
-    24 hours."""
+    """Redrive one failure. Answers 202 with the Location of the command.
+
+    The same Idempotency-Key gives the same answer for 24 hours.
+    """
     api: Api = request.app.state.api
     with api.ledger.transaction() as tx:
         digest = sha256(body.model_dump_json().encode()).hexdigest()
         stored = tx.take_key(idempotency_key, digest, api.clock()) if idempotency_key else None
         if stored is not None and stored.request_hash != digest:
-            raise KeyReused(f"expected the request that first came with Idempotency-Key {idempotency_key!r}, got another")
+            raise KeyReused(
+                f"expected the request that first came with Idempotency-Key {idempotency_key!r}, got another"
+            )
         answer = stored or _record(tx, api, body, request.state.actor, digest)
         if idempotency_key and stored is None:
             tx.store_answer(idempotency_key, answer)

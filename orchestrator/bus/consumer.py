@@ -1,4 +1,4 @@
-"""The orchestrator's end of the bus: messages are handed on in batches, and acknowledged once the hand-over has returned."""
+"""The orchestrator's end of the bus: messages are handed on in batches, and acknowledged once that has returned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDLE_SECONDS = 0.1
 
 @dataclass(slots=True)
 class BusConsumer:
-    """Reads some of the queues of the bus at `url`. `handle` takes the bodies of a batch and returns once they are safe."""
+    """Reads some of the queues of the bus at `url`. `handle` takes a batch's bodies and returns once they are safe."""
 
     url: str
     keys: Sequence[str]
@@ -32,8 +32,10 @@ class BusConsumer:
     _waiting: list[Message] = field(default_factory=list)
 
     def run(self, stop: Event) -> None:
-        """Consume until told to stop; raises DependencyUnreachable when the bus goes away: what was not acknowledged
-        comes again."""
+        """Consume until told to stop; raises DependencyUnreachable when the bus goes away.
+
+        What was not acknowledged comes again.
+        """
         self._waiting.clear()
         with Connection(self.url) as connection:
             try:

@@ -1,5 +1,4 @@
-"""Publishing a failed task again: the same body, headers and properties to the same place, under the header that names
-the attempt."""
+"""Publishing a failed task again: same body, headers and properties, same place, a header that names the attempt."""
 
 from __future__ import annotations
 
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
 
-DROPPED_HEADERS: Final = frozenset({"eta", "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"})
+DROPPED_HEADERS: Final = frozenset(
+    {"eta", "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"}
+)
 KEPT_PROPERTIES: Final = ("correlation_id", "reply_to", "priority", "delivery_mode", "message_id", "type", "app_id")
 # Celery's native delayed delivery puts 28 binary digits before the routing key.
 DELAY_PREFIX: Final = re.compile(r"^(?:[01]\.){28}")
@@ -42,7 +43,10 @@ class BusRedriver:
     _turn: Lock = field(default_factory=Lock)
 
     def publish(self, message: TaskMessage, attempt_id: UUID, route: Route | None) -> None:
-        """Publish with a confirm; raises Unroutable when no queue takes it, DependencyUnreachable when the broker is away."""
+        """Publish with a confirm.
+
+        Raises Unroutable when no queue takes it, DependencyUnreachable when the broker is away.
+        """
         headers = _headers(message, attempt_id)
         with self._turn:
             try:
@@ -102,4 +106,6 @@ def _refuse_expired(expires: Any) -> None:  # noqa: ANN401 - a header may hold a
     moment = datetime.fromisoformat(expires)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if moment <= datetime.now(UTC):
-        raise Unroutable(f"expected a task that may still run, got one that expired at {expires}; a worker would drop it")
+        raise Unroutable(
+            f"expected a task that may still run, got one that expired at {expires}; a worker would drop it"
+        )

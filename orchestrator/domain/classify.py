@@ -38,7 +38,7 @@ class Verdict:
 
 
 def classify(facts: ExceptionFacts) -> Verdict:
-    """Name the kind of a failure: what the provider answered tells more than the exception's type, so it is asked first."""
+    """Name the kind of a failure: what the provider answered tells more than the exception's type, so it leads."""
     return _by_status(facts) or _by_type(facts) or Verdict(Kind.UNKNOWN, f"no rule knows {facts.type}")
 
 

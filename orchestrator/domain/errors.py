@@ -1,4 +1,4 @@
-"""The error tree: each class carries its values and says what to do next. Foreign errors are mapped to these at the edge."""
+"""The error tree: each class carries its values and says what to do next. Foreign errors become these at the edge."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Unroutable(RedriveError):
 
 
 class StaleEpoch(RedriveError):
-    """This process no longer leads the part it writes for; another one does, and this write was refused."""
+    """The writer no longer leads the part it writes for; another process does, and the write was refused."""
 
 
 class LogFull(RedriveError):

@@ -113,7 +113,7 @@ Delivery = Delivered | Deferred | Rejected
 
 
 def row_key(source: str, event_id: str) -> UUID:
-    """Give the key under which every store files an event: its own id when that is a UUID, else one made of (source, id)."""
+    """Give the key under which every store files an event: its id where that is a UUID, else uuid5(source#id)."""
     try:
         return UUID(event_id)
     except ValueError:

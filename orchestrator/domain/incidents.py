@@ -1,4 +1,4 @@
-"""An incident: all open failures with one signature and one dependency. It owns the plan, the escalation and the audit."""
+"""An incident: all open failures with one signature and one dependency. It owns plan, escalation and audit."""
 
 from __future__ import annotations
 

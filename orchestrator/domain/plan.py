@@ -1,4 +1,4 @@
-"""The plan: what to do with an incident, as a frozen value. A workflow or a person makes it; a release carries it out."""
+"""The plan: what to do with an incident, as a frozen value. A workflow or a person makes it, a release does it."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class EventLog(Protocol):
-    """The append-only log of events. An event is in it once, by its key; a cursor never steps over a row that commits later."""
+    """The append-only log of events, each in it once, by its key. No cursor steps over a row that commits later."""
 
     def append(self, records: Sequence[EventRecord]) -> Appended:
         """Store the records durably before returning; one that is there already is counted and left as it is."""
@@ -43,7 +43,7 @@ class EventLog(Protocol):
         """
 
     def counts(self, sink: str, types: Iterable[str]) -> SinkCounts:
-        """Count from rows, on either side of the cursors, what became of each event for a sink that takes these types."""
+        """Count from rows, on either side of the cursors, what became of the events for a sink of these types."""
 
     def dead_letters(self, sink: str, limit: int) -> list[tuple[StoredEvent, str]]:
         """List a sink's dead letters with their reasons, oldest first."""

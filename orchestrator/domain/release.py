@@ -1,4 +1,4 @@
-"""A release: held failures being redriven, canary first. Decisions only; what they read is a frozen value, and so is the answer."""
+"""A release: held failures being redriven, canary first. Decisions only: frozen values in, frozen values out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signature: failures that look alike, told by task, exception type and message with ids, numbers and addresses taken out."""
+"""The signature: failures that look alike by task, exception type and message, ids, numbers and addresses taken out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def normalise(message: str) -> str:
 
 
 def signature(task: str, exception_type: str, message: str) -> str:
-    """Give the signature as readable text with a short digest of the whole, so that equal text means equal signature."""
+    """Give the signature: readable text with a short digest of the whole, so that equal text means equal signature."""
     normal = normalise(message)
     digest = sha256(f"{task}\x00{exception_type}\x00{normal}".encode()).hexdigest()[:12]
     return f"{task} {exception_type} {normal[:120]} #{digest}"

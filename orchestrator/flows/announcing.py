@@ -1,4 +1,4 @@
-"""What the ledger tells the world of its own steps: one function for each event, all with ids made of what they tell of."""
+"""What the ledger tells the world of its own steps: one function for each event, its id made of what it tells of."""
 
 from __future__ import annotations
 

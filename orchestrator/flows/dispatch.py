@@ -1,5 +1,6 @@
-"""Dispatch: triggers go to StackStorm, and what came of them comes back to the incident. The only flow that calls StackStorm,
-and never inside a transaction of the ledger.
+"""Dispatch: triggers go to StackStorm, and what came of them comes back to the incident.
+
+The only flow that calls StackStorm, and never inside a transaction of the ledger.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ ASK_AGAIN = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """Emits triggers. `rule_grace` is how long, in seconds, a rule may take to fire before the incident says that none did."""
+    """Emits triggers. A rule may take `rule_grace` seconds to fire before the incident says that none did."""
 
     ledger: Ledger
     workflows: Workflows
@@ -99,7 +100,7 @@ class Dispatcher:
             self._say(dispatch, f"{what}; look at it in StackStorm, or release by hand (POST /recovery/retry)")
 
     def _firing(self, dispatch: Dispatch) -> Firing | None:
-        """Find the trigger instance of this dispatch among those of its incident: one that no other dispatch has claimed."""
+        """Find the trigger instance of this dispatch among those of its incident: one that no other dispatch has."""
         with self.ledger.transaction() as tx:
             others = {
                 each.trigger_instance_id for each in tx.dispatches_of(dispatch.incident_id) if each.id != dispatch.id

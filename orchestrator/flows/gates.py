@@ -1,4 +1,4 @@
-"""When a gate opens: after a distance that grows with each canary that failed, at a time, or at a cron expression's times."""
+"""When a gate opens: after a distance that grows with each failed canary, at a time, or when a cron expression says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_JITTER = 0.5
 
 
 def first_gate(plan: Plan, now: datetime) -> datetime:
-    """Give the time of the first canary; raises InvalidPlan for a cron expression or a time zone that nobody can read."""
+    """Give the time of the first canary; raises InvalidPlan for a cron expression or time zone that nobody can read."""
     gate = plan.gate
     if gate.cron:
         return next_cron(gate, now)

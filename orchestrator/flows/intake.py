@@ -44,7 +44,7 @@ class Intake:
     jitter: Callable[[], float]
 
     def handle(self, bodies: Sequence[bytes]) -> int:
-        """Take in the bodies of bus messages; when this returns they may be acknowledged. Gives the number of events."""
+        """Take in the bodies of bus messages, which may be acknowledged afterwards. Gives the number of events."""
         now = self.clock()
         events = self._read(bodies, now)
         self.log.append([self._record(event) for event in events])

@@ -17,7 +17,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class OutboxCopier:
-    """Moves events from the ledger to the log; a crash between the two steps repeats the first, which changes nothing."""
+    """Moves events from the ledger to the log; a crash between both steps repeats the first, which changes nothing."""
 
     ledger: Ledger
     log: EventLog

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def record_outcome(tx: LedgerTx, attempt_id: UUID, moment: Moment, *, failed_with: str | None) -> None:
-    """Note how an attempt ended (`failed_with` None: well). A second outcome of one attempt is counted as a duplicate."""
+    """Note how an attempt ended (`failed_with` None: well). A second outcome of an attempt counts as a duplicate."""
     attempt = tx.attempt(attempt_id)
     if attempt is None:
         return

@@ -6,7 +6,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from eventbus.wire import WireError
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eventbus.wire import Event
+
+
+_WENT_WELL: Final = {"succeeded": True, "skipped": True, "failed": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,10 @@ def _message(data: Mapping[str, Any]) -> TaskMessage:
 def ended_of(event: Event) -> AttemptEnded:
     """Read a `redrive.attempt.ended.v1` event; a run that was skipped had succeeded before."""
     try:
-        outcome = event.data["outcome"]
-        if outcome not in ("succeeded", "failed", "skipped"):
-            raise ValueError(f"outcome {outcome!r}")
         return AttemptEnded(
             event_id=f"{event.source}#{event.id}",
             attempt_id=UUID(event.data["attempt_id"]),
-            succeeded=outcome != "failed",
+            succeeded=_WENT_WELL[event.data["outcome"]],
             ended_at=datetime.fromisoformat(event.data["ended_at"]),
         )
     except (KeyError, TypeError, ValueError) as error:

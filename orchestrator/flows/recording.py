@@ -38,7 +38,7 @@ class Recorder:
 
 
 def record_failure(tx: LedgerTx, recorder: Recorder, failure: Failure, data: Mapping[str, Any], moment: Moment) -> None:
-    """Take a failure in: seen before, it changes nothing; a failed attempt is an outcome; any other joins an incident."""
+    """Take a failure in: seen before, nothing changes; a failed attempt is an outcome; any other joins an incident."""
     if not tx.first_sight(failure.event_id, failure.id, failure.attempt_id) or tx.failure(failure.id):
         return
     if failure.attempt_id and tx.attempt(failure.attempt_id):

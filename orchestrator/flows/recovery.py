@@ -58,7 +58,8 @@ def _refuse_stale(incident: Incident, revision: int) -> None:
         )
     if revision != incident.revision:
         raise Conflict(
-            f"expected a plan decided on revision {incident.revision}, got one decided on {revision}; read the incident again"
+            f"expected a plan decided on revision {incident.revision}, got one decided on {revision}; "
+            "read the incident again"
         )
 
 
@@ -137,7 +138,7 @@ def _refuse_unmovable(tx: LedgerTx, stored: StoredFailure) -> None:
 
 
 def open_releases(tx: LedgerTx, now: datetime) -> None:
-    """Give every planned incident that has failures to move, and no release to move them, one that carries its plan out."""
+    """Give every planned incident that has failures to move, and no release to move them, one that does."""
     for incident in tx.without_release():
         if incident.plan is not None:
             ordinal = len(tx.releases_of(incident.id))

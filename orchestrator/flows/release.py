@@ -1,4 +1,4 @@
-"""Release: planned failures go out again, canary first. Every attempt is recorded, then published, then noted as published."""
+"""Release: planned failures go out again, canary first. Each attempt is recorded, published, noted as published."""
 
 from __future__ import annotations
 
