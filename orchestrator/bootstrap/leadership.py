@@ -1,4 +1,4 @@
-"""Who leads a part: several orchestrators may share one ledger, and one of them at a time does each part's work."""
+"""Who leads a part: several orchestrators may share a ledger; one of them at a time does each part's work."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 from typing import TYPE_CHECKING
 
 from orchestrator.bootstrap.supervisor import Loop, Part
@@ -29,3 +30,29 @@ def make_sinks(settings: Settings) -> tuple[Sink, ...]:
         return (warehouse,)
     key = settings.rudderstack_write_key.get_secret_value()
     return (warehouse, RudderStackSink(settings.rudderstack_url, key, settings.rudderstack_timeout))
+
+
+def relay_loops(
+    log: EventLog,
+    sinks: Sequence[Sink],
+    lead: Callable[[str], Leadership],
+    metrics: Metrics,
+    clock: Callable[[], datetime],
+) -> list[Part]:
+    """Make a relay for each sink and lane, each with a breaker of its own, since each is one thread."""
+    loops: list[Part] = []
+    for sink, lane in product(sinks, Lane):
+        name = f"relay-{sink.name}-{lane}"
+        leadership, breaker = lead(name), Breaker(name, random.random)
+        relay = Relay(log, sink, lane, breaker, leadership.epoch, random.random)
+        loops.append(Loop(name, _step(relay, breaker, metrics, clock), leadership))
+    return loops
+
+
+def _step(relay: Relay, breaker: Breaker, metrics: Metrics, clock: Callable[[], datetime]) -> Callable[[], float]:
+    def step() -> float:
+        wait = relay.run_once(clock())
+        metrics.set_breaker(f"{relay.sink.name}-{relay.lane}", breaker.current_state)
+        return wait or 0.0
+
+    return step

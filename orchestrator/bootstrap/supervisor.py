@@ -79,7 +79,6 @@ class Supervisor:
         while not self.stop.is_set():
             try:
                 part.run(self.stop)
-                return
             except RedriveError as error:
                 log.warning("part.interrupted", part=part.name, error=str(error), again_in=wait)
             except Exception:

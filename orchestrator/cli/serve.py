@@ -17,6 +17,7 @@ import typer
 from orchestrator.bootstrap.compose import PARTS, Composer, migrate
 from orchestrator.bootstrap.supervisor import Supervisor
 from orchestrator.cli.exits import DONE, FAILED
+from orchestrator.dev.demo import Demo
 from orchestrator.dev.stack import Stack
 from orchestrator.failpoints import arm
 from orchestrator.observability import set_up_logging
@@ -73,7 +74,7 @@ def dev(
     port: Annotated[int, typer.Option(help="The port of the API; a free one when 0.")] = 0,
     mode: Annotated[str, typer.Option(help="observe, act or paused.")] = "act",
 ) -> None:
-    """Run everything on this machine, for development: bus, orchestrator, API, StackStorm, a local RudderStack data plane."""
+    """Run everything here, for development: bus, orchestrator, API, StackStorm, a local RudderStack data plane."""
     stop = _stop_on_signals(Event())
     stack = Stack(state, api_port=port, mode=mode)
     stack.start()
@@ -85,7 +86,8 @@ def dev(
     finally:
         stack.stop()
     if dead:
-        typer.echo(f"redrive: expected every part to run, got an end of {', '.join(dead)}; see {stack.folder}", err=True)
+        ended = ", ".join(dead)
+        typer.echo(f"redrive: expected every part to run, got an end of {ended}; see {stack.folder}", err=True)
         raise typer.Exit(FAILED)
 
 
@@ -116,8 +118,6 @@ def demo(
     ] = False,
 ) -> None:
     """Watch the main job: real model calls fail, are redriven when their provider is back, and every event arrives."""
-    from orchestrator.dev.demo import Demo  # noqa: PLC0415 - rich is needed by this verb alone
-
     _stop_on_signals_by_raising()
     started = time.monotonic()
     folder = keep or Path(mkdtemp(prefix="redrive-demo-"))

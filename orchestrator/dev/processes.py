@@ -64,7 +64,7 @@ def start(name: str, command: Sequence[str], folder: Path, environ: Mapping[str,
     """Start a child; `command` is what follows the Python interpreter."""
     log = folder / f"{name}.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - commands of our own
+        process = subprocess.Popen(
             [sys.executable, *command],
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -1,4 +1,4 @@
-"""A development stack in one folder: bus, orchestrator, API, embedded StackStorm, local data plane. Not for production."""
+"""A development stack in one folder: bus, orchestrator, API, StackStorm, data plane. Not for production."""
 
 from __future__ import annotations
 
