@@ -19,11 +19,15 @@ class MemorySink:
         self.name = name
         self.types = frozenset(types)
         self.events: list[StoredEvent] = []
-        self._answers = iter(answers)
+        self._answers = list(answers)
+
+    def answer_next(self, answer: Delivery) -> None:
+        """Give this answer to the next batch that none is meant for yet."""
+        self._answers.append(answer)
 
     def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
         """Keep the batch, or do as the next answer says: nothing of a deferred one, all but the rejected."""
-        answer = next(self._answers, Delivered())
+        answer = self._answers.pop(0) if self._answers else Delivered()
         refused = answer.reasons if isinstance(answer, Rejected) else {}
         if not isinstance(answer, Deferred):
             self.events += [event for event in batch if event.seq not in refused]

@@ -1,0 +1,178 @@
+"""The RudderStack sink and a gateway that answers everything a real one may."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eventbus.wire import LLM_CALL
+from orchestrator.domain.events import Deferred, Rejected
+from orchestrator.sinks import sdk
+from orchestrator.sinks.parcels import Parcel
+from orchestrator.sinks.rudderstack import MOST_BYTES, MOST_EVENTS, RudderStackSink, posts
+from tests.events import CALL, event, record, stored
+from tests.gateway import WRITE_KEY, gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.gateway import Reply
+
+OK: Reply = (200, {}, b"OK")
+
+
+def sink(url: str, timeout: float = 5.0) -> RudderStackSink:
+    """Make a sink that sends to a test's gateway."""
+    return RudderStackSink(url, WRITE_KEY, timeout)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (401, "config"),
+        (403, "config"),
+        (404, "config"),
+        (302, "config"),
+        (202, "config"),
+        (408, "408"),
+        (429, "429"),
+        (500, "500"),
+        (503, "503"),
+        (504, "504"),
+    ],
+)
+def test_an_answer_that_is_not_about_the_events_defers_the_batch(status: int, reason: str) -> None:
+    """Whatever else the gateway answers, the batch is kept and posted once; a wrong key parks it and says so."""
+    with gateway(lambda _: (status, {"Location": "/elsewhere"}, b"plain text")) as server:
+        answer = sink(server.url).deliver(stored(record(), record()))
+        assert isinstance(answer, Deferred)
+        assert reason in answer.reason
+        assert "plain text" in answer.reason
+        assert answer.retry_after is None
+        assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"code": "x"}', b"[1]", b'"text"', b"\xff", b""])
+def test_an_error_body_of_any_shape_is_an_answer(body: bytes) -> None:
+    """The SDK trips over a JSON error without a code; the sink still sees the status."""
+    with gateway(lambda _: (503, {}, body)) as server:
+        answer = sink(server.url).deliver(stored(record()))
+    assert isinstance(answer, Deferred)
+    assert "503" in answer.reason
+
+
+def test_retry_after_is_kept_in_seconds_and_as_a_date() -> None:
+    """Both forms of the header reach the relay as seconds; nonsense is none, and a past date is no wait."""
+    future = format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True)
+    headers = iter(["17", future, "soon", "Mon, 01 Jan 2024 00:00:00 GMT"])
+    with gateway(lambda _: (429, {"Retry-After": next(headers)}, b"limit")) as server:
+        answers = [sink(server.url).deliver(stored(record())) for _ in range(4)]
+    waits = [answer.retry_after for answer in answers if isinstance(answer, Deferred)]
+    assert waits[0] == 17
+    assert waits[1] is not None
+    assert 290 < waits[1] <= 300
+    assert waits[2:] == [None, 0.0]
+
+
+def refusing(*poison: str) -> Callable[[list[dict[str, Any]]], Reply]:
+    """Make a gateway that refuses every batch with one of these messages in it."""
+
+    def reply(batch: list[dict[str, Any]]) -> Reply:
+        return (400, {}, b"no") if any(each["messageId"] in poison for each in batch) else OK
+
+    return reply
+
+
+def test_a_refused_batch_is_halved_down_to_the_culprits() -> None:
+    """Two poison events among 200: exactly they are rejected, all others arrive once, with few extra posts."""
+    batch = stored(*(record() for _ in range(200)))
+    poison = [batch[3], batch[150]]
+    reply = refusing(*(str(each.record.key) for each in poison))
+    with gateway(reply) as server:
+        answer = sink(server.url).deliver(batch)
+        accepted = [post for post in server.batches if reply(post) is OK]
+    assert answer == Rejected({each.seq: "the data plane answered 400: no" for each in poison})
+    arrived = [each["messageId"] for post in accepted for each in post]
+    assert arrived == [str(each.record.key) for each in batch if each not in poison]
+    assert len(server.batches) < 35
+
+
+def test_a_gateway_that_fails_in_the_middle_of_halving_rejects_nothing() -> None:
+    """An answer that is not about the events stops the search: all of it goes again, later."""
+    answers = iter([(400, {}, b"no"), OK, (503, {}, b"later")])
+    with gateway(lambda _: next(answers)) as server:
+        assert isinstance(sink(server.url).deliver(stored(record(), record(), record())), Deferred)
+
+
+def test_bytes_that_are_no_event_never_reach_the_gateway() -> None:
+    """A record that cannot be encoded is rejected with what is wrong; the others go."""
+    good, bad = record(), record()
+    object.__setattr__(bad, "body", b"{")
+    with gateway(lambda _: OK) as server:
+        answer = sink(server.url).deliver(stored(bad, good))
+    assert isinstance(answer, Rejected)
+    assert list(answer.reasons) == [1]
+    assert [each["messageId"] for each in server.batches[0]] == [str(good.key)]
+
+
+def test_nobody_there_defers() -> None:
+    """A connection refused is no answer: deferred, and nothing of the write key in the reason."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    answer = sink(f"http://127.0.0.1:{port}").deliver(stored(record()))
+    assert answer == Deferred("no answer from the data plane: ConnectionError")
+
+
+def test_a_gateway_that_hangs_defers_after_the_timeout() -> None:
+    """A connection that is taken and never answered ends with the time-out."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answer = sink(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.2).deliver(stored(record()))
+    assert answer == Deferred("no answer from the data plane: ReadTimeout")
+
+
+def test_an_answer_cut_in_mid_body_defers() -> None:
+    """A 200 that breaks off may or may not have been committed: it goes again under the same messageId."""
+    with gateway(lambda _: (200, {"Content-Length": "100"}, b"O")) as server:
+        assert isinstance(sink(server.url).deliver(stored(record())), Deferred)
+
+
+def test_an_address_that_is_none_defers() -> None:
+    """A URL that no request can be made of parks the sink; it loses nothing."""
+    assert isinstance(sink("not a url").deliver(stored(record())), Deferred)
+
+
+def test_posts_stay_below_the_gateways_limits() -> None:
+    """A batch is cut by bytes as the SDK writes them, non-ASCII six bytes a character, and by number; order is kept."""
+    letters = [Parcel(n, {"text": "é" * (MOST_BYTES // 18)}) for n in range(7)]
+    assert [[each.seq for each in post] for post in posts(letters)] == [[0, 1], [2, 3], [4, 5], [6]]
+    many: list[Parcel[dict[str, Any]]] = [Parcel(number, {}) for number in range(MOST_EVENTS + 1)]
+    assert [len(post) for post in posts(many)] == [MOST_EVENTS, 1]
+    assert list(posts([])) == [[]]
+
+
+def test_each_thread_has_a_session_of_its_own() -> None:
+    """Relays in several threads never share a connection, nor each other's answers."""
+    with (
+        gateway(lambda batch: (503, {"Retry-After": batch[0]["userId"]}, b"")) as server,
+        ThreadPoolExecutor(4) as pool,
+    ):
+
+        def deliver(number: int) -> bool:
+            who = CALL | {"user_id": str(number)}
+            answer = sink(server.url).deliver(stored(record(event(LLM_CALL, who))))
+            return isinstance(answer, Deferred) and answer.retry_after == number
+
+        assert all(pool.map(deliver, range(1, 41)))
+
+
+def test_the_sdk_still_has_what_the_sink_leans_on() -> None:
+    """`request.post` goes through `request._session`, which is ours; a 200 gives the response back."""
+    with gateway(lambda _: OK) as server:
+        answer = sdk.post(server.url, WRITE_KEY, [{"messageId": "1"}], 5.0)
+    assert answer == sdk.Answer(200, "OK")
+    assert server.batches == [[{"messageId": "1"}]]

@@ -1,0 +1,153 @@
+"""Our encoder of RudderStack messages makes what the SDK's own builder makes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eventbus.wire import (
+    ATTEMPT_ENDED,
+    ATTEMPT_RECORDED,
+    INCIDENT_CLOSED,
+    INCIDENT_OPENED,
+    INCIDENT_PLANNED,
+    LLM_CALL,
+    RELEASE_ENDED,
+    TASK_FAILED,
+)
+from orchestrator.domain.events import EventRecord, Price, PricingStatus
+from orchestrator.sinks.track import CALLS, track
+from tests.events import CALL, NOON, event, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FAILED = {
+    "failure_id": "f-1",
+    "task_id": "t-1",
+    "task": "app.summarise",
+    "retries": 0,
+    "attempt_id": None,
+    "captured": "exception",
+    "exception": {
+        "type": "builtins.ConnectionError",
+        "message": "the prompt",
+        "traceback": "the prompt",
+        "status": 503,
+    },
+    "declaration": {"dependency": "openai", "idempotent": True},
+    "message": {"body": "dGhlIHByb21wdA==", "headers": {"argsrepr": "the prompt"}},
+    "worker": "w",
+    "occurred_at": NOON.isoformat(),
+}
+INCIDENT = {"incident_id": "i-1", "kind": "transient", "size": 1}
+SAMPLES: dict[str, dict[str, Any]] = {
+    LLM_CALL: CALL,
+    TASK_FAILED: FAILED,
+    INCIDENT_OPENED: INCIDENT,
+    INCIDENT_PLANNED: INCIDENT,
+    INCIDENT_CLOSED: INCIDENT,
+    ATTEMPT_RECORDED: {"attempt_id": "a-1", "task_id": "t-1"},
+    ATTEMPT_ENDED: {"attempt_id": "a-1", "task_id": "t-1", "outcome": "succeeded"},
+    RELEASE_ENDED: {"release_id": "r-1", "incident_id": "i-1", "first_attempts": 1, "first_successes": 1},
+}
+
+
+def built_by_the_sdk(ours: dict[str, Any], made: EventRecord) -> dict[str, Any]:
+    """Build the same call with the SDK's client, which sends nothing."""
+    from rudderstack.analytics import Client  # noqa: PLC0415 - once the sink has imported it, safely
+
+    context = {name: value for name, value in ours["context"].items() if name != "library"}
+    arguments = {"user_id": ours["userId"], "anonymous_id": ours["anonymousId"], "event": ours["event"]}
+    queued, message = Client("key", send=False).track(
+        **arguments, properties=ours["properties"], context=context, timestamp=made.time, message_id=made.key
+    )
+    assert queued
+    result: dict[str, Any] = message
+    return result
+
+
+@pytest.mark.parametrize("event_type", sorted(CALLS))
+@pytest.mark.parametrize("who", [{}, {"user_id": "ann", "organization_id": "acme"}])
+def test_a_message_is_what_the_sdk_would_build(event_type: str, who: dict[str, str]) -> None:
+    """For every type of event, with a user and without: the same keys and values, library and version included."""
+    made = record(event(event_type, SAMPLES[event_type] | who))
+    ours = track(made)
+    theirs = built_by_the_sdk(ours, made)
+    assert ours == theirs
+    assert json.dumps(ours, sort_keys=True) == json.dumps(theirs, sort_keys=True)
+
+
+def test_the_message_id_is_the_row_key() -> None:
+    """The same event always has the same messageId: its id where that is a UUID, else one made of source and id."""
+    made = record(event(event_id="not-a-uuid"))
+    assert track(made)["messageId"] == str(made.key) == track(made)["messageId"]
+
+
+@pytest.mark.parametrize(
+    ("change", "user", "anonymous"),
+    [
+        ({}, None, "w-1"),
+        ({"user_id": "ann"}, "ann", None),
+        ({"user_id": 7}, "7", None),
+        ({"user_id": "  "}, None, "w-1"),
+        ({"workflow_execution_id": None}, None, "r-1"),
+        ({"workflow_execution_id": "", "request_id": None, "agent_id": None}, None, "t-1"),
+    ],
+)
+def test_who_it_is_about(change: dict[str, Any], user: str | None, anonymous: str | None) -> None:
+    """A known user is the userId; else what the event is about is the anonymousId, a blank one is none."""
+    message = track(record(event(LLM_CALL, CALL | change)))
+    assert (message["userId"], message["anonymousId"]) == (user, anonymous)
+
+
+def test_events_about_nobody_are_about_themselves() -> None:
+    """Never one id for all: the gateway keeps the order of each user, and would put everything in one line."""
+    one, two = record(event(LLM_CALL, {})), record(event(LLM_CALL, {}))
+    assert [track(one)["anonymousId"], track(two)["anonymousId"]] == [str(one.key), str(two.key)]
+
+
+def test_a_failure_leaves_its_message_and_texts_at_home() -> None:
+    """The task's arguments, the error's text and its traceback may hold prompts or secrets: they are not sent."""
+    message = track(record(event(TASK_FAILED, FAILED)))
+    assert "prompt" not in json.dumps(message)
+    assert "dGhl" not in json.dumps(message)
+    assert message["properties"]["exception_type"] == "builtins.ConnectionError"
+    assert message["properties"]["dependency"] == "openai"
+
+
+def test_a_cost_is_exact_and_a_missing_one_is_none() -> None:
+    """The price goes as text with ten decimals; a model without a price has None and says so."""
+    sent = track(record())["properties"]
+    assert sent["gen_ai.usage.cost.amount"] == "0.0007500000"
+    assert sent["gen_ai.usage.cost.currency"] == "USD"
+    missing = track(record(price=Price(PricingStatus.MISSING, None, "v1")))["properties"]
+    assert (missing["gen_ai.usage.cost.amount"], missing["pricing_status"]) == (None, "missing")
+
+
+def test_bytes_without_data_are_told() -> None:
+    """A record whose body is no event is a ValueError, which the sink turns into a dead letter."""
+    made = record()
+    for body in (b"not json", b"[]", b'{"data": 1}', b'{"data": {"x": NaN}}'):
+        broken = EventRecord(made.key, made.id, made.source, made.type, made.time, made.lane, body)
+        with pytest.raises(ValueError, match=r"."):
+            track(broken)
+
+
+def test_importing_the_sink_reads_no_stray_dotenv(tmp_path: Path) -> None:
+    """A `.env` where the SDK would look for one stays unread, and nothing of the guard stays in the environment."""
+    (tmp_path / ".env").write_text("STRAY=read\n")
+    code = (
+        "import os, orchestrator.sinks.rudderstack as sink\n"
+        "assert sink.sdk.sdk.post\n"
+        "print(os.environ.get('STRAY'), os.environ.get('PYTHON_DOTENV_DISABLED'))"
+    )
+    environ = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["None", "None"]
