@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.plan import Gate, Plan
+
+
+# A gate that opens at once still keeps the tries after the first apart.
+LEAST_DISTANCE: Final = 0.5
 
 
 class ReleaseState(StrEnum):
@@ -117,7 +121,8 @@ def after_failure(release: Release, gate_at: datetime) -> Release:
 
 def distance(gate: Gate, tries: int) -> timedelta:
     """Give the wait before the next canary: it grows with each that failed, up to the gate's longest."""
-    return timedelta(seconds=min(gate.first_after * gate.factor**tries, gate.max_distance))
+    first = max(gate.first_after, LEAST_DISTANCE)
+    return timedelta(seconds=min(first * gate.factor**tries, gate.max_distance))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.ledger import LedgerTx, StoredFailure
 
 # A person who asks for a retry wants it now; the gate only spaces further tries.
-BY_HAND = Gate(first_after=0, factor=2, max_distance=300, max_tries=10)
+BY_HAND = Gate(first_after=1, factor=2, max_distance=300, max_tries=10)
 
 
 def accept_plan(tx: LedgerTx, incident_id: UUID, plan: Plan, revision: int, now: datetime) -> Incident:
@@ -152,7 +152,7 @@ def _release(release_id: UUID, incident_id: UUID, plan: Plan, now: datetime, com
         incident_id=incident_id,
         plan=plan,
         state=ReleaseState.HOLDING,
-        gate_at=first_gate(plan, now),
+        gate_at=now if command_id else first_gate(plan, now),
         command_id=command_id,
         started_at=now,
     )
