@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,6 @@ from eventbus.wire import (
 from orchestrator.domain.events import EventRecord, Price, PricingStatus
 from orchestrator.sinks.track import CALLS, track
 from tests.events import CALL, NOON, event, record
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FAILED = {
     "failure_id": "f-1",
@@ -136,6 +134,16 @@ def test_bytes_without_data_are_told() -> None:
         broken = EventRecord(made.key, made.id, made.source, made.type, made.time, made.lane, body)
         with pytest.raises(ValueError, match=r"."):
             track(broken)
+
+
+def test_the_documentation_has_a_row_for_each_call() -> None:
+    """The page docs/rudderstack.md names every event that is sent, its call, and whom it is about, and no other."""
+    lines = (Path(__file__).parents[3] / "docs" / "rudderstack.md").read_text().splitlines()
+    told = {line.split("`")[1]: line for line in lines if line.startswith("| `redrive.")}
+    assert told.keys() == CALLS.keys()
+    for event_type, call in CALLS.items():
+        assert f"`{call.event}`" in told[event_type]
+        assert "`user_id`, else " + ", ".join(f"`{subject}`" for subject in call.subjects) in told[event_type]
 
 
 def test_importing_the_sink_reads_no_stray_dotenv(tmp_path: Path) -> None:
