@@ -51,9 +51,13 @@ def run(
 
 def _announce(url: str, ready_file: Path | None) -> None:
     typer.echo(f"redrive listens on {url}", err=True)
+    _write(ready_file, {"url": url})
+
+
+def _write(ready_file: Path | None, content: dict[str, str]) -> None:
     if ready_file:
         fresh = ready_file.with_suffix(".new")
-        fresh.write_text(json.dumps({"url": url}))
+        fresh.write_text(json.dumps(content))
         fresh.replace(ready_file)
 
 
@@ -64,15 +68,20 @@ def _stop_on_signals(stop: Event) -> Event:
 
 
 def _wait(stop: Event, parent_pid: int | None) -> None:
-    while not stop.wait(PARENT_POLL):
-        if parent_pid is not None and os.getppid() != parent_pid:
-            stop.set()
+    while not stop.wait(PARENT_POLL) and _parent_lives(parent_pid):
+        pass
+
+
+def _parent_lives(parent_pid: int | None) -> bool:
+    return parent_pid is None or os.getppid() == parent_pid
 
 
 def dev(
     state: Annotated[Path, typer.Option(help="The folder that holds everything.")] = Path(".redrive"),
     port: Annotated[int, typer.Option(help="The port of the API; a free one when 0.")] = 0,
     mode: Annotated[str, typer.Option(help="observe, act or paused.")] = "act",
+    ready_file: Annotated[Path | None, typer.Option(help="Where to write the URLs once all of it serves.")] = None,
+    parent_pid: Annotated[int | None, typer.Option(help="Stop when the process of this id is gone.")] = None,
 ) -> None:
     """Run everything here, for development: bus, orchestrator, API, StackStorm, a local RudderStack data plane."""
     stop = _stop_on_signals(Event())
@@ -82,7 +91,8 @@ def dev(
         for line in _where(stack):
             typer.echo(line)
         typer.echo("not for production; Ctrl-C stops everything", err=True)
-        dead = _watch(stack, stop)
+        _write(ready_file, stack.urls())
+        dead = _watch(stack, stop, parent_pid)
     finally:
         stack.stop()
     if dead:
@@ -101,8 +111,8 @@ def _where(stack: Stack) -> list[str]:
     ]
 
 
-def _watch(stack: Stack, stop: Event) -> list[str]:
-    while not stop.wait(PARENT_POLL):
+def _watch(stack: Stack, stop: Event, parent_pid: int | None) -> list[str]:
+    while not stop.wait(PARENT_POLL) and _parent_lives(parent_pid):
         dead = stack.dead()
         if dead:
             return dead

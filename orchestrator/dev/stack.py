@@ -112,6 +112,15 @@ class Stack:
         """Give one of the processes: dataplane, stackstorm or orchestrator."""
         return self._children[name]
 
+    def urls(self) -> dict[str, str]:
+        """Tell where everything is."""
+        return {
+            "api": self.api_url,
+            "stackstorm": self.stackstorm_url,
+            "dataplane": self.dataplane_url,
+            "bus": self.engines.bus,
+        }
+
     def dead(self) -> list[str]:
         """Name the processes that have ended by themselves."""
         return [name for name, child in self._children.items() if not child.alive]
