@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Event
@@ -18,12 +20,13 @@ from orchestrator.bootstrap.compose import PARTS, Composer, migrate
 from orchestrator.bootstrap.supervisor import Supervisor
 from orchestrator.cli.exits import DONE, FAILED
 from orchestrator.dev.demo import Demo
-from orchestrator.dev.stack import Stack
+from orchestrator.dev.stack import Stack, free_port
 from orchestrator.failpoints import arm
 from orchestrator.observability import set_up_logging
-from orchestrator.settings import load
+from orchestrator.settings import Settings, SettingsInvalid, load
 
 PARENT_POLL = 0.5
+SERVING_POLL = 0.02
 
 
 def run(
@@ -34,19 +37,38 @@ def run(
     """Run the orchestrator against what the settings (REDRIVE_*) name."""
     set_up_logging()
     arm(os.environ)
-    settings = load()
+    settings = _with_port(load())
     migrate(settings)
     composer = Composer(settings)
     supervisor = Supervisor(composer.parts(tuple(parts.split(","))))
     stop = _stop_on_signals(supervisor.stop)
     supervisor.start()
-    url = f"http://{settings.api_host}:{settings.api_port}"
-    _announce(url, ready_file)
+    if "api" in parts.split(","):
+        _wait_until_serving(settings.api_host, settings.api_port, stop)
+    _announce(f"http://{settings.api_host}:{settings.api_port}", ready_file)
     _wait(stop, parent_pid)
     left = supervisor.shut_down()
     if left:
         typer.echo(f"redrive: expected every part to stop, got these still running: {', '.join(left)}", err=True)
         raise typer.Exit(FAILED)
+
+
+def _with_port(settings: Settings) -> Settings:
+    """Choose a free port where none was asked for; one that was asked for has to be free."""
+    if settings.api_port == 0:
+        return settings.model_copy(update={"api_port": free_port()})
+    try:
+        socket.create_server((settings.api_host, settings.api_port)).close()
+    except OSError as error:
+        where = f"{settings.api_host}:{settings.api_port}"
+        raise SettingsInvalid(f"REDRIVE_API_PORT: expected an address to listen on, got {where}: {error}") from None
+    return settings
+
+
+def _wait_until_serving(host: str, port: int, stop: Event) -> None:
+    while not stop.wait(SERVING_POLL):
+        with suppress(OSError), socket.create_connection((host, port), timeout=1):
+            return
 
 
 def _announce(url: str, ready_file: Path | None) -> None:
