@@ -213,6 +213,21 @@ def test_an_operator_opens_and_closes_it(breaker: Breaker) -> None:
     assert heard == [("closed", "open"), ("open", "closed")]
 
 
+def test_a_probe_that_an_operator_overtook_keeps_no_permit(breaker: Breaker, clock: Clock) -> None:
+    """The circuit is opened by hand while a probe is on its way: the next probe goes through all the same."""
+    deliver(breaker, DOWN, 3)
+    clock.seconds += 10
+
+    def overtaken() -> Delivery:
+        breaker.open()
+        return DOWN
+
+    breaker.deliver(overtaken)
+    clock.seconds += breaker.seconds_left()
+    assert deliver(breaker, Delivered()) == [Delivered()]
+    assert breaker.current_state == "closed"
+
+
 def test_a_with_block_is_refused(breaker: Breaker) -> None:
     """`calling()` would let every caller through in half-open: it says what to use instead."""
     with pytest.raises(NotImplementedError, match="deliver"):

@@ -124,5 +124,8 @@ def test_an_append_waits_for_the_one_that_has_numbers_but_no_commit(postgres: st
 
 def _until_somebody_waits(connection: sa.Connection) -> None:
     waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    while connection.execute(waiting).scalar() == 0:
+    for _ in range(1000):
+        if connection.execute(waiting).scalar():
+            return
         connection.execute(sa.text("SELECT pg_sleep(0.01)"))
+    pytest.fail("expected an append that waits for its turn, got none in 10 s")
