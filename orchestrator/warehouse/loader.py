@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.stores import insert_into, reachable, writing
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-NAMES: Final = ", ".join(field.name for field in fields(CostRow))
+COLUMNS: Final = tuple(field.name for field in fields(CostRow))
+NAMES: Final = ", ".join(COLUMNS)
+VALUES: Final = attrgetter(*COLUMNS)
 # On PostgreSQL a COPY into a table of this connection's own, then one INSERT: COPY itself knows no conflicts.
 STAGING: Final = "CREATE TEMP TABLE IF NOT EXISTS staged (LIKE model_cost_logs) ON COMMIT DELETE ROWS"
 COPY: Final = f"COPY pg_temp.staged ({NAMES}) FROM STDIN (FORMAT BINARY)"
@@ -31,7 +34,8 @@ def load(engine: Engine, rows: Sequence[CostRow]) -> int:
 
 def _insert(connection: Connection, rows: Sequence[CostRow]) -> int:
     insert = insert_into(model_cost_logs, connection.dialect).on_conflict_do_nothing()
-    return connection.execute(insert, [asdict(row) | {"id": str(row.id)} for row in rows]).rowcount
+    columns = [dict(zip(COLUMNS, VALUES(row), strict=True)) | {"id": str(row.id)} for row in rows]
+    return connection.execute(insert, columns).rowcount
 
 
 def _copy(connection: Connection, rows: Sequence[CostRow]) -> int:
@@ -40,12 +44,13 @@ def _copy(connection: Connection, rows: Sequence[CostRow]) -> int:
     with driver as cursor, cursor.copy(COPY) as copy:
         copy.set_types(list(_types()))
         for row in rows:
-            copy.write_row(astuple(row))
+            copy.write_row(VALUES(row))
     return connection.exec_driver_sql(MERGE).rowcount
 
 
 def _types() -> Iterator[str]:
     """Name PostgreSQL's type of each column, in order: a binary COPY converts nothing."""
     known = {"id": "uuid", "tokens_input": "int8", "tokens_output": "int8", "usd_cost": "numeric"}
-    for field in fields(CostRow):
-        yield "timestamptz" if field.name == "created_at" else known.get(field.name, "text")
+    known["created_at"] = "timestamptz"
+    for column in COLUMNS:
+        yield known.get(column, "text")
