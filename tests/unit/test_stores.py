@@ -1,0 +1,95 @@
+"""What all SQL stores have in common."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.eventlog import schema
+from orchestrator.stores import Unstorable, UtcDateTime, open_engine, reachable, writing
+from tests.events import NOON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+times = sa.Table("times", sa.MetaData(), sa.Column("n", sa.Integer, primary_key=True), sa.Column("at", UtcDateTime))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give an empty database of each kind."""
+    address: str = (
+        f"sqlite:///{tmp_path}/a.sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres")
+    )
+    return address
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    """Give an engine with one table."""
+    made = open_engine(url)
+    times.metadata.create_all(made)
+    yield made
+    made.dispose()
+
+
+def test_a_time_comes_back_at_its_moment_with_an_offset(engine: sa.Engine) -> None:
+    """A database without time zones keeps the instant, to the microsecond."""
+    with writing(engine) as connection:
+        connection.execute(times.insert(), {"n": 1, "at": NOON.astimezone(timezone(timedelta(hours=-8)))})
+        found = connection.execute(sa.select(times.c.at)).scalar_one()
+    assert found == NOON
+    assert found.tzinfo is not None
+
+
+def test_a_time_without_an_offset_is_refused(engine: sa.Engine) -> None:
+    """A naive time is a fault of ours, and is told before it is stored."""
+    naive = datetime(2025, 1, 1)  # noqa: DTZ001 - the fault that is tested
+    with pytest.raises(sa.exc.StatementError, match="offset"), writing(engine) as connection:
+        connection.execute(times.insert(), {"n": 1, "at": naive})
+
+
+def test_a_block_that_raises_leaves_nothing(engine: sa.Engine) -> None:
+    """A transaction is whole or not at all."""
+    with pytest.raises(ZeroDivisionError), writing(engine) as connection:
+        assert connection.execute(times.insert(), {"n": 1}).rowcount / 0
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(times)).all() == []
+
+
+def test_values_that_break_a_constraint_are_told_from_a_database_that_is_away(engine: sa.Engine, url: str) -> None:
+    """The first will never succeed, the second will: a sink halves the batch for one and waits for the other."""
+    with pytest.raises(Unstorable, match="store"), reachable("store"), writing(engine) as connection:
+        connection.execute(times.insert(), [{"n": 1}, {"n": 1}])
+    away = open_engine(f"{url}_nowhere/x" if url.startswith("sqlite") else "postgresql://127.0.0.1:1/x")
+    with pytest.raises(DependencyUnreachable, match="store"), reachable("store"), away.connect():
+        pass
+
+
+def test_a_writer_that_reads_first_waits_for_the_one_before(engine: sa.Engine) -> None:
+    """Read, then write, from many threads at once: nobody fails on a lock, and no change is lost."""
+    with writing(engine) as connection:
+        connection.execute(times.insert(), {"n": 0})
+
+    def raise_by_one(_: int) -> None:
+        with writing(engine) as connection:
+            row = sa.select(times.c.n).with_for_update()
+            connection.execute(times.update().values(n=connection.execute(row).scalar_one() + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(raise_by_one, range(20)))
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(times.c.n)).scalar_one() == 20
+
+
+def test_several_processes_may_migrate_at_once(url: str) -> None:
+    """Orchestrators that start together do not trip over each other's tables."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(schema.migrate, [url] * 4))
+    schema.check(url)
