@@ -138,7 +138,7 @@ def test_bytes_without_data_are_told() -> None:
 
 def test_the_documentation_has_a_row_for_each_call() -> None:
     """The page docs/rudderstack.md names every event that is sent, its call, and whom it is about, and no other."""
-    lines = (Path(__file__).parents[3] / "docs" / "rudderstack.md").read_text().splitlines()
+    lines = (Path(__file__).parents[4] / "docs" / "rudderstack.md").read_text().splitlines()
     told = {line.split("`")[1]: line for line in lines if line.startswith("| `redrive.")}
     assert told.keys() == CALLS.keys()
     for event_type, call in CALLS.items():
