@@ -22,7 +22,7 @@ START_TIME_FIELD = 19  # of /proc/PID/stat, counted behind the command's closing
 
 
 def process_name() -> str:
-    """Name this process so that another one on this machine can tell whether it is alive: boot, pid, start, and a uuid."""
+    """Name this process so that another one here can tell whether it is alive: boot, pid, start, and a uuid."""
     return "/".join((_boot(), str(os.getpid()), _started(os.getpid()), uuid4().hex))
 
 
