@@ -70,6 +70,9 @@ class LedgerTx(Protocol):
     def open_failures(self, incident_id: UUID) -> int:
         """Count the failures of an incident that are neither recovered, discarded nor dead."""
 
+    def dead_failures(self, incident_id: UUID) -> int:
+        """Count the failures of an incident that wait for a person."""
+
     def failures_of(self, incident_id: UUID, limit: int) -> list[StoredFailure]:
         """List the failures of an incident, oldest first."""
 
@@ -86,8 +89,8 @@ class LedgerTx(Protocol):
     def incidents(self, states: Sequence[IncidentState], limit: int, after: str | None) -> list[Incident]:
         """List incidents in these states (all when empty), newest first, after the one with the id `after`."""
 
-    def add_incident(self, incident: Incident) -> None:
-        """Store a new incident."""
+    def add_incident(self, incident: Incident) -> bool:
+        """Store a new incident; False when one that takes in the same failures is open already."""
 
     def save_incident(self, incident: Incident) -> None:
         """Store what changed in an incident."""
@@ -100,7 +103,7 @@ class LedgerTx(Protocol):
 
     # releases
     def add_release(self, release: Release) -> None:
-        """Store a new release."""
+        """Store a release; the same one again changes nothing."""
 
     def save_release(self, release: Release) -> None:
         """Store what changed in a release."""
@@ -119,6 +122,9 @@ class LedgerTx(Protocol):
 
     def held(self, release: Release, limit: int) -> list[StoredFailure]:
         """List the failures that go next: those that have been a canary before, then the oldest."""
+
+    def give_up(self, release: Release) -> int:
+        """Make dead whatever a release has still to move, and nobody's; gives the number of failures."""
 
     def release_counts(self, release_id: UUID) -> ReleaseCounts:
         """Count a release's attempts."""

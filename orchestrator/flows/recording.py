@@ -51,15 +51,15 @@ def record_failure(tx: LedgerTx, recorder: Recorder, failure: Failure, data: Map
 def _join(tx: LedgerTx, recorder: Recorder, failure: Failure, data: Mapping[str, Any], now: datetime) -> None:
     verdict = classify(failure.exception)
     looks_like = signature(failure.task, failure.exception.type, failure.exception.message)
-    incident = tx.open_incident(looks_like, failure.declaration.dependency)
     idempotent = recorder.may_run_twice(failure)
-    if incident is None:
+    incident = tx.open_incident(looks_like, failure.declaration.dependency)
+    if incident:
+        _grow(tx, incident, data, now)
+    else:
         incident = _opened(failure, verdict, looks_like, now, idempotent=idempotent)
         tx.add_incident(incident)
         tx.emit(incident_opened(incident, now))
         queue_trigger(tx, incident, Trigger.INCIDENT_OPENED, incident_payload(incident, data), now)
-    else:
-        _grow(tx, incident, data, now)
     tx.add_failure(failure, incident.id, verdict.kind, idempotent=idempotent)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from orchestrator.domain.attempts import Attempt, AttemptState
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.errors import DependencyUnreachable, Unroutable
-from orchestrator.domain.failures import FailureState
 from orchestrator.domain.ids import derive
 from orchestrator.domain.incidents import IncidentStep, Trigger, after, incident_payload
 from orchestrator.domain.moment import Moment
@@ -142,13 +141,11 @@ def finish(tx: LedgerTx, release: Release, now: datetime) -> None:
 
 
 def _exhaust(tx: LedgerTx, release: Release, now: datetime) -> None:
-    left = [stored.failure.id for stored in tx.held(release, 1_000_000)]
-    tx.claim(left, None)
-    tx.set_failure_state(left, FailureState.DEAD)
+    buried = tx.give_up(release)
     incident = tx.incident(release.incident_id)
     if incident is None or incident.closed or release.command_id is not None:
         return
-    note = f"attempts exhausted: {release.note}; {len(left)} failures are listed as dead and wait for a person"
+    note = f"attempts exhausted: {release.note}; {buried} failures are listed as dead and wait for a person"
     state = after(incident.state, IncidentStep.WAIT)
     waiting = replace(incident, state=state, note=note, revision=incident.revision + 1)
     tx.save_incident(waiting)

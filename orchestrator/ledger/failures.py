@@ -53,7 +53,14 @@ class FailureRows(Rows):
 
     def open_failures(self, incident_id: UUID) -> int:
         """Count the failures of an incident that are neither recovered, discarded nor dead."""
-        query = select(func.count()).where(failures.c.incident_id == incident_id, failures.c.state.in_(OPEN_FAILURES))
+        return self._count(incident_id, OPEN_FAILURES)
+
+    def dead_failures(self, incident_id: UUID) -> int:
+        """Count the failures of an incident that wait for a person."""
+        return self._count(incident_id, {FailureState.DEAD})
+
+    def _count(self, incident_id: UUID, states: Iterable[FailureState]) -> int:
+        query = select(func.count()).where(failures.c.incident_id == incident_id, failures.c.state.in_(states))
         return int(self._connection.execute(query).scalar_one())
 
     def failures_of(self, incident_id: UUID, limit: int) -> list[StoredFailure]:

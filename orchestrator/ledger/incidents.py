@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, insert, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.incidents import Incident, IncidentState
@@ -50,9 +50,9 @@ class IncidentRows(Rows):
             query = query.where(or_(table.opened_at < last.opened_at, same))
         return [incident_value(row) for row in self._connection.execute(query)]
 
-    def add_incident(self, incident: Incident) -> None:
-        """Store a new incident."""
-        self._connection.execute(insert(incidents).values(**incident_row(incident)))
+    def add_incident(self, incident: Incident) -> bool:
+        """Store a new incident; False when one that takes in the same failures is open already."""
+        return self._insert_new(incidents, incident_row(incident))
 
     def save_incident(self, incident: Incident) -> None:
         """Store what changed in an incident."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 
 from orchestrator.domain.attempts import IN_FLIGHT, AttemptState
 from orchestrator.domain.failures import FailureState
@@ -23,8 +23,8 @@ class ReleaseRows(Rows):
     """The verbs on releases."""
 
     def add_release(self, release: Release) -> None:
-        """Store a new release."""
-        self._connection.execute(insert(releases).values(**release_row(release)))
+        """Store a release; the same one again changes nothing."""
+        self._insert_new(releases, release_row(release))
 
     def save_release(self, release: Release) -> None:
         """Store what changed in a release."""
@@ -65,6 +65,12 @@ class ReleaseRows(Rows):
         order = (failures.c.attempts.desc(), failures.c.occurred_at, failures.c.id)
         query = select(failures).where(_movable(release)).order_by(*order).limit(limit)
         return [failure_value(row) for row in self._connection.execute(query)]
+
+    def give_up(self, release: Release) -> int:
+        """Make dead whatever a release has still to move, and nobody's; gives the number of failures."""
+        statement = update(failures).where(_movable(release))
+        buried = self._connection.execute(statement.values(state=str(FailureState.DEAD), command_release_id=None))
+        return buried.rowcount
 
     def release_counts(self, release_id: UUID) -> ReleaseCounts:
         """Count a release's attempts."""

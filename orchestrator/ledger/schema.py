@@ -178,6 +178,8 @@ outbox = Table(
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("event", JSON, nullable=False),
+    # A number is never given twice: a copier that clears late must not drop a newer event.
+    sqlite_autoincrement=True,
 )
 
 modes = Table(

@@ -1,0 +1,100 @@
+"""Who leads a part, on every ledger; and that the migrations make what the code declares."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from orchestrator.ledger.schema import STORE
+from orchestrator.stores import SchemaDiffers
+from tests.recovery import NOON
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.ledger.sql import SqlLedger
+
+TTL = 10.0
+
+
+def lease(ledger: SqlLedger, owner: str, seconds: float = 0, *, takeover: bool = False) -> int | None:
+    """Ask for the lead of a part, some seconds after noon."""
+    with ledger.transaction() as tx:
+        return tx.lease("release", owner, NOON + timedelta(seconds=seconds), TTL, takeover=takeover)
+
+
+def epoch(ledger: SqlLedger) -> int:
+    """Read the epoch of the part."""
+    with ledger.transaction() as tx:
+        return tx.epoch_of("release")
+
+
+def test_a_second_owner_waits_until_the_lease_has_expired(ledger: SqlLedger) -> None:
+    """Whoever asked first leads; another one is refused until the lease is over, and then leads in a later epoch."""
+    assert epoch(ledger) == 0
+    assert lease(ledger, "ann") == 1
+    assert lease(ledger, "bob", TTL - 1) is None
+    assert epoch(ledger) == 1
+    assert lease(ledger, "bob", TTL) == 2
+    assert lease(ledger, "ann", TTL) is None
+    assert epoch(ledger) == 2
+
+
+def test_the_holder_renews_without_a_new_epoch(ledger: SqlLedger) -> None:
+    """A renewal keeps the epoch, also a late one that nobody got ahead of."""
+    assert [lease(ledger, "ann", seconds) for seconds in (0, 5, 14, 100)] == [1, 1, 1, 1]
+    assert lease(ledger, "bob", 105) is None
+
+
+def test_a_dead_holder_is_taken_over_at_once(ledger: SqlLedger) -> None:
+    """A takeover needs no expiry, and bumps the epoch, so that what the dead one still writes is refused."""
+    lease(ledger, "ann")
+    assert lease(ledger, "bob", 1, takeover=True) == 2
+    assert lease(ledger, "ann", 2) is None
+
+
+def test_each_part_is_led_apart(ledger: SqlLedger) -> None:
+    """The lead of one part says nothing of another; the holder of each is known by name."""
+    lease(ledger, "ann")
+    with ledger.transaction() as tx:
+        assert tx.lease("relay", "bob", NOON, TTL, takeover=False) == 1
+        assert (tx.lease_holder("release"), tx.lease_holder("relay")) == ("ann", "bob")
+        assert tx.lease_holder("nobody's") is None
+        assert tx.epoch_of("nobody's") == 0
+
+
+def test_only_one_of_many_gets_the_lead(ledger: SqlLedger) -> None:
+    """Of many that ask at the same time exactly one leads."""
+    with ThreadPoolExecutor(8) as pool:
+        epochs = list(pool.map(lambda number: lease(ledger, f"owner {number}"), range(16)))
+    assert sorted(epochs, key=str) == [1, *[None] * 15]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_the_migrations_make_what_the_code_declares(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """On an empty database `check` finds no tables, after `migrate` nothing to say; migrating again changes nothing."""
+    url = f"sqlite:///{tmp_path}/l.sqlite" if engine == "sqlite" else request.getfixturevalue("postgres")
+    with pytest.raises(SchemaDiffers):
+        STORE.check(url)
+    STORE.migrate(url)
+    STORE.check(url)
+    STORE.migrate(url)
+    STORE.check(url)
+
+
+def test_a_table_that_was_changed_by_hand_is_noticed(tmp_path: Path) -> None:
+    """`check` tells when the database is not what the code declares."""
+    url = f"sqlite:///{tmp_path}/l.sqlite"
+    STORE.migrate(url)
+    engine = STORE.open(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP INDEX uq_incidents_open"))
+    engine.dispose()
+    with pytest.raises(SchemaDiffers):
+        STORE.check(url)
