@@ -1,0 +1,1 @@
+"""The part of StackStorm's HTTP API that st2client uses."""

@@ -1,0 +1,1 @@
+"""Packs as they lie on disk: read, checked, and turned into values."""

@@ -1,0 +1,32 @@
+"""What can go wrong: a file that cannot be loaded, and a request that cannot be served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class ContentError(Exception):
+    """A file of a pack that a StackStorm would refuse, or that this one does not support: names file, key and line."""
+
+    def __init__(self, path: Path | str, key: str, expected: str, line: int | None = None) -> None:
+        where = f"{path}:{line}" if line else f"{path}"
+        super().__init__(f"{where}: {key or 'file'}: {expected}")
+        self.path = str(path)
+        self.key = key
+        self.line = line
+
+
+class Fault(Exception):
+    """A request's answer when it cannot be served: an HTTP status, and StackStorm's `faultstring`."""
+
+    def __init__(self, status: int, faultstring: str) -> None:
+        super().__init__(faultstring)
+        self.status = status
+        self.faultstring = faultstring
+
+
+class ParameterError(ValueError):
+    """A parameter that cannot be rendered, converted or validated; the text is StackStorm's own."""

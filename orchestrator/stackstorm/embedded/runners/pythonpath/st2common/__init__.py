@@ -1,0 +1,1 @@
+"""The part of st2common that pack code imports."""

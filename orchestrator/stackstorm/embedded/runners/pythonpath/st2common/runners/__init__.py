@@ -1,0 +1,1 @@
+"""The part of st2common.runners that pack code imports."""
