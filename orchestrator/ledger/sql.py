@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import RLock
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, func, select
 from sqlalchemy.pool import StaticPool
 
 from orchestrator.ledger.attempts import AttemptRows
@@ -17,12 +17,19 @@ from orchestrator.ledger.people import PeopleRows
 from orchestrator.ledger.releases import ReleaseRows
 from orchestrator.ledger.schema import STORE, incidents, metadata
 from orchestrator.ledger.triggers import DispatchRows
-from orchestrator.stores import reachable, writing
+from orchestrator.stores import BUSY_SECONDS, reachable, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Engine
+
+# On PostgreSQL too one transaction writes at a time, as on SQLite: the steps of recovery lock incidents, releases and
+# failures in the order in which events come, so that several at once meet in deadlocks and in each other's inserts.
+TAKE_TURN: Final = select(
+    func.set_config("lock_timeout", f"{BUSY_SECONDS}s", True),  # noqa: FBT003 - PostgreSQL's: until the commit
+    func.pg_advisory_xact_lock(func.hashtext("redrive ledger")),
+)
 
 
 class SqlTransaction(
@@ -65,11 +72,15 @@ class SqlLedger:
 
     def _begin(self) -> Iterator[SqlTransaction]:
         with reachable(STORE.name), writing(self._engine) as connection:
+            if self._turn is None:
+                connection.execute(TAKE_TURN)
             yield SqlTransaction(connection)
 
     def ready(self) -> None:
         """Raise DependencyUnreachable when the ledger cannot be read."""
-        with reachable(STORE.name), self._engine.connect() as connection:
+        # Not in the turn, unless all share one connection: what waits for a writer is no less ready.
+        shared = self._turn if isinstance(self._engine.pool, StaticPool) else None
+        with shared or nullcontext(), reachable(STORE.name), self._engine.connect() as connection:
             connection.execute(select(incidents.c.id).limit(1))
 
     def close(self) -> None:
