@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -132,11 +133,17 @@ class Publisher:
         self._sender = Sender(self._bus.send, self._spool)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._tick_at = 0.0
 
     @property
     def counts(self) -> Counts:
         """Tell what became of this process's events so far."""
         return self._sender.counts
+
+    @property
+    def has_leftovers(self) -> bool:
+        """Tell whether the spool's folder holds events, of any process."""
+        return self._spool.stored_bytes() > 0
 
     def publish(self, event: wire.Event, *, urgent: bool = False) -> None:
         """Queue an event; an urgent one leaves at once, others within 50 ms. What can't be queued is counted."""
@@ -194,14 +201,17 @@ class Publisher:
 
     def _run(self) -> None:
         queue, sender = self._queue, self._sender
+        self._tick_at = time.monotonic() + TICK_SECONDS
+        patience: float | None = 0.0  # the spool may hold what others left
         while True:
             closing = queue.closed
-            batch = queue.take(self._patience(sender))
+            batch = queue.take(patience)
             try:
-                sender.handle([*batch, *self._aggregates()])
+                sender.handle([*batch, *self._aggregates(closing=closing)])
             except Exception as error:  # noqa: BLE001 - the thread outlives any fault
                 sender.drop(len(batch), error)
             queue.done()
+            patience = self._patience(sender)
             if closing and queue.idle:
                 return
 
@@ -209,7 +219,11 @@ class Publisher:
         waits = [sender.patience, TICK_SECONDS if self._sources else None]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _aggregates(self) -> list[Letter]:
+    def _aggregates(self, *, closing: bool) -> list[Letter]:
+        now = time.monotonic()
+        if now < self._tick_at and not closing:
+            return []
+        self._tick_at = now + TICK_SECONDS
         events = [event for source in self._sources if (event := source()) is not None]
         return [_letter(event) for event in events]
 

@@ -12,6 +12,7 @@ import logging
 import os
 import struct
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
@@ -20,16 +21,22 @@ from eventbus.topology import TELEMETRY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+FOLDER_VARIABLE: Final = "REDRIVE_SPOOL_DIR"
 SUFFIX: Final = ".spool"
 # Of the room, what telemetry may fill; the rest is kept for failures and outcomes.
 TELEMETRY_SHARE: Final = 0.8
 _READ_BYTES: Final = 1 << 20
 # A record: length and crc32 of what follows, then the routing key (one byte of length before it) and the event.
 _RECORD: Final = struct.Struct("<II")
+
+
+def folder_of(given: str | Path | None) -> Path:
+    """Give the folder of the spool: the one given, else REDRIVE_SPOOL_DIR, else one under the user's state folder."""
+    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    return Path(given or os.environ.get(FOLDER_VARIABLE) or Path(state) / "redrive" / "spool")
 
 
 def pack(letter: Letter) -> bytes:
