@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from celery.result import AsyncResult
 
 PATIENCE = 30
+WORKER_APP = "tests.integration.worker_app"
 T = TypeVar("T")
 CHECKOUT = Path(__file__).parents[2]
 
@@ -32,11 +33,14 @@ CHECKOUT = Path(__file__).parents[2]
 class WorkerBench:
     """One worker, its broker, its bus (the same unless said otherwise), its spool, and the file of its runs."""
 
-    def __init__(self, folder: Path, broker: str, bus: str | None = None, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, broker: str, bus: str | None = None, app: str = WORKER_APP, **settings: str
+    ) -> None:
         self.folder = folder
         self.broker = broker
         self.bus = bus or broker
         self.spool = folder / "spool"
+        self._app = app
         self._seen: list[wire.Event] = []
         self._settings = {
             "BROKER": broker,
@@ -62,7 +66,7 @@ class WorkerBench:
 
     def start(self, *options: str) -> None:
         """Start the worker, and wait until it consumes."""
-        command = [sys.executable, "-m", "celery", "-A", "tests.integration.worker_app", "worker", "-c", "2"]
+        command = [sys.executable, "-m", "celery", "-A", self._app, "worker", "-c", "2"]
         environment = {**os.environ, **self._settings, "PYTHONPATH": str(CHECKOUT)}
         with self._log.open("wb") as log:
             self._worker = subprocess.Popen(
@@ -102,9 +106,9 @@ class WorkerBench:
             time.sleep(0.05)
         return found
 
-    def send(self, task: str, *args: Any, **options: Any) -> AsyncResult:
+    def send(self, task: str, *args: Any, **kwargs: Any) -> AsyncResult:
         """Publish a task as a caller does."""
-        return self.app.send_task(task, args=args, **options)
+        return self.app.send_task(task, args=args, kwargs=kwargs)
 
     def events(self, event_type: str) -> list[wire.Event]:
         """Read what is on the bus by now, and give all events of a type that came so far."""
