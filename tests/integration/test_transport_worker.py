@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 APP = "tests.integration.transport_app"
+NAME = "w@here"  # each worker takes the name, and the exclusive queue, of the one before
 CONCURRENCY = 2
 PREFETCH = 4 * CONCURRENCY  # worker_prefetch_multiplier x concurrency: what a worker holds at most
 DEADLINE_SECONDS = 60.0
@@ -56,7 +57,6 @@ class Site:
     def start(self, loop: str = "hub") -> subprocess.Popen[bytes]:
         """Start a worker in a process group of its own, and wait until it answers a ping."""
         names = {"BROKER": self.broker, "RESULTS": self.results, "MARKS": str(self.marks), "LOOP": loop}
-        name = f"w{len(self.workers)}@here"
         with (self.folder / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
                 [
@@ -71,7 +71,7 @@ class Site:
                     "-l",
                     "warning",
                     "-n",
-                    name,
+                    NAME,
                 ],
                 cwd=ROOT,
                 env={**os.environ, **{f"TRANSPORT_APP_{key}": value for key, value in names.items()}},
@@ -80,7 +80,7 @@ class Site:
                 start_new_session=True,
             )
         self.workers.append(worker)
-        wait_for(lambda: self.app.control.ping([name], timeout=0.5), f"worker {name} to answer a ping")
+        wait_for(lambda: self.app.control.ping([NAME], timeout=0.5), "the worker to answer a ping")
         return worker
 
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
@@ -130,8 +130,8 @@ def test_a_prefork_worker_runs_tasks_and_answers(site: Site, loop: str) -> None:
     child = site.app.send_task(f"{APP}.publish_from_child", ([1, 2, 3],)).get(timeout=20)
     assert child != worker.pid
     wait_for(lambda: sorted(site.runs()) == [1, 2, 3], "three marks")
-    queues = site.app.control.inspect(["w0@here"], timeout=5.0).active_queues()
-    assert [queue["name"] for queue in queues["w0@here"]] == ["celery"]
+    queues = site.app.control.inspect([NAME], timeout=5.0).active_queues()
+    assert [queue["name"] for queue in queues[NAME]] == ["celery"]
     wait_for(lambda: site.count("message") == 0, "an empty bus")
     assert site.count("queue WHERE name LIKE '%reply%'") == 0
     worker.terminate()
