@@ -13,13 +13,10 @@ import sys
 import time
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from loadtests.apps.llm_app import call_model
 from loadtests.trace import read_trace
-
-if TYPE_CHECKING:
-    from celery.result import AsyncResult
 
 LOOK_SECONDS: Final = 0.5
 
@@ -30,17 +27,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     Thread(target=_end_with_parent, args=(options.parent_pid, Event()), daemon=True).start()
     started = time.monotonic()
-    results = [
-        call_model.delay(context_tokens=call.context_tokens, generated_tokens=call.generated_tokens)
+    tasks = [
+        call_model.delay(context_tokens=call.context_tokens, generated_tokens=call.generated_tokens).id
         for call in read_trace(options.trace, options.calls)
     ]
     enqueued = time.monotonic() - started
-    waiting = results
+    waiting = tasks
     while waiting and time.monotonic() - started < options.seconds:
-        _tell(options.report, results, waiting, enqueued)
+        _tell(options.report, tasks, waiting, enqueued)
         time.sleep(LOOK_SECONDS)
         waiting = _not_yet(waiting)
-    _tell(options.report, results, waiting, enqueued)
+    _tell(options.report, tasks, waiting, enqueued)
     return 1 if waiting else 0
 
 
@@ -54,15 +51,15 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _not_yet(results: list[AsyncResult]) -> list[AsyncResult]:
-    """Keep those that have not ended well; a task that failed may still be redriven."""
-    return [each for each in results if each.state != "SUCCESS"]
+def _not_yet(tasks: list[str]) -> list[str]:
+    """Keep those that have not ended well: asked afresh, since a result object keeps a FAILURE that a redrive mends."""
+    return [each for each in tasks if call_model.AsyncResult(each).state != "SUCCESS"]
 
 
-def _tell(path: Path, results: list[AsyncResult], waiting: list[AsyncResult], enqueued: float) -> None:
-    content = {"calls": len(results), "succeeded": len(results) - len(waiting), "enqueue_seconds": round(enqueued, 2)}
+def _tell(path: Path, tasks: list[str], waiting: list[str], enqueued: float) -> None:
+    content = {"calls": len(tasks), "succeeded": len(tasks) - len(waiting), "enqueue_seconds": round(enqueued, 2)}
     draft = path.with_name(path.name + ".draft")
-    draft.write_text(json.dumps(content | {"missing": [each.id for each in waiting[:10]]}))
+    draft.write_text(json.dumps(content | {"missing": waiting[:10]}))
     draft.replace(path)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SCALE: Final = 0.0002
 WORKERS: Final = 4
 LOOK_SECONDS: Final = 0.25
+PLAIN_SECONDS: Final = 2.0
 DOWN_AT_LEAST: Final = 3.0
 SETTLE_SECONDS: Final = 45.0
 CALL_SECONDS: Final = 10.0
@@ -119,7 +120,7 @@ class Demo:
         self._until("the outage", lambda: time.monotonic() - since > DOWN_AT_LEAST)
         self._control(up=True)
         if self.stop_dataplane:
-            self._until("two thirds of the calls", lambda: self._succeeded() >= self.calls * 2 // 3)
+            self._until("two thirds of the calls", lambda: self.succeeded() >= self.calls * 2 // 3)
             self.stack.start_dataplane()
 
     def _control(self, *, up: bool) -> None:
@@ -138,11 +139,12 @@ class Demo:
     def _failed(self) -> int:
         return int(sum(self.ask("/api/v1/summary")["failures"].values()))
 
-    def _succeeded(self) -> int:
+    def succeeded(self) -> int:
+        """Count the calls that the feeder has seen end well, in the result backend."""
         return int(json.loads(self.report.read_text())["succeeded"]) if self.report.exists() else 0
 
     def _all_succeeded(self) -> bool:
-        return self._succeeded() == self.calls
+        return self.succeeded() == self.calls
 
     def _drained(self) -> bool:
         sinks = self.ask("/api/v1/sinks")
@@ -192,14 +194,15 @@ class Demo:
 
     def _show(self) -> None:
         """Show one line: calls, failures, incidents, recovered, cost, events per sink."""
-        if self.quiet or time.monotonic() - self._shown < LOOK_SECONDS:
+        pause = LOOK_SECONDS if sys.stderr.isatty() else PLAIN_SECONDS
+        if self.quiet or time.monotonic() - self._shown < pause:
             return
         self._shown = time.monotonic()
         summary = self.ask("/api/v1/summary")
         failures, sinks = summary["failures"], self.ask("/api/v1/sinks")
         delivered = "  ".join(f"{name} {counts['delivered']}/{counts['routed']}" for name, counts in sinks.items())
         self._say(
-            f"calls {self._succeeded()}/{self.calls}  failed {sum(failures.values())}  "
+            f"calls {self.succeeded()}/{self.calls}  failed {sum(failures.values())}  "
             f"incidents {sum(summary['incidents'].values())}  recovered {failures.get('recovered', 0)}  {delivered}"
         )
 

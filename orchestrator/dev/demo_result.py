@@ -15,6 +15,7 @@ class DemoResult:
     """The figures of one demo; money is USD. `checks` maps each promise to whether it held."""
 
     calls: int
+    succeeded: int
     failed: int
     incidents: int
     recovered: int
@@ -38,6 +39,7 @@ class DemoResult:
         """Give the result as JSON-ready data; keys only ever get added."""
         return {
             "calls": self.calls,
+            "succeeded": self.succeeded,
             "failed": self.failed,
             "incidents": self.incidents,
             "recovered": self.recovered,

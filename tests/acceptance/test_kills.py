@@ -1,0 +1,44 @@
+"""SIGKILL of the orchestrator between every two steps: whatever was half done is done after the restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.failpoints import NAMES, fired
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.acceptance.field import Field
+
+TASKS = ("a", "b", "c", "d", "e")
+
+
+@pytest.mark.parametrize("place", NAMES)
+def test_a_kill_loses_nothing(
+    make_field: Callable[..., Field], tmp_path: Path, place: str, record_property: Callable[[str, object], None]
+) -> None:
+    """Killed at a named place and started again, the orchestrator brings the incident to its end, and each task succeeds."""
+    armed = {"REDRIVE_FAILPOINT": place, "REDRIVE_FAILPOINT_LOG": str(tmp_path / "fired.txt")}
+    field = make_field(environ=armed)
+    results = field.send("fragile", *TASKS)
+    field.until("the kill", lambda: not field.stack.child("orchestrator").alive)
+    assert fired(field.folder / "fired.txt") == [place]
+    del field.stack.environ["REDRIVE_FAILPOINT"]
+    field.stack.start_orchestrator()
+    field.until("every incident to recover", lambda: _all_recovered(field))
+    assert sorted(result.get(timeout=10) for result in results) == sorted(TASKS)
+    duplicates = sum(field.runs().values()) - 2 * len(TASKS)
+    record_property("duplicate_runs", duplicates)
+    print(f"killed at {place}: {duplicates} duplicate runs")
+    assert 0 <= duplicates <= len(TASKS)
+
+
+def _all_recovered(field: Field) -> bool:
+    incidents = field.incidents()
+    return sum(each["size"] for each in incidents) == len(TASKS) and all(
+        each["state"] == "recovered" and all(one["outcome"] for one in each["releases"]) for each in incidents
+    )

@@ -1,0 +1,55 @@
+"""A failed task recovers by itself, on each set of engines; the same test, other URLs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.dev.stack import Engines
+from orchestrator.warehouse.queries import cost_by_model
+from orchestrator.warehouse.schema import STORE as WAREHOUSE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.acceptance.field import Field
+
+
+@pytest.fixture(params=["sqlite", "rabbitmq and postgresql"])
+def engines(request: pytest.FixtureRequest) -> Engines:
+    """The two sets of engines."""
+    if request.param == "sqlite":
+        return Engines()
+    database = request.getfixturevalue("postgres")
+    return Engines(request.getfixturevalue("rabbitmq"), database, database, database)
+
+
+def test_a_failed_task_recovers_by_itself_and_every_event_arrives(
+    make_field: Callable[..., Field], engines: Engines
+) -> None:
+    """A rule fires, its workflow decides, the tasks are redriven and succeed, and the cost of each is in both sinks."""
+    field = make_field(engines=engines)
+    results = field.send("fragile", *"abcdefgh")
+    incident = field.until("the incident to recover", lambda: _recovered(field))
+    assert incident["size"] == len(results)
+    assert incident["plan"]["execution_id"] in incident["dispatches"][0]["execution_ids"]
+    assert incident["dispatches"][0]["rules"]
+    assert all(result.get(timeout=10) for result in results)
+    assert set(field.runs().values()) == {2}
+    sinks = field.until("every event to arrive", lambda: _arrived(field))
+    assert sinks["warehouse"]["delivered"] == len(results)
+    (cost,) = cost_by_model(WAREHOUSE.open(field.stack.engines.warehouse))
+    assert (cost.calls, cost.tokens_input, cost.unpriced) == (len(results), 374 * len(results), 0)
+
+
+def _recovered(field: Field) -> dict[str, object] | None:
+    incident = field.incident()
+    return incident if incident["state"] == "recovered" else None
+
+
+def _arrived(field: Field) -> dict[str, dict[str, object]] | None:
+    sinks = field.ask("/api/v1/sinks")
+    done = all(each["pending"] == 0 and each["adds_up"] for each in sinks.values())
+    releases = field.incident()["releases"]
+    return sinks if done and sinks["warehouse"]["delivered"] == 8 and releases[0]["outcome"] else None  # noqa: PLR2004 - the eight calls
