@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,10 +27,9 @@ if importlib.util.find_spec("pipes") is None:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from st2client.client import Client
-    from st2client.utils.httpclient import HTTPClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PAGE = 100
 
@@ -96,30 +96,18 @@ class StackStorm:
             raise DependencyUnreachable("StackStorm", f"{self._url}: {type(error).__name__}") from error
 
 
-class _Http(HTTPClient):  # type: ignore[misc]  # st2client has no types
+class _Http:
     """st2client's HTTP client with what it lacks: a time-out on every call, and the key in the header alone."""
 
-    def __init__(self, plain: HTTPClient, api_key: str | None, timeout_seconds: float) -> None:
-        super().__init__(plain.root, plain.cacert, debug=False)
-        self._options = {"timeout": timeout_seconds} | ({"api_key": api_key} if api_key else {})
+    def __init__(self, plain: object, api_key: str | None, timeout_seconds: float) -> None:
+        self._plain = plain
+        self._options: dict[str, object] = {"timeout": timeout_seconds}
+        if api_key:
+            self._options["api_key"] = api_key
 
-    def get(self, url: str, **options: Any) -> Any:
-        return super().get(url, **options | self._options)
-
-    def post(self, url: str, data: Any, **options: Any) -> Any:
-        return super().post(url, data, **options | self._options)
-
-    def post_raw(self, url: str, data: Any, **options: Any) -> Any:
-        return super().post_raw(url, data, **options | self._options)
-
-    def put(self, url: str, data: Any, **options: Any) -> Any:
-        return super().put(url, data, **options | self._options)
-
-    def patch(self, url: str, data: Any, **options: Any) -> Any:
-        return super().patch(url, data, **options | self._options)
-
-    def delete(self, url: str, **options: Any) -> Any:
-        return super().delete(url, **options | self._options)
+    def __getattr__(self, method: str) -> Callable[..., object]:
+        """Give get, post, post_raw, put, patch or delete, with the options in place."""
+        return partial(getattr(self._plain, method), **self._options)
 
 
 def _firings(trace: Mapping[str, Any]) -> Iterator[Firing]:

@@ -1,4 +1,4 @@
-"""Whether a rule would match a payload, told on this side, for rules that StackStorm does not evaluate: disabled ones."""
+"""Whether a rule would match a payload, told on this side: StackStorm does not evaluate disabled rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def would_match(spec: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
-    """Tell whether a rule's criteria hold; those that cannot be read here count as holding, so that the rule is named."""
+    """Tell whether a rule's criteria hold; those that cannot be read here count as holding: the rule is named."""
     try:
         return criteria.holds(criteria.parse(spec), dict(payload), datetime.now(UTC))
     except criteria.CriterionError:

@@ -1,1 +1,1 @@
-"""A development StackStorm in one process: loads real packs, and serves the part of the HTTP API that st2client uses."""
+"""A development StackStorm in one process: loads real packs, serves what st2client uses of the HTTP API."""

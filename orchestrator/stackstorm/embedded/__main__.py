@@ -1,4 +1,4 @@
-"""Starts the embedded StackStorm: `python -m orchestrator.stackstorm.embedded --packs DIR --configs DIR --state DIR`."""
+"""Starts the embedded StackStorm, in a process of its own, and stops it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ PARENT_POLL = 0.5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal or the parent's death; answers the exit code (3: a pack cannot be loaded)."""
     options = _options(arguments)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s"
+    )
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
@@ -51,9 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m orchestrator.stackstorm.embedded", description=__doc__)
-    parser.add_argument("--packs", type=Path, action="append", required=True, help="a pack, or a folder of packs; may be repeated")
+    parser.add_argument(
+        "--packs", type=Path, action="append", required=True, help="a pack, or a folder of packs; may be repeated"
+    )
     parser.add_argument("--configs", type=Path, required=True, help="the folder with <pack>.yaml files")
-    parser.add_argument("--state", type=Path, required=True, help="the folder for the state, made where it is not there")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="the folder for the state, made where it is not there"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--ready-file", type=Path, help='gets {"url": ...} once it serves')

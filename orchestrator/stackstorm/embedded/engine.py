@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
     from orchestrator.stackstorm.embedded.store import Store
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an execution comes from: its context, what its document says besides, what templates may name besides."""
+
+    context: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Engine:
@@ -69,19 +79,18 @@ class Engine:
         if problem is not None:
             raise Fault(400, problem[1])
         now = timestamp()
-        instance = {"trigger": trigger, "occurrence_time": now, "status": "pending", "id": new_id(), "payload": payload or {}}
+        id_, trace = new_id(), new_id()
+        instance: Document = {"trigger": trigger, "occurrence_time": now, "status": "pending", "id": id_}
+        instance["payload"] = payload or {}
         self._store.put_trigger_instance(instance, trace_tag)
-        trace = new_id()
         self._store.new_trace(trace, trace_tag, now)
-        self._trace(trace, "trigger_instances", instance["id"], trigger, {})
+        self._trace(trace, "trigger_instances", id_, trigger, {})
         self._control.post(partial(self._match, instance, trace_tag))
         return instance
 
     def _match(self, instance: Document, trace_tag: str) -> None:
-        done = {
-            enforcement["rule"]["ref"]
-            for enforcement in self._store.page("enforcements", {"trigger_instance": instance["id"]}, 100, 0, newest_first=False)[0]
-        }
+        before, _ = self._store.page("enforcements", {"trigger_instance": instance["id"]}, 1000, 0, newest_first=False)
+        done = {enforcement["rule"]["ref"] for enforcement in before}
         for rule in sorted(self._library.content.rules.values(), key=lambda rule: rule.ref):
             if rule.enabled and rule.trigger == instance["trigger"] and rule.ref not in done:
                 self._apply(rule, instance)
@@ -95,7 +104,9 @@ class Engine:
         except (ParameterError, Fault) as error:
             self._record(rule, instance, failure_reason=str(error))
         except Exception as error:  # noqa: BLE001 a comparison that raises makes the rule not match, and is recorded
-            self._record(rule, instance, failure_reason=f'Failed to match rule "{rule.ref}": {type(error).__name__}: {error}')
+            self._record(
+                rule, instance, failure_reason=f'Failed to match rule "{rule.ref}": {type(error).__name__}: {error}'
+            )
         else:
             self._record(rule, instance, execution_id=execution["id"])
 
@@ -112,12 +123,12 @@ class Engine:
         if trace:
             self._trace(trace, "rules", rule.id, rule.ref, {"type": "trigger_instance", "id": instance["id"]})
         extra = {
-            "rule": rule.document | {"id": rule.id},
+            "rule": {**rule.document, "id": rule.id},
             "trigger": {"type": rule.trigger, "ref": rule.trigger, "name": rule.trigger.split(".", 1)[-1]},
             "trigger_type": {"ref": rule.trigger},
             "trigger_instance": instance,
         }
-        return self._request(action, rule.parameters, context, extra, {"trigger": instance["payload"]})
+        return self._request(action, rule.parameters, Origin(context, extra, {"trigger": instance["payload"]}))
 
     def _record(self, rule: Rule, instance: Document, **outcome: str) -> None:
         failed = "failure_reason" in outcome
@@ -142,7 +153,7 @@ class Engine:
         if found is None:
             raise Fault(400, f'Action "{action}" cannot be found.')
         try:
-            return self._request(found, given, context, {}, {})
+            return self._request(found, given, Origin(context))
         except ParameterError as error:
             raise Fault(400, str(error)) from None
 
@@ -151,22 +162,14 @@ class Engine:
         found = self._library.content.actions.get(action)
         if found is None:
             raise ActionNotFound(f'Unable to find action "{action}".')
-        id_: str = self._request(found, given, context, extra, {}, delay)["id"]
+        id_: str = self._request(found, given, Origin(context, extra), delay)["id"]
         return id_
 
-    def _request(  # noqa: PLR0913 what it is, what it gets, and where it came from
-        self,
-        action: Action,
-        given: Mapping[str, Any],
-        context: Mapping[str, Any],
-        extra: Mapping[str, Any],
-        seen: Mapping[str, Any],
-        delay: float = 0,
-    ) -> Document:
+    def _request(self, action: Action, given: Mapping[str, Any], origin: Origin, delay: float = 0) -> Document:
         if not action.enabled:
             raise Fault(400, f'Unable to execute. Action "{action.ref}" is disabled.')
-        names = {**seen, **self._library.template_names(action.pack, dict(context))}
-        document = requested(action, parameters.live(action, given, names), context, extra)
+        names = {**origin.names, **self._library.template_names(action.pack, dict(origin.context))}
+        document = requested(action, parameters.live(action, given, names), origin.context, origin.extra)
         if delay > 0:
             document = moved(document, statuses.DELAYED)
         self._store.put_execution(document)

@@ -38,7 +38,9 @@ def action_view(action: Action) -> Document:
     }
 
 
-def requested(action: Action, parameters: Mapping[str, Any], context: Mapping[str, Any], extra: Mapping[str, Any]) -> Document:
+def requested(
+    action: Action, parameters: Mapping[str, Any], context: Mapping[str, Any], extra: Mapping[str, Any]
+) -> Document:
     """Make the document of a new execution; `extra` says where it came from (rule, parent, workflow)."""
     now = timestamp()
     return {

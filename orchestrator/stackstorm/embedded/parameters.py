@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.stackstorm.embedded.content.values import Action
 
 Schemas = dict[str, dict[str, Any]]
+_CYCLE = "Cyclic dependency found in the following variables: {}. Likely the variable is referencing itself"
 
 
 def schemas_of(action: Action) -> Schemas:
@@ -97,14 +98,15 @@ def _resolve(given: Mapping[str, Any], schemas: Schemas, context: Mapping[str, A
         if schema.get("immutable"):
             pending[name] = schema.get("default")
     values: dict[str, Any] = {**dict.fromkeys(given), **context}
-    needs = {name: templates.names_in(value) & set(pending) for name, value in pending.items() if templates.is_template(value)}
+    needs = {
+        name: templates.names_in(value) & set(pending)
+        for name, value in pending.items()
+        if templates.is_template(value)
+    }
     while pending:
         ready = [name for name in pending if not needs.get(name, set()) & set(pending)]
         if not ready:
-            cycle = ", ".join(sorted(pending))
-            raise ParameterError(
-                f"Cyclic dependency found in the following variables: {cycle}. Likely the variable is referencing itself"
-            )
+            raise ParameterError(_CYCLE.format(", ".join(sorted(pending))))
         for name in ready:
             value = pending.pop(name)
             values[name] = templates.render(name, value, values) if name in needs else value

@@ -1,4 +1,4 @@
-"""What has happened: trigger instances, enforcements, executions, traces, keys. One SQLite file, safe against a kill."""
+"""What has happened: trigger instances, enforcements, executions, traces, keys. One SQLite file, safe when killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ create index if not exists executions_parent on executions (parent) where parent
 create index if not exists executions_status on executions (status);
 create index if not exists executions_action on executions (action, id);
 create index if not exists executions_rule on executions (rule, id) where rule is not null;
-create index if not exists executions_trigger_instance on executions (trigger_instance) where trigger_instance is not null;
+create index if not exists executions_instance on executions (trigger_instance) where trigger_instance is not null;
 create table if not exists trigger_instances (
     id text primary key, trigger_type text not null, status text not null, trace_tag text not null,
     document text not null) without rowid;
@@ -78,7 +78,7 @@ class Store:
             document["start_timestamp"],
             json.dumps(document),
         )
-        self._write(f"insert or replace into executions values ({','.join('?' * len(columns))})", columns)
+        self._write("insert or replace into executions values (?,?,?,?,?,?,?,?,?,?,?)", columns)
 
     def execution(self, id_: str) -> Document | None:
         """Give one execution."""
@@ -88,10 +88,19 @@ class Store:
         """Give an execution's direct children, oldest first."""
         return self._all("select document from executions where parent = ? order by id", (parent,))
 
+    def child_ids(self, parent: str) -> list[str]:
+        """Give the ids of an execution's direct children, oldest first."""
+        with self._lock:
+            rows = self._database.execute(
+                "select id from executions where parent = ? order by id", (parent,)
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def unfinished(self) -> list[Document]:
         """Give the executions that have no final status, oldest first."""
         marks = ",".join("?" * len(FINAL))
-        return self._all(f"select document from executions where status not in ({marks}) order by id", FINAL)  # noqa: S608 marks are question marks
+        query = f"select document from executions where status not in ({marks}) order by id"  # noqa: S608 question marks
+        return self._all(query, FINAL)
 
     def put_trigger_instance(self, document: Mapping[str, Any], trace_tag: str) -> None:
         """Insert a trigger instance, or replace it."""
@@ -117,13 +126,15 @@ class Store:
         )
         self._write("insert or replace into enforcements values (?,?,?,?,?)", values)
 
-    def page(self, table: str, filters: Mapping[str, Any], limit: int, offset: int, *, newest_first: bool) -> tuple[list[Document], int]:
-        """Give one page of a table's documents and the number of all that match. Names of columns are the caller's own."""
+    def page(
+        self, table: str, filters: Mapping[str, Any], limit: int, offset: int, *, newest_first: bool
+    ) -> tuple[list[Document], int]:
+        """Give one page of a table's documents and the number of all that match; tables and columns are no input."""
         where = " and ".join(f"{column} = ?" for column in filters) or "1"
         order = "desc" if newest_first else "asc"
         values = tuple(filters.values())
         with self._lock:
-            total = self._database.execute(f"select count(*) from {table} where {where}", values).fetchone()[0]  # noqa: S608 table and columns are constants of the routes
+            total = self._database.execute(f"select count(*) from {table} where {where}", values).fetchone()[0]  # noqa: S608 constants of the routes
             query = f"select document from {table} where {where} order by id {order} limit ? offset ?"  # noqa: S608 as above
             rows = self._database.execute(query, (*values, limit, offset)).fetchall()
         return [json.loads(row[0]) for row in rows], total
@@ -177,13 +188,15 @@ class Store:
     def key(self, scope: str, name: str, now: str) -> Document | None:
         """Give a key that has not expired."""
         return self._one(
-            "select document from keys where scope = ? and name = ? and (expires is null or expires > ?)", (scope, name, now)
+            "select document from keys where scope = ? and name = ? and (expires is null or expires > ?)",
+            (scope, name, now),
         )
 
     def keys(self, prefix: str, now: str) -> list[Document]:
         """Give the keys that begin with a prefix, by name."""
         return self._all(
-            "select document from keys where substr(name, 1, length(?)) = ? and (expires is null or expires > ?) order by name",
+            "select document from keys where substr(name, 1, length(?)) = ? and (expires is null or expires > ?)"
+            " order by name",
             (prefix, prefix, now),
         )
 

@@ -9,6 +9,7 @@ from orchestrator.stackstorm.embedded.executions import USER
 from orchestrator.stackstorm.embedded.marks import new_id
 from orchestrator.stackstorm.embedded.orquesta import statuses
 from orchestrator.stackstorm.embedded.orquesta.conductor import Conductor, TaskRequest
+from orchestrator.stackstorm.embedded.orquesta.scope import ExpressionError
 
 if TYPE_CHECKING:
     from orchestrator.stackstorm.embedded.executions import Document
@@ -32,7 +33,9 @@ class ActionNotFound(Exception):
 class WorkflowRun:
     """Runs on the control thread only."""
 
-    def __init__(self, launcher: Launcher, execution: Document, spec: WorkflowSpec, inputs: Document, api_url: str) -> None:
+    def __init__(
+        self, launcher: Launcher, execution: Document, spec: WorkflowSpec, inputs: Document, api_url: str
+    ) -> None:
         self.id = new_id()
         self._launcher = launcher
         self._execution = execution
@@ -62,20 +65,32 @@ class WorkflowRun:
         """Take note of an action's end and go on."""
         request = self._running.pop(execution, None)
         if request is not None:
-            self._conductor.task_ended(request.task, request.route, status, result)
+            self._end(request, status, result)
             self._advance()
 
     def _advance(self) -> None:
         while requests := self._conductor.next_tasks():
-            for request in requests:
-                self._conductor.task_started(request.task, request.route)
-            for request in requests:
+            for request in [request for request in requests if self._begin(request)]:
                 self._run(request)
         self._report()
 
+    def _begin(self, request: TaskRequest) -> bool:
+        try:
+            self._conductor.task_started(request.task, request.route)
+        except (ExpressionError, TypeError) as error:
+            self._conductor.fail(error, request.task, request.route)
+            return False
+        return True
+
+    def _end(self, request: TaskRequest, status: str, result: Any) -> None:
+        try:
+            self._conductor.task_ended(request.task, request.route, status, result)
+        except (ExpressionError, TypeError) as error:
+            self._conductor.fail(error, request.task, request.route)
+
     def _run(self, request: TaskRequest) -> None:
         if request.action is None:
-            self._conductor.task_ended(request.task, request.route, statuses.SUCCEEDED, None)
+            self._end(request, statuses.SUCCEEDED, None)
             return
         try:
             child = self._launch(request, request.action)

@@ -15,6 +15,7 @@ from orchestrator.stackstorm.embedded.errors import ContentError, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from email.message import Message
 
 MAX_BODY = 10_000_000
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Request:
     method: str
     path: str
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Message
     body: Any = None
 
 

@@ -10,7 +10,7 @@ from orchestrator.stackstorm.embedded.errors import Fault
 from orchestrator.stackstorm.embedded.marks import stable_id, timestamp
 
 if TYPE_CHECKING:
-    from orchestrator.stackstorm.embedded.api.routes import Handler
+    from orchestrator.stackstorm.embedded.api.routes import Route
     from orchestrator.stackstorm.embedded.store import Document, Store
 
 SCOPE = "st2kv.system"
@@ -22,7 +22,7 @@ class KeyRoutes:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def routes(self) -> list[tuple[str, str, Handler]]:
+    def routes(self) -> list[Route]:
         """Give the routes for the router."""
         return [
             ("GET", "/keys", self.list),

@@ -20,7 +20,7 @@ def window(query: Mapping[str, str]) -> tuple[int, int]:
     except ValueError:
         raise Fault(400, "expected whole numbers for limit and offset") from None
     if limit > MAX_PAGE:
-        raise Fault(403, f"Limit \"{limit}\" specified, maximum value is \"{MAX_PAGE}\"")
+        raise Fault(403, f'Limit "{limit}" specified, maximum value is "{MAX_PAGE}"')
     return (MAX_PAGE if limit < 0 else limit), max(0, offset)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Handler = Callable[..., Response]
+Route = tuple[str, str, Handler]
 
 ELSEWHERE = (
     "actionalias",
@@ -37,9 +38,10 @@ ELSEWHERE = (
 class Router:
     """Finds the handler of a request; `{}` in a pattern is one part of the path, handed on as an argument."""
 
-    def __init__(self, routes: Iterable[tuple[str, str, Handler]]) -> None:
+    def __init__(self, routes: Iterable[Route]) -> None:
         self._routes = [
-            (method, re.compile("^" + pattern.replace("{}", "([^/]+)") + "$"), handler) for method, pattern, handler in routes
+            (method, re.compile("^" + pattern.replace("{}", "([^/]+)") + "$"), handler)
+            for method, pattern, handler in routes
         ]
 
     def __call__(self, request: Request) -> Response:

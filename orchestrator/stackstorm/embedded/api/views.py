@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.stackstorm.embedded.executions import action_view
-from orchestrator.stackstorm.embedded.marks import stable_id
 from orchestrator.stackstorm.embedded.orquesta import statuses
 from orchestrator.stackstorm.embedded.runners.catalog import ORQUESTA, RUNNERS
 
@@ -88,7 +87,7 @@ def trigger_view(trigger: TriggerType) -> Document:
         "pack": trigger.pack,
         "payload_schema": document.get("payload_schema", {}),
         "parameters_schema": document.get("parameters_schema", {}),
-        "id": stable_id(trigger.uid),
+        "id": trigger.id,
     }
 
 

@@ -89,8 +89,10 @@ def parameters(source: Source, key: Key, value: dict[str, Any]) -> None:
             raise source.error(where, f"expected a mapping, got {type(schema).__name__}")
         for attribute in schema:
             if attribute not in ATTRIBUTES:
-                raise source.error((*where, attribute), "expected an attribute of JSON Schema draft 4 or secret, "
-                                   f"position, immutable, got {attribute!r}")
+                raise source.error(
+                    (*where, attribute),
+                    f"expected an attribute of JSON Schema draft 4 or secret, position, immutable, got {attribute!r}",
+                )
         _attribute_types(source, where, schema)
         if isinstance(schema.get("properties"), dict):
             parameters(source, (*where, "properties"), schema["properties"])

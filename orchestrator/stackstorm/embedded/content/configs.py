@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def load_config(pack: Path, values_file: Path) -> tuple[dict[str, Any], frozenset[str]]:
     """Give the values that actions get, and the names of those that are secret; raises ContentError."""
     schema_file = pack / "config.schema.yaml"
-    schema = {"type": "object", "properties": _schema(schema_file) if schema_file.is_file() else {}}
+    properties = _schema(schema_file) if schema_file.is_file() else {}
+    schema = {"type": "object", "properties": properties}
     given = source.read(values_file) if values_file.is_file() else source.Source(values_file, {})
     data = {} if given.data is None else given.data
     if not isinstance(data, dict):
@@ -27,7 +28,7 @@ def load_config(pack: Path, values_file: Path) -> tuple[dict[str, Any], frozense
     problem = first_problem(values, {**standard(schema), "additionalProperties": not schema_file.is_file()})
     if problem is not None:
         raise given.error(tuple(problem[0]), problem[1])
-    secrets = frozenset(name for name, member in schema["properties"].items() if member.get("secret"))
+    secrets = frozenset(name for name, member in properties.items() if member.get("secret"))
     return values, secrets
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.stackstorm.embedded.content import loader
 from orchestrator.stackstorm.embedded.content.source import Source
-from orchestrator.stackstorm.embedded.content.values import Content, Rule
 from orchestrator.stackstorm.embedded.errors import Fault
 from orchestrator.stackstorm.embedded.marks import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.stackstorm.embedded.content.values import Content, Rule
     from orchestrator.stackstorm.embedded.store import Store
 
 _READ_ONLY = ("id", "uid", "ref")
@@ -30,7 +30,7 @@ class Library:
         self.content = loader.load(folders, configs)
         for ref, document in store.changed_rules().items():
             if ref in self.content.rules:
-                self._lay_over(_rule(document))
+                self.content = replace(self.content, rules={**self.content.rules, ref: _rule(document)})
 
     def register(self, packs: list[str] | None) -> Content:
         """Read packs from disk again (all by default), as they are now; answers what was read.
@@ -45,29 +45,21 @@ class Library:
         for rule in fresh.rules.values():
             if rule.pack in wanted:
                 self._store.forget_rule(rule.ref)
-        self.content = self._merged(fresh, wanted)
-        return Content(*({k: v for k, v in kind.items() if k.split(".")[0] in wanted} for kind in (
-            fresh.packs, fresh.actions, fresh.triggers, fresh.rules)))
+        read = fresh.only(wanted)
+        self.content = self.content.only(set(self.content.packs) - wanted).with_all(read)
+        return read
 
-    def change_rule(self, id_or_ref: str, document: Mapping[str, Any]) -> Rule:
-        """Replace a rule by what a request says of it; raises Fault 404 or 400, or ContentError."""
-        old = self.rule(id_or_ref)
+    def change_rule(self, old: Rule, document: Mapping[str, Any]) -> Rule:
+        """Replace a rule by what a request says of it; raises Fault 400, or ContentError."""
         data = {name: value for name, value in document.items() if name not in _READ_ONLY}
         rule = _rule(data)
         if rule.ref != old.ref:
             raise Fault(400, f'expected the rule "{old.ref}", got "{rule.ref}"')
-        candidate = replace(self.content, rules={**self.content.rules, rule.ref: rule})
-        loader.check_references(candidate)
+        changed = replace(self.content, rules={**self.content.rules, rule.ref: rule})
+        loader.check_references(changed)
         self._store.put_rule(rule.ref, data)
-        self._lay_over(rule)
+        self.content = changed
         return rule
-
-    def rule(self, id_or_ref: str) -> Rule:
-        """Find a rule by its id or ref; raises Fault 404."""
-        for rule in self.content.rules.values():
-            if id_or_ref in (rule.ref, rule.id):
-                return rule
-        raise Fault(404, f'Resource with a reference or id "{id_or_ref}" not found')
 
     def template_names(self, pack: str, context: Mapping[str, Any]) -> dict[str, Any]:
         """Give what templates outside of workflows may name besides parameters and trigger."""
@@ -77,21 +69,6 @@ class Library:
             "action_context": context,
             "st2kv": {"system": _Keys(self._store)},
         }
-
-    def _lay_over(self, rule: Rule) -> None:
-        self.content = replace(self.content, rules={**self.content.rules, rule.ref: rule})
-
-    def _merged(self, fresh: Content, wanted: set[str]) -> Content:
-        def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-            kept = {ref: value for ref, value in old.items() if ref.split(".")[0] not in wanted}
-            return {**kept, **{ref: value for ref, value in new.items() if ref.split(".")[0] in wanted}}
-
-        return Content(
-            merge(self.content.packs, fresh.packs),
-            merge(self.content.actions, fresh.actions),
-            merge(self.content.triggers, fresh.triggers),
-            merge(self.content.rules, fresh.rules),
-        )
 
 
 class _Keys:
@@ -115,4 +92,6 @@ class _Keys:
 
 def _rule(document: Mapping[str, Any]) -> Rule:
     data = dict(document)
-    return loader.rule_from(str(data.get("pack", "default")), Source(Path("request"), data), data.get("metadata_file", ""))
+    return loader.rule_from(
+        str(data.get("pack", "default")), Source(Path("request"), data), data.get("metadata_file", "")
+    )

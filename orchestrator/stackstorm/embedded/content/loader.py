@@ -28,15 +28,9 @@ _NOT_SUPPORTED = ("sensors", "policies", "aliases")
 
 def load(folders: Iterable[Path], configs: Path) -> Content:
     """Load every pack of the given folders (a pack itself, or a folder of packs); raises ContentError."""
-    content = Content({}, {}, {}, {})
+    content = Content()
     for path in pack_folders(folders):
-        loaded = load_pack(path, configs)
-        content = Content(
-            {**content.packs, **loaded.packs},
-            {**content.actions, **loaded.actions},
-            {**content.triggers, **loaded.triggers},
-            {**content.rules, **loaded.rules},
-        )
+        content = content.with_all(load_pack(path, configs))
     check_references(content)
     return content
 
@@ -58,7 +52,10 @@ def load_pack(path: Path, configs: Path) -> Content:
             raise ContentError(file, "", f"{name} are not supported by the embedded StackStorm")
     actions = [_action(pack, source.read(file)) for file in sorted((path / "actions").glob("*.yaml"))]
     triggers = [_trigger(pack, source.read(file)) for file in sorted((path / "triggers").glob("*.yaml"))]
-    rules = [rule_from(pack.ref, source.read(file), _relative(pack, file)) for file in sorted((path / "rules").glob("*.yaml"))]
+    rules = [
+        rule_from(pack.ref, source.read(file), _relative(pack, file))
+        for file in sorted((path / "rules").glob("*.yaml"))
+    ]
     return Content(
         {pack.ref: pack},
         {action.ref: action for action in actions},
@@ -77,7 +74,12 @@ def check_references(content: Content) -> None:
             raise ContentError(file, "action.ref", f"expected an action of a loaded pack, got {rule.action!r}")
     for action in content.actions.values():
         for task in action.workflow.tasks.values() if action.workflow else ():
-            if task.action and "<%" not in task.action and "{{" not in task.action and task.action not in content.actions:
+            if (
+                task.action
+                and "<%" not in task.action
+                and "{{" not in task.action
+                and task.action not in content.actions
+            ):
                 expected = f"expected an action of a loaded pack, got {task.action!r}"
                 raise ContentError(action.entry_point or action.ref, f"tasks.{task.name}.action", expected)
 
@@ -88,9 +90,13 @@ def rule_from(pack: str, document: Source, metadata_file: str = "") -> Rule:
     trigger = checks.shape(document, ("trigger",), data["trigger"], checks.RULE_TRIGGER, ("type",))
     action = checks.shape(document, ("action",), data["action"], checks.RULE_ACTION, ("ref",))
     if trigger.get("parameters"):
-        raise document.error(("trigger", "parameters"), "triggers with parameters are not supported by the embedded StackStorm")
+        raise document.error(
+            ("trigger", "parameters"), "triggers with parameters are not supported by the embedded StackStorm"
+        )
     if (data.get("type") or {}).get("ref", "standard") != "standard":
-        raise document.error(("type", "ref"), f"expected standard; {data['type']['ref']!r} is not supported by the embedded StackStorm")
+        raise document.error(
+            ("type", "ref"), f"expected standard; {data['type']['ref']!r} is not supported by the embedded StackStorm"
+        )
     for name, value in (action.get("parameters") or {}).items():
         for problem in templates.problems(value):
             raise document.error(("action", "parameters", name), problem)
@@ -112,7 +118,7 @@ def rule_from(pack: str, document: Source, metadata_file: str = "") -> Rule:
 
 def _rule_document(data: dict[str, Any], pack: str, metadata_file: str) -> dict[str, Any]:
     ref = f"{data.get('pack', pack)}.{data['name']}"
-    shown = {
+    return {
         "tags": data.get("tags", []),
         "uid": f"rule:{ref.replace('.', ':', 1)}",
         "metadata_file": data.get("metadata_file", metadata_file),
@@ -127,7 +133,6 @@ def _rule_document(data: dict[str, Any], pack: str, metadata_file: str) -> dict[
         "context": {"user": "stanley"},
         "enabled": data.get("enabled", False),
     }
-    return shown
 
 
 def _pack(path: Path, configs: Path) -> Pack:
@@ -135,16 +140,23 @@ def _pack(path: Path, configs: Path) -> Pack:
     if not isinstance(document.data, dict):
         raise document.error((), f"expected a mapping, got {type(document.data).__name__}")
     checks.types(document, (), document.data, checks.PACK, ("name", "description", "version", "author"))
-    ref = document.data.get("ref", document.data["name"])
+    ref = str(document.data.get("ref", document.data["name"]))
     for key, value, pattern, wanted in (
-        ("ref" if "ref" in document.data else "name", ref, _REF, "lower-case letters, digits and underscores, or a ref of these"),
+        (
+            "ref" if "ref" in document.data else "name",
+            ref,
+            _REF,
+            "lower-case letters, digits and underscores, or a ref of these",
+        ),
         ("version", document.data["version"], _VERSION, "a semantic version such as 0.1.0"),
         ("stackstorm_version", document.data.get("stackstorm_version"), _ST2_VERSION, "a range such as >=3.8.0"),
     ):
         if value is not None and not (isinstance(value, str) and pattern.match(value)):
             raise document.error((key,), f"expected {wanted}, got {value!r}")
     config, secrets = load_config(path, configs / f"{ref}.yaml")
-    files = tuple(sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts))
+    files = tuple(
+        sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+    )
     return Pack(ref, path.resolve(), document.data, config, secrets, files)
 
 

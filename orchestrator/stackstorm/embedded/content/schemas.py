@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-ATTRIBUTES = frozenset(
-    """id $schema title description default multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength
-    minLength pattern additionalItems items maxItems minItems uniqueItems maxProperties minProperties required secret
-    additionalProperties definitions properties patternProperties dependencies enum type position immutable allOf anyOf
-    oneOf not format""".split()
+_SCALARS = "enum format maximum minimum exclusiveMaximum exclusiveMinimum maxLength minLength multipleOf pattern type"
+_STRUCTURES = (
+    "additionalItems additionalProperties allOf anyOf definitions dependencies items maxItems maxProperties minItems "
+    "minProperties not oneOf patternProperties properties uniqueItems"
 )
+_ABOUT = "$schema default description id immutable position required secret title"
+ATTRIBUTES = frozenset(f"{_SCALARS} {_STRUCTURES} {_ABOUT}".split())
 _OWN = frozenset({"required", "secret", "immutable", "position", "default", "description", "title"})
 
 

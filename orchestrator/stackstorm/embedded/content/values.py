@@ -79,6 +79,11 @@ class TriggerType:
         """StackStorm's unique name of it."""
         return f"trigger_type:{self.pack}:{self.name}"
 
+    @property
+    def id(self) -> str:
+        """The identifier that the API shows."""
+        return stable_id(self.uid)
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -117,3 +122,21 @@ class Content:
     actions: Mapping[str, Action] = field(default_factory=dict)
     triggers: Mapping[str, TriggerType] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
+
+    def only(self, packs: set[str]) -> Content:
+        """Give what belongs to these packs."""
+        return Content(
+            {ref: pack for ref, pack in self.packs.items() if ref in packs},
+            {ref: action for ref, action in self.actions.items() if action.pack in packs},
+            {ref: trigger for ref, trigger in self.triggers.items() if trigger.pack in packs},
+            {ref: rule for ref, rule in self.rules.items() if rule.pack in packs},
+        )
+
+    def with_all(self, other: Content) -> Content:
+        """Give both; where both have something of the same ref, the other's."""
+        return Content(
+            {**self.packs, **other.packs},
+            {**self.actions, **other.actions},
+            {**self.triggers, **other.triggers},
+            {**self.rules, **other.rules},
+        )

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from orchestrator.stackstorm.embedded.orquesta.spec import WorkflowSpec
 
 Finding = tuple[tuple[str | int, ...], str]
+_AMBIGUOUS = (
+    "expected every way here to share its splits; a task that several ways run anew leads to this join, "
+    "so that nobody can tell at which level to wait"
+)
 
 
 def inspect(spec: WorkflowSpec) -> Iterator[Finding]:
@@ -46,11 +50,7 @@ def _joins(spec: WorkflowSpec, graph: Graph) -> Iterator[Finding]:
             continue
         sources = {edge.source for edge in graph.inbound[name]}
         if any(splits.get(name, frozenset()) != splits.get(source, frozenset()) for source in sources):
-            yield (
-                ("tasks", name, "join"),
-                "expected every way here to share its splits; a task that several ways run anew leads to this join, "
-                "so that nobody can tell at which level to wait",
-            )
+            yield ("tasks", name, "join"), _AMBIGUOUS
 
 
 def _splits(graph: Graph) -> dict[str, frozenset[str]]:

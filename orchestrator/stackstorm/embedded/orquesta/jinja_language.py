@@ -68,10 +68,8 @@ def _expand(text: str, names: dict[str, Any]) -> Any:
             continue  # what stays is refused by evaluate, which names it
         if isinstance(value, str):
             value = _expand(value, names)
-        if len(found) > 1 or len(output) > len(expression):
-            output = output.replace(expression, str(value))
-        else:
-            output = value
+        alone = len(found) == 1 and len(output) <= len(expression)
+        output = value if alone else output.replace(expression, str(value))
     return output
 
 

@@ -1,4 +1,4 @@
-"""A workflow file read strictly: unknown keys, undefined tasks and what is not supported are refused by key and line."""
+"""A workflow file read strictly: unknown keys, undefined tasks and what is not supported, refused by key and line."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ class _Reader:
         return (action.split(" ", 1)[0], short) if action and short else (action, given)
 
     def _join(self, key: Key, value: Any) -> int | str | None:
-        if value is None or value == "all" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        if value is None or value == "all":
+            return value  # type: ignore[no-any-return]  # None or "all"
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
         raise self._source.error(key, f"expected all or a number of tasks, got {value!r}")
 
@@ -91,7 +93,9 @@ class _Reader:
             raise self._source.error(key, "expected count, got none")
         self._check(key, data, ("when", "count", "delay"))
         count = self._whole_number((*key, "count"), data["count"])
-        return Retry(count if count is not None else 0, data.get("when"), self._whole_number((*key, "delay"), data.get("delay")))
+        return Retry(
+            count if count is not None else 0, data.get("when"), self._whole_number((*key, "delay"), data.get("delay"))
+        )
 
     def _whole_number(self, key: Key, value: Any) -> int | str | None:
         whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class ExpressionError(Exception):
-    """An expression that could not be evaluated; subclasses bear the real conductor's names, which it shows to users."""
+    """An expression that could not be evaluated; subclasses bear the names that the real conductor shows to users."""
 
 
 class YaqlEvaluationException(ExpressionError):

@@ -55,10 +55,8 @@ def _evaluate(text: str, scope: Scope, context: Any) -> Any:
     found = _EXPRESSION.findall(text)
     for expression in found:
         value = _value(expression, scope, context)
-        if len(found) > 1 or len(output) > len(expression):
-            output = output.replace(expression, str(value))
-        else:
-            output = value
+        alone = len(found) == 1 and len(output) <= len(expression)
+        output = value if alone else output.replace(expression, str(value))
     return output
 
 

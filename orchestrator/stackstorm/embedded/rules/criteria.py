@@ -61,7 +61,7 @@ def _criterion(key: str, spec: Any, prefix: str) -> Criterion:
         raise CriterionError(key, f"expected one of the operators {allowed}, got {spec.get('type')!r}")
     pattern = spec.get("pattern")
     if isinstance(pattern, str) and ("{{" in pattern or "{%" in pattern):
-        raise CriterionError(key, "expected a plain pattern; Jinja in a pattern is not supported by the embedded StackStorm")
+        raise CriterionError(key, "expected a plain pattern; the embedded StackStorm does not support Jinja in one")
     path = _path(key, prefix)
     if operator != SEARCH:
         return Criterion(key, path, operator, pattern)

@@ -27,7 +27,9 @@ REFUSED: Final = (
 _ANY = [{"type": name} for name in ("object", "string", "integer", "number", "boolean", "array", "null")]
 
 
-def _runner(name: str, module: str, description: str, parameters: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
+def _runner(
+    name: str, module: str, description: str, parameters: dict[str, Any], output: dict[str, Any]
+) -> dict[str, Any]:
     uid = f"runner_type:{name}"
     return {
         "name": name,
@@ -48,7 +50,12 @@ RUNNERS: Final[dict[str, dict[str, Any]]] = {
         "python_runner",
         "Runs a Python action in a process of its own.",
         {
-            "debug": {"description": "Ask for debugging output.", "type": "boolean", "required": False, "default": False},
+            "debug": {
+                "description": "Ask for debugging output.",
+                "type": "boolean",
+                "required": False,
+                "default": False,
+            },
             "content_version": {
                 "description": "A git revision of the pack to run from.",
                 "type": "string",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import json
@@ -10,6 +11,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 INVALID_STATUS = 220
 INVALID_STATUS_TEXT = (
@@ -38,7 +40,7 @@ def run_action(job: int, stdout: int, stderr: int, result: int) -> None:
         os._exit(code)
 
 
-def perform(task: dict, result: int) -> int:
+def perform(task: dict[str, Any], result: int) -> int:
     """Load the action, run it and write its result; answer the exit code."""
     os.environ.update({name: str(value) for name, value in task["env"].items()})
     sys.path.extend(path for path in task["path"] if path not in sys.path)
@@ -56,12 +58,14 @@ def perform(task: dict, result: int) -> int:
     return 0
 
 
-def load_action(file: Path):  # noqa: ANN201 a class of a module that is loaded by path has no importable type
+def load_action(file: Path) -> Any:
     """Give the action class of a file: the first by name that has a run method."""
-    from st2common.runners.base_action import Action  # noqa: PLC0415 on the path only in the child
+    Action = importlib.import_module("st2common.runners.base_action").Action  # noqa: N806 it is a class
 
     sys.path.append(str(file.parent))
     spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"expected a Python file, got {file}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     for _, found in inspect.getmembers(module, inspect.isclass):

@@ -1,8 +1,8 @@
 """The warm process of one pack: it has imported what the pack's actions import, and forks once for each action.
 
 Started by path, with the standard library alone, so that a pack's own virtual environment can run it too. One thread;
-it never runs pack code itself, only the children do. Messages on the control socket, one JSON object each:
-in {"run": id} with four descriptors (job, stdout, stderr, result) or {"kill": id}; out {"id": id, "status": wait status}.
+it never runs pack code itself, only the children do. Messages on the control socket are one JSON object each: in come
+{"run": id} with four descriptors (job, stdout, stderr, result) and {"kill": id}; out goes {"id": id, "status": code}.
 When the socket closes, it kills every child's process group and ends.
 """
 
@@ -12,15 +12,18 @@ import ast
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 MESSAGE_BYTES = 65536
+RunAction = Callable[[int, int, int, int], None]
 
 
 def main() -> None:
@@ -57,18 +60,21 @@ def imported_names(file: Path) -> list[str]:
     return sorted({name.split(".")[0] for name in plain + named} | set(plain))
 
 
-def load_runner(file: Path):  # noqa: ANN201 a function of a module that is loaded by path has no importable type
+def load_runner(file: Path) -> RunAction:
     """Load the code that runs one action, in the child."""
     spec = importlib.util.spec_from_file_location("_redrive_child", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"expected a Python file, got {file}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.run_action
+    run_action: RunAction = module.run_action
+    return run_action
 
 
 class Server:
     """Forks, reaps and kills."""
 
-    def __init__(self, control: socket.socket, action) -> None:  # noqa: ANN001 as load_runner
+    def __init__(self, control: socket.socket, action: RunAction) -> None:
         self._control = control
         self._action = action
         self._children: dict[int, int] = {}  # process -> id of its execution
