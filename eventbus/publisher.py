@@ -84,6 +84,8 @@ class Bus:
         if self._producer is None:
             options = _options(urlsplit(self._url).scheme)
             self._connection = kombu.Connection(self._url, connect_timeout=CONNECT_SECONDS, transport_options=options)
+            # By default kombu sleeps two seconds between its two tries; when to try again is the sender's business.
+            self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             channel = self._connection.channel()
             for queue in topology.queues(self._url):
                 queue(channel).declare()
