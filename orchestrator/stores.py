@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from orchestrator.domain.errors import DependencyUnreachable, RedriveError
+from orchestrator.domain.errors import Unstorable as Unstorable  # noqa: PLC0414 - re-exported: stores raise it
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,14 +44,6 @@ class SchemaDiffers(RedriveError):
 
     def __init__(self, store: str, why: str) -> None:
         super().__init__(f"expected the {store}'s tables as the code declares them, got: {why}; migrate the database")
-        self.store = store
-
-
-class Unstorable(RedriveError):
-    """A database refuses these values for good: they break a type or a constraint of its tables."""
-
-    def __init__(self, store: str, why: str) -> None:
-        super().__init__(f"expected values that the {store} can hold, got: {why}; send it without the one at fault")
         self.store = store
 
 

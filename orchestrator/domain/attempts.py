@@ -21,6 +21,24 @@ class AttemptState(StrEnum):
     LOST = "lost"
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is told of an attempt: `failed_with` None says that it went well. `lost` says that nobody told anything.
+
+    `again` is False for what brings no news of a further run: a run that was skipped, and a failure event, beside which
+    the worker sends the end of the attempt.
+    """
+
+    failed_with: str | None = None
+    again: bool = True
+    lost: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether the task ran well."""
+        return self.failed_with is None
+
+
 IN_FLIGHT = frozenset({AttemptState.RECORDED, AttemptState.PUBLISHED})
 
 

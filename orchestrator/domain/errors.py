@@ -40,7 +40,15 @@ class DependencyUnreachable(RedriveError):
 
 
 class Unroutable(RedriveError):
-    """The bus took the message, and no queue did: publish to a queue that exists."""
+    """No queue takes this message, however often it is published: name a queue that exists."""
+
+
+class Unstorable(RedriveError):
+    """A database refuses these values for good: they break a type or a constraint of its tables."""
+
+    def __init__(self, store: str, why: str) -> None:
+        super().__init__(f"expected values that the {store} can hold, got: {why}; send it without the one at fault")
+        self.store = store
 
 
 class StaleEpoch(RedriveError):

@@ -120,8 +120,8 @@ class LedgerTx(Protocol):
     def members(self, release: Release) -> Members:
         """Count what a release has still to move."""
 
-    def held(self, release: Release, limit: int) -> list[StoredFailure]:
-        """List the failures that go next: those that have been a canary before, then the oldest."""
+    def held(self, release: Release, limit: int, *, fresh: bool) -> list[StoredFailure]:
+        """List the failures that go next: `fresh` those tried least, else those tried most; the oldest of equals."""
 
     def give_up(self, release: Release) -> int:
         """Make dead whatever a release has still to move, and nobody's; gives the number of failures."""

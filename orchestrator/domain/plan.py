@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.errors import InvalidPlan
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+LARGEST_FACTOR: Final = 100
+LONGEST_SECONDS: Final = 30 * 86_400
 
 
 class PlanName(StrEnum):
@@ -35,7 +39,7 @@ class Pace:
 @dataclass(frozen=True, slots=True)
 class Gate:
     """When held failures may go: a canary first after `first_after` seconds, then at a distance that grows by `factor`
-    up to `max_distance` seconds, `max_tries` canaries in all; or not before `at`; or at the times of a cron expression.
+    up to `max_distance` seconds, `max_tries` canaries in a row; or not before `at`; or when a cron expression says.
     """
 
     first_after: float = 1.0
@@ -79,5 +83,14 @@ def check(plan: Plan) -> None:
         raise InvalidPlan("expected gate.cron for the plan 'cron_backoff', got none; give a five-field cron expression")
     if plan.pace.in_flight < 1:
         raise InvalidPlan(f"expected pace.in_flight of at least 1, got {plan.pace.in_flight}")
-    if plan.gate.max_tries < 1 or plan.gate.factor < 1 or plan.gate.first_after < 0:
-        raise InvalidPlan("expected gate.max_tries >= 1, gate.factor >= 1 and gate.first_after_seconds >= 0")
+    _check_gate(plan.gate)
+
+
+def _check_gate(gate: Gate) -> None:
+    if gate.max_tries < 1 or not 1 <= gate.factor <= LARGEST_FACTOR:
+        raise InvalidPlan(f"expected gate.max_tries >= 1 and gate.factor from 1 to {LARGEST_FACTOR}")
+    if not 0 <= gate.first_after <= LONGEST_SECONDS or not 0 < gate.max_distance <= LONGEST_SECONDS:
+        raise InvalidPlan(
+            f"expected gate.first_after_seconds and gate.max_distance_seconds from 0 to {LONGEST_SECONDS}, "
+            f"got {gate.first_after} and {gate.max_distance}"
+        )

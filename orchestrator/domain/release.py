@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 # A gate that opens at once still keeps the tries after the first apart.
 LEAST_DISTANCE: Final = 0.5
+# Redrives that one step publishes at most; `paused` takes effect between steps.
+LARGEST_BATCH: Final = 100
+# The same canary is tried again, so that an outage costs few first attempts; each eighth try asks another failure.
+ASK_ANOTHER: Final = 8
 
 
 class ReleaseState(StrEnum):
@@ -69,10 +73,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Redrive this many failures now; the first one of a try is its canary."""
+    """Redrive this many failures now, one alone as a canary. `fresh`: those first that were never tried."""
 
     count: int
     canary: bool
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +94,26 @@ def next_step(release: Release, members: Members, now: datetime) -> Step:
     """Decide what a release does next.
 
     A gate that is closed waits; an open one lets one canary out; a ramp fills its window; nothing left ends it.
+    A plan that redrives nothing ends it as well, once nothing is in flight.
     """
     if members.held == 0 and members.in_flight == 0:
         return Finish(ReleaseState.SUCCEEDED)
+    if not release.plan.redrives:
+        return Wait() if members.in_flight else Finish(ReleaseState.FAILED)
     if release.state is ReleaseState.RAMPING:
-        room = min(release.plan.pace.in_flight - members.in_flight, members.held)
-        return Send(room, canary=False) if room > 0 else Wait()
+        room = min(release.plan.pace.in_flight - members.in_flight, members.held, LARGEST_BATCH)
+        return Send(room, canary=False, fresh=True) if room > 0 else Wait()
     if release.state is not ReleaseState.HOLDING or members.in_flight:
         return Wait()
     if release.tries >= release.plan.gate.max_tries:
         return Finish(ReleaseState.FAILED)
-    return Send(1, canary=True) if now >= release.gate_at else Wait()
+    return Send(1, canary=True, fresh=_wants_another(release)) if now >= release.gate_at else Wait()
+
+
+def _wants_another(release: Release) -> bool:
+    """Tell whether the next canary is a failure that was never tried, so that one bad one stops nobody for good."""
+    turn = release.tries + 1
+    return turn % ASK_ANOTHER == 0 or turn == release.plan.gate.max_tries
 
 
 def after_canary_sent(release: Release) -> Release:
@@ -108,8 +122,8 @@ def after_canary_sent(release: Release) -> Release:
 
 
 def after_success(release: Release) -> Release:
-    """Let the rest follow a canary that came back well."""
-    return replace(release, state=ReleaseState.RAMPING) if release.state is ReleaseState.CANARY else release
+    """Let the rest follow a canary that came back well; the tries are counted anew."""
+    return replace(release, state=ReleaseState.RAMPING, tries=0) if release.state is ReleaseState.CANARY else release
 
 
 def after_failure(release: Release, gate_at: datetime) -> Release:
@@ -119,10 +133,19 @@ def after_failure(release: Release, gate_at: datetime) -> Release:
     return replace(release, state=ReleaseState.HOLDING, gate_at=gate_at)
 
 
+def under(release: Release, plan: Plan, gate_at: datetime) -> Release:
+    """Carry on under a newer plan: its gate, its tries, its route; what is in flight stays what it is."""
+    return replace(release, plan=plan, state=ReleaseState.HOLDING, gate_at=gate_at, tries=0)
+
+
 def distance(gate: Gate, tries: int) -> timedelta:
     """Give the wait before the next canary: it grows with each that failed, up to the gate's longest."""
     first = max(gate.first_after, LEAST_DISTANCE)
-    return timedelta(seconds=min(first * gate.factor**tries, gate.max_distance))
+    try:
+        seconds = first * gate.factor**tries
+    except OverflowError:
+        seconds = gate.max_distance
+    return timedelta(seconds=min(seconds, gate.max_distance))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,14 @@ _PLACEHOLDERS: Final = (
     (re.compile(r"\d+(?:[.,]\d+)*"), "<n>"),
 )
 LONGEST: Final = 300
+# Only so much of a message is looked at: the patterns take time that grows with the square of its length.
+LOOKED_AT: Final = 2_000
+LONGEST_NAME: Final = 200
 
 
 def normalise(message: str) -> str:
     """Take out of a message what differs from one run to the next; at most 300 characters remain."""
+    message = message[:LOOKED_AT]
     for pattern, placeholder in _PLACEHOLDERS:
         message = pattern.sub(placeholder, message)
     return " ".join(message.split())[:LONGEST]
@@ -28,4 +32,4 @@ def signature(task: str, exception_type: str, message: str) -> str:
     """Give the signature: readable text with a short digest of the whole, so that equal text means equal signature."""
     normal = normalise(message)
     digest = sha256(f"{task}\x00{exception_type}\x00{normal}".encode()).hexdigest()[:12]
-    return f"{task} {exception_type} {normal[:120]} #{digest}"
+    return f"{task[:LONGEST_NAME]} {exception_type[:LONGEST_NAME]} {normal[:120]} #{digest}"

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, TASK_FAILED, Event, WireError, decode, encode_one
+import orjson
+
+from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, TASK_FAILED, Event, WireError, decode, encode_one, join
+from orchestrator.domain.attempts import Outcome
+from orchestrator.domain.errors import Unstorable
 from orchestrator.domain.events import NO_PRICE, EventRecord, row_key
 from orchestrator.domain.ids import derive
 from orchestrator.domain.moment import Moment
@@ -22,7 +27,6 @@ from orchestrator.flows.recording import Recorder, record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from orchestrator.domain.events import Price
     from orchestrator.domain.ledger import Ledger, LedgerTx
@@ -46,20 +50,20 @@ class Intake:
     def handle(self, bodies: Sequence[bytes]) -> int:
         """Take in the bodies of bus messages, which may be acknowledged afterwards. Gives the number of events."""
         now = self.clock()
-        events = self._read(bodies, now)
-        self.log.append([self._record(event) for event in events])
+        events = self._keep([event for body in bodies for event in read(body, now)], now)
         hit("eventlog_committed")
         self._commit(events, now)
         hit("ledger_committed")
         return len(events)
 
-    def _read(self, bodies: Sequence[bytes], now: datetime) -> list[Event]:
-        events: list[Event] = []
-        for body in bodies:
-            try:
-                events.extend(_checked(event, now) for event in decode(body))
-            except WireError as error:
-                events.append(refused(body, str(error), now))
+    def _keep(self, events: list[Event], now: datetime) -> list[Event]:
+        try:
+            self.log.append([self._record(event) for event in events])
+        except Unstorable as error:
+            if len(events) > 1:
+                return [kept for event in events for kept in self._keep([event], now)]
+            events = [refused(encode_one(event), str(error), now) for event in events]
+            self.log.append([record_of(event) for event in events])
         return events
 
     def _record(self, event: Event) -> EventRecord:
@@ -67,9 +71,17 @@ class Intake:
         return record_of(event, price)
 
     def _commit(self, events: Sequence[Event], now: datetime) -> None:
-        with self.ledger.transaction() as tx:
-            for event in events:
-                self._note(tx, event, Moment(now, self.jitter()))
+        try:
+            with self.ledger.transaction() as tx:
+                for event in events:
+                    self._note(tx, event, Moment(now, self.jitter()))
+        except Unstorable as error:
+            # One event that the ledger can never hold must not keep the others of its batch out of it.
+            if len(events) > 1:
+                for event in events:
+                    self._commit([event], now)
+            else:
+                self.log.append([record_of(refused(encode_one(event), str(error), now)) for event in events])
 
     def _note(self, tx: LedgerTx, event: Event, moment: Moment) -> None:
         if event.type == TASK_FAILED:
@@ -77,7 +89,8 @@ class Intake:
         elif event.type == ATTEMPT_ENDED:
             ended = ended_of(event)
             if tx.first_sight(ended.event_id, None, ended.attempt_id):
-                record_outcome(tx, ended.attempt_id, moment, failed_with=None if ended.succeeded else "")
+                outcome = Outcome(failed_with=None if ended.succeeded else "", again=ended.ran)
+                record_outcome(tx, ended.attempt_id, outcome, moment)
 
 
 def record_of(event: Event, price: Price = NO_PRICE) -> EventRecord:
@@ -94,14 +107,34 @@ def record_of(event: Event, price: Price = NO_PRICE) -> EventRecord:
     )
 
 
-def _checked(event: Event, now: datetime) -> Event:
-    """Let an event through that the ledger will be able to read; keep another one whole, as one that was refused."""
+def read(body: bytes, now: datetime) -> list[Event]:
+    """Give the events of one bus message; what cannot be read is kept whole, and takes no other event with it."""
     try:
+        return [_checked(event, now) for event in decode(body)]
+    except WireError as error:
+        parts = _parts(body)
+        if len(parts) > 1:
+            return [event for part in parts for event in read(part, now)]
+        return [refused(body, str(error), now)]
+
+
+def _parts(body: bytes) -> list[bytes]:
+    try:
+        batch = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return []
+    return [join([orjson.dumps(each)]) for each in batch] if isinstance(batch, list) else []
+
+
+def _checked(event: Event, now: datetime) -> Event:
+    """Let an event through that log and ledger will be able to hold; keep another one whole, as refused."""
+    try:
+        event.time.astimezone(UTC)
         if event.type == TASK_FAILED:
             failure_of(event)
         elif event.type == ATTEMPT_ENDED:
             ended_of(event)
-    except WireError as error:
+    except (WireError, OverflowError) as error:
         return refused(encode_one(event), str(error), now)
     return event
 

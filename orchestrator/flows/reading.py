@@ -1,92 +1,181 @@
-"""From events to values: what a failure event and an outcome event say, checked field by field."""
+"""From events to values and back: what a failure event and an outcome event say, checked field by field.
+
+What passes here fits into the ledger, whichever database holds it.
+"""
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from eventbus.wire import WireError
+from orchestrator.domain.events import row_key
 from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, TaskMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from eventbus.wire import Event
+    from orchestrator.domain.incidents import Incident
+    from orchestrator.domain.ledger import LedgerTx
 
-
+LONGEST_TASK_ID: Final = 255
+LONGEST_TASK: Final = 500
+LONGEST_DEPENDENCY: Final = 200
+LONGEST_WORKER: Final = 255
+MOST_RETRIES: Final = 2**31 - 1
 _WENT_WELL: Final = {"succeeded": True, "skipped": True, "failed": False}
+_MALFORMED: Final = (KeyError, TypeError, ValueError, OverflowError, Base64Error)
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """What a worker says of a redriven run that ended."""
+    """What a worker says of a redriven run that ended; `ran` is False for one that it skipped, for it had succeeded."""
 
     event_id: str
     attempt_id: UUID
     succeeded: bool
-    ended_at: datetime
+    ran: bool
 
 
 def failure_of(event: Event) -> Failure:
     """Read a `redrive.task.failed.v1` event; raises WireError naming what is missing or malformed."""
     try:
         return _failure(event, event.data)
-    except (KeyError, TypeError, ValueError, Base64Error) as error:
+    except _MALFORMED as error:
         raise WireError(f"expected a redrive.task.failed.v1 event, got one with a wrong field: {error!r}") from error
-
-
-def _failure(event: Event, data: Mapping[str, Any]) -> Failure:
-    declaration = data.get("declaration") or {}
-    return Failure(
-        id=UUID(data["failure_id"]),
-        task_id=data["task_id"],
-        task=data["task"],
-        retries=int(data["retries"]),
-        attempt_id=UUID(data["attempt_id"]) if data.get("attempt_id") else None,
-        exception=_facts(data["exception"]),
-        message=_message(data["message"]),
-        declaration=Declaration(declaration.get("dependency"), bool(declaration.get("idempotent"))),
-        occurred_at=datetime.fromisoformat(data["occurred_at"]),
-        event_id=f"{event.source}#{event.id}",
-        worker=data.get("worker", ""),
-    )
-
-
-def _facts(data: Mapping[str, Any]) -> ExceptionFacts:
-    return ExceptionFacts(
-        type=data["type"],
-        message=data["message"],
-        traceback=data.get("traceback") or "",
-        chain=tuple(data.get("chain") or ()),
-        status=data.get("status"),
-        retry_after=data.get("retry_after"),
-    )
-
-
-def _message(data: Mapping[str, Any]) -> TaskMessage:
-    return TaskMessage(
-        body=b64decode(data["body"], validate=True),
-        content_type=data["content_type"],
-        content_encoding=data["content_encoding"],
-        headers=data["headers"],
-        properties=data["properties"],
-        exchange=data["exchange"],
-        routing_key=data["routing_key"],
-    )
 
 
 def ended_of(event: Event) -> AttemptEnded:
     """Read a `redrive.attempt.ended.v1` event; a run that was skipped had succeeded before."""
     try:
         return AttemptEnded(
-            event_id=f"{event.source}#{event.id}",
+            event_id=str(row_key(event.source, event.id)),
             attempt_id=UUID(event.data["attempt_id"]),
             succeeded=_WENT_WELL[event.data["outcome"]],
-            ended_at=datetime.fromisoformat(event.data["ended_at"]),
+            ran=event.data["outcome"] != "skipped",
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (*_MALFORMED, AttributeError) as error:
         raise WireError(f"expected a redrive.attempt.ended.v1 event, got one with a wrong field: {error!r}") from error
+
+
+def _failure(event: Event, data: Mapping[str, Any]) -> Failure:
+    attempt_id = data.get("attempt_id")
+    return Failure(
+        id=UUID(_text(data, "failure_id")),
+        task_id=_text(data, "task_id", LONGEST_TASK_ID),
+        task=_text(data, "task", LONGEST_TASK),
+        retries=_retries(data["retries"]),
+        attempt_id=UUID(_text(data, "attempt_id")) if attempt_id is not None else None,
+        exception=_facts(_mapping(data, "exception")),
+        message=_message(_mapping(data, "message")),
+        declaration=_declaration(data.get("declaration") or {}),
+        occurred_at=_moment(_text(data, "occurred_at")),
+        event_id=str(row_key(event.source, event.id)),
+        worker=str(data.get("worker") or "").replace("\x00", "")[:LONGEST_WORKER],
+    )
+
+
+def _declaration(data: Mapping[str, Any]) -> Declaration:
+    named = data.get("dependency") is not None
+    dependency = _text(data, "dependency", LONGEST_DEPENDENCY) if named else None
+    return Declaration(dependency, idempotent=data.get("idempotent") is True)
+
+
+def _facts(data: Mapping[str, Any]) -> ExceptionFacts:
+    chain = data.get("chain") or ()
+    return ExceptionFacts(
+        type=_shown(data["type"]),
+        message=_shown(data["message"]),
+        traceback=_shown(data.get("traceback") or ""),
+        chain=tuple(_shown(each) for each in chain),
+        status=_number(data, "status", int),
+        retry_after=_number(data, "retry_after", (int, float)),
+    )
+
+
+def _message(data: Mapping[str, Any]) -> TaskMessage:
+    return TaskMessage(
+        body=b64decode(data["body"], validate=True),
+        content_type=_string(data, "content_type"),
+        content_encoding=_string(data, "content_encoding"),
+        headers=_mapping(data, "headers"),
+        properties=_mapping(data, "properties"),
+        exchange=_string(data, "exchange"),
+        routing_key=_string(data, "routing_key"),
+    )
+
+
+def _string(data: Mapping[str, Any], name: str) -> str:
+    value = data[name]
+    if not isinstance(value, str):
+        raise TypeError(f"expected {name} as text, got {value!r}")
+    return value
+
+
+def _text(data: Mapping[str, Any], name: str, longest: int = 100) -> str:
+    value = _string(data, name)
+    if not 0 < len(value) <= longest or "\x00" in value:
+        raise ValueError(f"expected {name} as text of 1 to {longest} characters, got {value[:longest]!r}")
+    return value
+
+
+def _shown(value: object) -> str:
+    # No database column of PostgreSQL holds a NUL; the event log has the event as it came.
+    if not isinstance(value, str):
+        raise TypeError(f"expected text that tells of an exception, got {value!r}")
+    return value.replace("\x00", "\ufffd")
+
+
+def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data[name]
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected {name} as a JSON object, got {value!r}")
+    return value
+
+
+def _number(data: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - int or float
+    value = data.get(name)
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise TypeError(f"expected {name} as a number or null, got {value!r}")
+    return value
+
+
+def _retries(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_RETRIES:
+        raise ValueError(f"expected retries as a number from 0, got {value!r}")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"expected a time with an offset from UTC, got {text!r}")
+    return moment.astimezone(UTC)
+
+
+def first_failure(tx: LedgerTx, incident: Incident) -> dict[str, Any]:
+    """Give the data of the first failure event of an incident again, as triggers tell it to rules."""
+    stored = tx.failure(incident.first_failure_id)
+    return failure_data(stored.failure) if stored else {}
+
+
+def failure_data(failure: Failure) -> dict[str, Any]:
+    """Give the data of a `redrive.task.failed.v1` event again."""
+    message = asdict(failure.message) | {"body": b64encode(failure.message.body).decode()}
+    return {
+        "failure_id": str(failure.id),
+        "task_id": failure.task_id,
+        "task": failure.task,
+        "retries": failure.retries,
+        "attempt_id": str(failure.attempt_id) if failure.attempt_id else None,
+        "captured": "exception",
+        "exception": asdict(failure.exception) | {"chain": list(failure.exception.chain)},
+        "declaration": asdict(failure.declaration),
+        "message": message,
+        "worker": failure.worker,
+        "occurred_at": failure.occurred_at.isoformat(),
+    }

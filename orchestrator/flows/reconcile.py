@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from orchestrator.domain.attempts import Outcome
 from orchestrator.domain.commands import Mode
-from orchestrator.domain.errors import DependencyUnreachable, Unroutable
+from orchestrator.domain.failures import FailureState
 from orchestrator.domain.moment import Moment
 from orchestrator.flows.outcomes import record_outcome
-from orchestrator.flows.release import Redrive
+from orchestrator.flows.publishing import Publishing, Redrive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.ledger import Ledger, LedgerTx
     from orchestrator.domain.ports import Redriver
 
-BATCH = 200
+BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +47,27 @@ class Reconciler:
         with self.ledger.transaction() as tx:
             if (tx.mode() or self.default_mode) is not Mode.ACT:
                 return 0
-            due = [_redrive(tx, attempt) for attempt in tx.unpublished(before, BATCH)]
-        published = [each.attempt_id for each in due if each and self._publish(each)]
-        with self.ledger.transaction() as tx:
-            tx.mark_published(published, self.clock())
-        return len(published)
-
-    def _publish(self, redrive: Redrive) -> bool:
-        try:
-            self.redriver.publish(redrive.message, redrive.attempt_id, redrive.route)
-        except DependencyUnreachable:
-            return False
-        except Unroutable as error:
-            with self.ledger.transaction() as tx:
-                record_outcome(tx, redrive.attempt_id, Moment(self.clock(), self.jitter()), failed_with=str(error))
-            return False
-        return True
+            due = [self._redrive(tx, attempt) for attempt in tx.unpublished(before, BATCH)]
+        publishing = Publishing(self.ledger, self.redriver, self.clock, self.jitter)
+        return publishing.publish([each for each in due if each])
 
     def _give_up_lost(self) -> int:
         now = self.clock()
         before = now - timedelta(seconds=self.outcome_timeout)
+        outcome = Outcome(failed_with=f"no outcome within {self.outcome_timeout:.0f} s", lost=True)
         with self.ledger.transaction() as tx:
             lost = tx.without_outcome(before, BATCH)
             for attempt in lost:
-                why = f"no outcome within {self.outcome_timeout:.0f} s"
-                record_outcome(tx, attempt.id, Moment(now, self.jitter()), failed_with=why)
+                record_outcome(tx, attempt.id, outcome, Moment(now, self.jitter()))
         return len(lost)
 
-
-def _redrive(tx: LedgerTx, attempt: Attempt) -> Redrive | None:
-    stored = tx.failure(attempt.failure_id)
-    release = tx.release(attempt.release_id)
-    if stored is None or release is None:
+    def _redrive(self, tx: LedgerTx, attempt: Attempt) -> Redrive | None:
+        stored = tx.failure(attempt.failure_id)
+        release = tx.release(attempt.release_id)
+        if stored is None or release is None:
+            return None
+        if stored.state is FailureState.RELEASED:
+            return Redrive(attempt.id, stored.failure.message, release.plan.route)
+        needless = Outcome(failed_with=f"not published: the failure is {stored.state} meanwhile", lost=True)
+        record_outcome(tx, attempt.id, needless, Moment(self.clock(), self.jitter()))
         return None
-    return Redrive(attempt.id, stored.failure.message, release.plan.route)

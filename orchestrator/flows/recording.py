@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.domain.attempts import Outcome
 from orchestrator.domain.classify import classify
 from orchestrator.domain.ids import derive
 from orchestrator.domain.incidents import Incident, IncidentState, Trigger, grew_to, incident_payload
 from orchestrator.domain.signature import signature
 from orchestrator.flows.announcing import incident_opened
 from orchestrator.flows.outcomes import record_outcome
+from orchestrator.flows.reading import first_failure
 from orchestrator.flows.triggers import queue_trigger
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def record_failure(tx: LedgerTx, recorder: Recorder, failure: Failure, data: Map
         return
     if failure.attempt_id and tx.attempt(failure.attempt_id):
         reason = f"{failure.exception.type}: {failure.exception.message[:200]}"
-        record_outcome(tx, failure.attempt_id, moment, failed_with=reason)
+        record_outcome(tx, failure.attempt_id, Outcome(failed_with=reason, again=False), moment)
         return
     _join(tx, recorder, failure, data, moment.at)
 
@@ -54,7 +56,7 @@ def _join(tx: LedgerTx, recorder: Recorder, failure: Failure, data: Mapping[str,
     idempotent = recorder.may_run_twice(failure)
     incident = tx.open_incident(looks_like, failure.declaration.dependency)
     if incident:
-        _grow(tx, incident, data, now)
+        _grow(tx, incident, now)
     else:
         incident = _opened(failure, verdict, looks_like, now, idempotent=idempotent)
         tx.add_incident(incident)
@@ -80,9 +82,10 @@ def _opened(failure: Failure, verdict: Verdict, looks_like: str, now: datetime, 
     )
 
 
-def _grow(tx: LedgerTx, incident: Incident, data: Mapping[str, Any], now: datetime) -> None:
+def _grow(tx: LedgerTx, incident: Incident, now: datetime) -> None:
     grown = replace(incident, size=incident.size + 1)
     tx.save_incident(grown)
     # A plan that stands moves newcomers by itself; only an incident that waits could get another answer for its size.
     if grown.state is IncidentState.WAITING and grew_to(grown.size):
-        queue_trigger(tx, grown, Trigger.INCIDENT_GREW, incident_payload(grown, data), now)
+        payload = incident_payload(grown, first_failure(tx, grown))
+        queue_trigger(tx, grown, Trigger.INCIDENT_GREW, payload, now)

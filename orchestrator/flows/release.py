@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.domain.attempts import Attempt, AttemptState
 from orchestrator.domain.commands import Mode
-from orchestrator.domain.errors import DependencyUnreachable, Unroutable
 from orchestrator.domain.ids import derive
 from orchestrator.domain.incidents import IncidentStep, Trigger, after, incident_payload
-from orchestrator.domain.moment import Moment
 from orchestrator.domain.release import (
+    LARGEST_BATCH,
     Finish,
     Release,
     ReleaseState,
@@ -19,31 +18,24 @@ from orchestrator.domain.release import (
     after_canary_sent,
     next_step,
     release_payload,
+    under,
 )
 from orchestrator.failpoints import hit
 from orchestrator.flows.announcing import attempt_recorded, release_ended
-from orchestrator.flows.outcomes import record_outcome
+from orchestrator.flows.gates import first_gate
+from orchestrator.flows.outcomes import close_if_recovered
+from orchestrator.flows.publishing import Publishing, Redrive
+from orchestrator.flows.reading import first_failure
 from orchestrator.flows.recovery import open_releases
 from orchestrator.flows.triggers import queue_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-    from uuid import UUID
 
-    from orchestrator.domain.failures import TaskMessage
+    from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import Ledger, LedgerTx, StoredFailure
-    from orchestrator.domain.plan import Route
     from orchestrator.domain.ports import Redriver
-
-
-@dataclass(frozen=True, slots=True)
-class Redrive:
-    """One message to be published: the work that is left after an attempt was recorded."""
-
-    attempt_id: UUID
-    message: TaskMessage
-    route: Route | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +50,8 @@ class Releaser:
 
     def run_once(self) -> int:
         """Move every release one step; gives the number of redrives published."""
-        now = self.clock()
-        redrives = self._decide(now)
-        published = [each.attempt_id for each in redrives if self._publish(each)]
-        if published:
-            with self.ledger.transaction() as tx:
-                tx.mark_published(published, self.clock())
-        return len(published)
+        redrives = self._decide(self.clock())
+        return Publishing(self.ledger, self.redriver, self.clock, self.jitter).publish(redrives)
 
     def _decide(self, now: datetime) -> list[Redrive]:
         redrives: list[Redrive] = []
@@ -73,36 +60,32 @@ class Releaser:
                 return []
             open_releases(tx, now)
             for release in tx.active_releases():
-                redrives.extend(self._advance(tx, release, now))
+                if len(redrives) < LARGEST_BATCH:
+                    redrives.extend(_advance(tx, _up_to_date(tx, release, now), now))
         if redrives:
             hit("attempt_recorded")
         return redrives
 
-    def _advance(self, tx: LedgerTx, release: Release, now: datetime) -> Sequence[Redrive]:
-        match next_step(release, tx.members(release), now):
-            case Send(count, canary):
-                if canary:
-                    tx.save_release(after_canary_sent(release))
-                return [_record(tx, release, stored, now) for stored in tx.held(release, count)]
-            case Finish(state):
-                note = None if state is ReleaseState.SUCCEEDED else f"{release.tries} canaries failed"
-                finish(tx, replace(release, state=state, note=note), now)
-        return []
 
-    def _publish(self, redrive: Redrive) -> bool:
-        try:
-            self.redriver.publish(redrive.message, redrive.attempt_id, redrive.route)
-        except DependencyUnreachable:
-            return False  # stays recorded: the reconciler publishes it under the same attempt once the bus is back
-        except Unroutable as error:
-            self._give_up(redrive.attempt_id, str(error))
-            return False
-        hit("task_published")
-        return True
+def _up_to_date(tx: LedgerTx, release: Release, now: datetime) -> Release:
+    """Carry on under the plan that the incident has got since; a person's release keeps its own."""
+    incident = tx.incident(release.incident_id)
+    if release.command_id or incident is None or incident.plan is None or incident.plan == release.plan:
+        return release
+    newer = under(release, incident.plan, first_gate(incident.plan, now))
+    tx.save_release(newer)
+    return newer
 
-    def _give_up(self, attempt_id: UUID, reason: str) -> None:
-        with self.ledger.transaction() as tx:
-            record_outcome(tx, attempt_id, Moment(self.clock(), self.jitter()), failed_with=reason)
+
+def _advance(tx: LedgerTx, release: Release, now: datetime) -> Sequence[Redrive]:
+    match next_step(release, tx.members(release), now):
+        case Send(count, canary, fresh):
+            if canary:
+                tx.save_release(after_canary_sent(release))
+            return [_record(tx, release, stored, now) for stored in tx.held(release, count, fresh=fresh)]
+        case Finish(state):
+            finish(tx, replace(release, state=state), now)
+    return []
 
 
 def _record(tx: LedgerTx, release: Release, stored: StoredFailure, now: datetime) -> Redrive:
@@ -126,7 +109,7 @@ def _record(tx: LedgerTx, release: Release, stored: StoredFailure, now: datetime
 
 def finish(tx: LedgerTx, release: Release, now: datetime) -> None:
     """End a release: its counts are told to the world and to the rules, and a person is asked where it failed."""
-    ended = replace(release, ended_at=now)
+    ended = replace(release, ended_at=now, note=_why_failed(release))
     tx.save_release(ended)
     counts = tx.release_counts(release.id)
     tx.emit(release_ended(ended, counts, now))
@@ -136,17 +119,26 @@ def finish(tx: LedgerTx, release: Release, now: datetime) -> None:
     succeeded = ended.state is ReleaseState.SUCCEEDED
     trigger = Trigger.RELEASE_SUCCEEDED if succeeded else Trigger.RELEASE_FAILED
     queue_trigger(tx, incident, trigger, release_payload(ended, incident, counts), now)
-    if not succeeded:
-        _exhaust(tx, ended, now)
+    if not succeeded and release.plan.redrives:
+        _exhaust(tx, incident, ended, now)
 
 
-def _exhaust(tx: LedgerTx, release: Release, now: datetime) -> None:
+def _why_failed(release: Release) -> str | None:
+    if release.state is ReleaseState.SUCCEEDED:
+        return None
+    if not release.plan.redrives:
+        return f"the plan {release.plan.name} took the place of the one that redrove"
+    return f"{release.tries} canaries failed in a row"
+
+
+def _exhaust(tx: LedgerTx, incident: Incident, release: Release, now: datetime) -> None:
     buried = tx.give_up(release)
-    incident = tx.incident(release.incident_id)
-    if incident is None or incident.closed or release.command_id is not None:
+    if release.command_id or incident.closed:
+        close_if_recovered(tx, incident.id, now)
         return
     note = f"attempts exhausted: {release.note}; {buried} failures are listed as dead and wait for a person"
     state = after(incident.state, IncidentStep.WAIT)
     waiting = replace(incident, state=state, note=note, revision=incident.revision + 1)
     tx.save_incident(waiting)
-    queue_trigger(tx, waiting, Trigger.ATTEMPTS_EXHAUSTED, incident_payload(waiting, {}, release.tries), now)
+    payload = incident_payload(waiting, first_failure(tx, waiting), release.tries)
+    queue_trigger(tx, waiting, Trigger.ATTEMPTS_EXHAUSTED, payload, now)

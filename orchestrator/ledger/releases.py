@@ -60,11 +60,11 @@ class ReleaseRows(Rows):
             in_flight=int(self._connection.execute(flying).scalar_one()),
         )
 
-    def held(self, release: Release, limit: int) -> list[StoredFailure]:
-        """List the failures that go next: those that have been a canary before, then the oldest."""
-        order = (failures.c.attempts.desc(), failures.c.occurred_at, failures.c.id)
-        query = select(failures).where(_movable(release)).order_by(*order).limit(limit)
-        return [failure_value(row) for row in self._connection.execute(query)]
+    def held(self, release: Release, limit: int, *, fresh: bool) -> list[StoredFailure]:
+        """List the failures that go next: `fresh` those tried least, else those tried most; the oldest of equals."""
+        tried = failures.c.attempts if fresh else failures.c.attempts.desc()
+        query = select(failures).where(_movable(release)).order_by(tried, failures.c.occurred_at, failures.c.id)
+        return [failure_value(row) for row in self._connection.execute(query.limit(limit))]
 
     def give_up(self, release: Release) -> int:
         """Make dead whatever a release has still to move, and nobody's; gives the number of failures."""

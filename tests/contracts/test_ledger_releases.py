@@ -60,13 +60,13 @@ def test_a_release_moves_what_is_held_idempotent_and_unclaimed(ledger: SqlLedger
         tx.claim([failure(0).id, careless.id], by_hand.id)
         assert tx.members(ours) == Members(held=2, in_flight=0)
         assert tx.members(by_hand) == Members(held=2, in_flight=0)
-        assert {each.failure.task_id for each in tx.held(by_hand, 10)} == {"t0", "t3"}
+        assert {each.failure.task_id for each in tx.held(by_hand, 10, fresh=True)} == {"t0", "t3"}
         tx.set_failure_state([failure(1).id], FailureState.DEAD)
-        assert [each.failure.task_id for each in tx.held(ours, 10)] == ["t2"]
+        assert [each.failure.task_id for each in tx.held(ours, 10, fresh=True)] == ["t2"]
 
 
-def test_former_canaries_go_first_then_the_oldest(ledger: SqlLedger) -> None:
-    """What was tried before is tried again before anything new is risked; the rest goes in order of age."""
+def test_failures_go_in_order_of_their_tries_then_of_age(ledger: SqlLedger) -> None:
+    """A former canary goes first, or last where fresh ones are asked for; the rest goes in order of age."""
     incident = filed(ledger, *(failure(number) for number in (2, 0, 1, 3)))
     ours = release(incident.id)
     with ledger.transaction() as tx:
@@ -75,8 +75,9 @@ def test_former_canaries_go_first_then_the_oldest(ledger: SqlLedger) -> None:
         tx.add_attempt(tried)
         tx.save_attempt(replace(tried, state=AttemptState.FAILED))
         tx.set_failure_state([failure(2).id], FailureState.HELD)
-        assert [each.failure.task_id for each in tx.held(ours, 10)] == ["t2", "t0", "t1", "t3"]
-        assert [each.attempts for each in tx.held(ours, 2)] == [1, 0]
+        assert [each.failure.task_id for each in tx.held(ours, 10, fresh=False)] == ["t2", "t0", "t1", "t3"]
+        assert [each.failure.task_id for each in tx.held(ours, 10, fresh=True)] == ["t0", "t1", "t3", "t2"]
+        assert [each.attempts for each in tx.held(ours, 2, fresh=False)] == [1, 0]
 
 
 def test_giving_up_makes_everything_left_dead(ledger: SqlLedger) -> None:
