@@ -12,7 +12,6 @@ import logging
 import os
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from celery import bootsteps, signals
 
@@ -135,7 +134,7 @@ class Plugin:
             self.publisher.close()
 
 
-_plugins: WeakKeyDictionary[Celery, Plugin] = WeakKeyDictionary()
+_plugins: dict[Celery, Plugin] = {}
 
 
 class WorkerStep(bootsteps.StartStopStep):

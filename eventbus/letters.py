@@ -50,9 +50,9 @@ class Outgoing:
         self.changed = threading.Condition()
 
     def put(self, letter: Letter, *, urgent: bool) -> bool:
-        """Add a letter, or tell that there is no room; an urgent one does not wait for company."""
+        """Add a letter, or tell that there is no room or that it is closed; an urgent one waits for no company."""
         with self.changed:
-            if self._bytes + len(letter.body) > self._max_bytes:
+            if self.closed or self._bytes + len(letter.body) > self._max_bytes:
                 return False
             self._waiting.append(letter)
             self._bytes += len(letter.body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import logging
 import os
 import threading
@@ -18,7 +17,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from eventbus import topology, wire
 from eventbus.letters import Letter, Outgoing
 from eventbus.sender import Counts, Sender
-from eventbus.spool import Spool
+from eventbus.spool import Spool, folder_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +76,8 @@ class Bus:
 
     def abandon(self) -> None:
         """Forget, in a forked child, the connection of the parent."""
-        _inherited.append((self._connection, self._producer))
+        if self._connection is not None:
+            _inherited.append((self._connection, self._producer))
         self._connection = self._producer = None
 
     def _open(self) -> Any:  # noqa: ANN401 - kombu has no types
@@ -102,13 +102,6 @@ def _options(scheme: str) -> dict[str, object]:
     return {}
 
 
-def spool_folder(base: Path, bus_url: str) -> Path:
-    """Give the folder for one bus, whatever its password: what was meant for one bus never leaves for another."""
-    parts = urlsplit(bus_url)
-    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return base / hashlib.sha256(address.encode()).hexdigest()[:16]
-
-
 def _letter(event: wire.Event) -> Letter:
     body = wire.encode_one(event)
     if len(body) > MAX_EVENT_BYTES:
@@ -124,7 +117,7 @@ class Publisher:
 
     def __init__(self, url: str, spool_dir: Path, *, spool_bytes: int = SPOOL_BYTES) -> None:
         self._bus = Bus(url)
-        self._spool = Spool(spool_folder(spool_dir, url), spool_bytes)
+        self._spool = Spool(folder_for(spool_dir, url), spool_bytes)
         self._sources: list[Callable[[], wire.Event | None]] = []
         self._begin()
         _publishers.add(self)
@@ -151,10 +144,10 @@ class Publisher:
         """Queue an event; an urgent one leaves at once, others within 50 ms. What can't be queued is counted."""
         try:
             letter = _letter(event)
-            if self._queue.closed:
-                self._sender.keep([letter])
-            elif self._queue.put(letter, urgent=urgent):
+            if self._queue.put(letter, urgent=urgent):
                 self.start()
+            elif self._queue.closed:
+                self._sender.keep([letter])
             else:
                 self._sender.drop(1, f"expected at most {MEMORY_BYTES} bytes of events waiting in memory, got more")
         except SoftTimeLimitExceeded:

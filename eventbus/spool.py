@@ -8,12 +8,14 @@ not synced to the disk. Sending again what was sent already, after a crash, is h
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import logging
 import os
 import struct
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 from zlib import crc32
 
 from eventbus.letters import BATCH_EVENTS, Letter
@@ -37,6 +39,13 @@ def folder_of(given: str | Path | None) -> Path:
     """Give the folder of the spool: the one given, else REDRIVE_SPOOL_DIR, else one under the user's state folder."""
     state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
     return Path(given or os.environ.get(FOLDER_VARIABLE) or Path(state) / "redrive" / "spool")
+
+
+def folder_for(base: Path, bus_url: str) -> Path:
+    """Give the folder for one bus, whatever its password: what was meant for one bus never leaves for another."""
+    parts = urlsplit(bus_url)
+    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return base / hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
 def pack(letter: Letter) -> bytes:

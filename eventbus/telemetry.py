@@ -10,6 +10,7 @@ import math
 import os
 import socket
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -98,10 +99,16 @@ def _publish(event_type: str, data: dict[str, Any]) -> str:
     source = f"urn:redrive:app:{socket.gethostname()}:{os.getpid()}"
     event = wire.Event(str(uuid4()), source, event_type, datetime.now(UTC), data, subject=data["task_id"] or None)
     if _publisher is None:
-        log.warning("event.dropped: expected install(app) or configure(bus_url=...) before %s, got neither", event_type)
+        _say_no_bus()
     else:
         _publisher().publish(event)
     return event.id
+
+
+@cache
+def _say_no_bus() -> None:
+    """Log it, the first time."""
+    log.warning("event.dropped: expected install(app) or configure(bus_url=...) before the first event, got neither")
 
 
 def _current_task_id() -> str | None:

@@ -44,6 +44,14 @@ def test_one_that_waits_is_woken_by_the_first_letter() -> None:
     assert got == [[letter(1)]]
 
 
+def test_a_closed_queue_refuses() -> None:
+    """What comes after the end is refused, so that nobody waits for it."""
+    queue = Outgoing(max_bytes=9)
+    queue.press(close=True)
+    assert not queue.put(letter(1), urgent=False)
+    assert queue.idle
+
+
 def test_closing_wakes_the_sender() -> None:
     """A sender that waits without end returns with nothing when the queue is closed."""
     queue, got = Outgoing(max_bytes=9), list[list[Letter]]()

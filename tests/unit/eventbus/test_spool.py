@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventbus.letters import Letter
-from eventbus.spool import Spool, pack, unpack
+from eventbus.spool import Spool, folder_for, pack, unpack
 
 A, B, C = (Letter("failures", name.encode()) for name in "abc")
 PLENTY = 1 << 20
@@ -147,6 +147,15 @@ def test_the_folder_is_bounded_with_a_reserve_for_failures(tmp_path: Path) -> No
     assert spool.append([telemetry] * 5) == 2
     assert spool.append([A] * 9) == 6
     assert drain(spool) == [telemetry] * 3 + [A] * 3
+
+
+def test_each_bus_has_a_folder_whatever_its_password(tmp_path: Path) -> None:
+    """What was meant for one bus never leaves for another; a new password does not orphan what waits."""
+    first = folder_for(tmp_path, "amqp://me:old@host:5672/a")
+    assert folder_for(tmp_path, "amqp://me:new@host:5672/a") == first
+    assert folder_for(tmp_path, "amqp://me:old@host:5672/b") != first
+    assert folder_for(tmp_path, "redrive+sqlite:////a") != folder_for(tmp_path, "redrive+sqlite:////b")
+    assert "old" not in str(first)
 
 
 def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
