@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import pkgutil
 import sys
 from typing import TYPE_CHECKING
@@ -29,6 +30,28 @@ def bench(arguments: argparse.Namespace) -> int:
     return measure(arguments.json)
 
 
+def run(arguments: argparse.Namespace) -> int:
+    """Run the load test; gives 1 where it could not measure."""
+    play: Callable[[argparse.Namespace], int] = importlib.import_module("loadtests.run").run
+    return play(arguments)
+
+
+def above_zero(text: str) -> float:
+    """Read a time of more than 0 seconds; raises ValueError."""
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
+
+
+def at_least_one(text: str) -> int:
+    """Read a number of 1 or more; raises ValueError."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     top = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
@@ -37,6 +60,13 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("name", nargs="?", choices=benchmarks(), metavar="NAME")
     one.add_argument("--json", action="store_true", help="print the figures as data")
     one.set_defaults(run=bench)
+    load = verbs.add_parser("run", help="load everything, and tell the plugin's overhead and the first-retry success")
+    load.add_argument("--seconds", type=above_zero, default=60, help="how long the plugin is on and off in turns (60)")
+    load.add_argument("--users", type=at_least_one, default=20, help="web users, at two requests a second each (20)")
+    load.add_argument("--seed", type=int, help="for the order of the turns and the dice of the users")
+    load.add_argument("--keep", metavar="FOLDER", help="keep logs, stamps and state in this folder")
+    load.add_argument("--json", action="store_true", help="print the figures as data")
+    load.set_defaults(run=run)
     return top
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 QUANTILE: Final = 0.95
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 10_000
+RESAMPLES_OF_PAIRS: Final = 2_000
 FEWEST: Final = 100
 
 
@@ -52,22 +53,54 @@ class FirstRetries:
 def overhead(on: Sequence[float], off: Sequence[float], dice: Random) -> Overhead:
     """Compare durations in seconds, taken in turn under one load; raises ValueError below 100 of either.
 
-    The interval is the percentile bootstrap's (Efron and Tibshirani, 1993, chapter 13).
+    The interval is the percentile bootstrap's (Efron and Tibshirani, 1993, chapter 13). It takes every duration for
+    independent of the others: for durations that share a busy machine in turns, see `overhead_in_turns`.
     """
+    with_it, without = sorted(on), sorted(off)
+    _refuse_few(with_it, without)
+    differences = [_resampled(with_it, dice) - _resampled(without, dice) for _ in range(RESAMPLES)]
+    return _told(with_it, without, sorted(differences))
+
+
+def overhead_in_turns(pairs: Sequence[tuple[Sequence[float], Sequence[float]]], dice: Random) -> Overhead:
+    """Compare durations in seconds, taken in pairs of turns (on, off); raises ValueError below 100 of either.
+
+    What the machine did during a turn is in all of the turn's durations, so the bootstrap draws whole pairs, not single
+    durations: an interval of the latter claims to know more than it does.
+    """
+    with_it = sorted(each for on, _ in pairs for each in on)
+    without = sorted(each for _, off in pairs for each in off)
+    _refuse_few(with_it, without)
+    differences = [_difference_of(dice.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES_OF_PAIRS)]
+    return _told(with_it, without, sorted(each for each in differences if each is not None))
+
+
+def p95(durations: Sequence[float]) -> float | None:
+    """Give the 95th percentile; None of nothing."""
+    return sorted(durations)[_rank(len(durations)) - 1] if durations else None
+
+
+def _difference_of(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float | None:
+    on, off = p95([each for on, _ in pairs for each in on]), p95([each for _, off in pairs for each in off])
+    return None if on is None or off is None else on - off
+
+
+def _refuse_few(on: Sequence[float], off: Sequence[float]) -> None:
     if min(len(on), len(off)) < FEWEST:
         raise ValueError(
             f"expected at least {FEWEST} durations of each, got {len(on)} on and {len(off)} off; run longer"
         )
-    with_it, without = sorted(on), sorted(off)
-    differences = sorted(_resampled(with_it, dice) - _resampled(without, dice) for _ in range(RESAMPLES))
+
+
+def _told(on: Sequence[float], off: Sequence[float], differences: Sequence[float]) -> Overhead:
     tail = (1 - CONFIDENCE) / 2
-    p95_on, p95_off = with_it[_rank(len(with_it)) - 1], without[_rank(len(without)) - 1]
+    p95_on, p95_off = on[_rank(len(on)) - 1], off[_rank(len(off)) - 1]
     return Overhead(
         on=p95_on,
         off=p95_off,
         difference=p95_on - p95_off,
-        low=differences[int(tail * RESAMPLES)],
-        high=differences[int((1 - tail) * RESAMPLES) - 1],
+        low=differences[int(tail * len(differences))],
+        high=differences[int((1 - tail) * len(differences)) - 1],
         samples_on=len(on),
         samples_off=len(off),
     )

@@ -1,8 +1,9 @@
 """The HTTP front of the sample app, a process of its own: `python -m loadtests.apps.front`.
 
 POST /calls {context_tokens, generated_tokens} enqueues `call_model` and answers 202 with its id; GET /calls/{id} tells
-its state. GET /calls lists what was enqueued, each with the time just before (`sent`, seconds of the system's monotonic
-clock). POST /control {queue, block} says which queue calls go to from now on, and which block of a run they belong to.
+its state. GET /calls lists what was enqueued, each with its tokens and the time just before (`sent`, seconds of the
+system's monotonic clock). POST /control {queue, block} says where calls go from now on, and which block of a run they
+belong to.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Sent:
     id: str
     block: str
     sent: float
+    generated_tokens: int
 
 
 class Desk:
@@ -72,7 +74,7 @@ class Desk:
         control, sent = self._control, time.monotonic()
         task_id = str(call_model.apply_async(kwargs=call.model_dump(), queue=control.queue).id)
         with self._lock:
-            self._sent.append(Sent(task_id, control.block, sent))
+            self._sent.append(Sent(task_id, control.block, sent, call.generated_tokens))
         return task_id
 
     def sent(self) -> list[Sent]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
 
 from locust import FastHttpUser, events, task
@@ -24,6 +24,7 @@ class Operator(FastHttpUser):
     fixed_count = 1
     connection_timeout = TIMEOUT_SECONDS
     network_timeout = TIMEOUT_SECONDS
+    api: ClassVar[str] = ""
 
     def on_start(self) -> None:
         """Take the token, where there is one."""
@@ -61,7 +62,9 @@ class Operator(FastHttpUser):
         body = {"failure_id": failure_id, "reason": "the load test's operator"}
         headers = {**self.headers, "Idempotency-Key": key}
         name = "POST /recovery/retry" + (" (again)" if expected else "")
-        sent = self.client.post("/recovery/retry", json=body, headers=headers, name=name, catch_response=True)
+        sent = self.client.post(
+            self.api + "/recovery/retry", json=body, headers=headers, name=name, catch_response=True
+        )
         with sent as answer:
             if answer.status_code not in (ACCEPTED, CONFLICT):
                 answer.failure(f"expected {ACCEPTED} or {CONFLICT}, got {answer.status_code}")
@@ -73,7 +76,7 @@ class Operator(FastHttpUser):
             return location
 
     def _read(self, path: str, name: str) -> dict[str, Any]:
-        with self.client.get(path, headers=self.headers, name=name, catch_response=True) as answer:
+        with self.client.get(self.api + path, headers=self.headers, name=name, catch_response=True) as answer:
             if answer.status_code != 200:  # noqa: PLR2004 - HTTP's own number
                 answer.failure(f"expected 200, got {answer.status_code}")
                 return {}
@@ -85,4 +88,4 @@ class Operator(FastHttpUser):
 def _point_at_the_api(environment: Environment, **_: object) -> None:
     """Send the operator to the orchestrator; `--host` is the web user's."""
     if environment.parsed_options:
-        Operator.host = environment.parsed_options.api_url
+        Operator.api = environment.parsed_options.api_url

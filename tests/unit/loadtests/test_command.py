@@ -43,3 +43,18 @@ def test_listing_imports_none_of_them() -> None:
     before = {name for name in sys.modules if name.startswith("loadtests.bench.")}
     benchmarks()
     assert {name for name in sys.modules if name.startswith("loadtests.bench.")} == before
+
+
+@pytest.mark.parametrize("wrong", [["--seconds", "0"], ["--seconds", "nan"], ["--users", "0"], ["--users", "many"]])
+def test_a_load_test_of_nothing_is_a_usage_error(wrong: list[str]) -> None:
+    """A time or a number of users that is none exits with 2 before anything is started."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", *wrong])
+
+
+def test_the_load_test_is_told_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The options arrive, 60 seconds of turns are the default, and the exit code is the command's."""
+    told: list[object] = []
+    monkeypatch.setitem(sys.modules, "loadtests.run", SimpleNamespace(run=lambda given: told.append(given) or 1))
+    assert main(["run", "--seed", "3"]) == 1
+    assert vars(told[0]).items() >= {"seconds": 60, "users": 20, "seed": 3, "json": False, "keep": None}.items()

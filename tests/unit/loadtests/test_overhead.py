@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from loadtests.overhead import FirstRetries, overhead
+from loadtests.overhead import FirstRetries, overhead, overhead_in_turns, p95
 
 
 def durations(seed: int, count: int, extra: float = 0.0) -> list[float]:
@@ -73,3 +73,48 @@ def test_a_line_names_its_samples() -> None:
 def test_a_share_names_numerator_and_denominator(told: FirstRetries, line: str) -> None:
     """First-retry success is never told without its two numbers."""
     assert str(told) == line
+
+
+def turns(seed: int, pairs: int, extra: float = 0.0) -> list[tuple[list[float], list[float]]]:
+    """Make pairs of turns on a machine that is busier in some turns than in others, as a shared one is."""
+    dice = Random(seed)
+    busy = [(dice.lognormvariate(0, 0.3), dice.lognormvariate(0, 0.3)) for _ in range(pairs)]
+    made = []
+    for number, (one, other) in enumerate(busy):
+        on = [each * one + extra for each in durations(10_000 * seed + number, 40)]
+        made.append((on, [each * other for each in durations(20_000 * seed + number, 40)]))
+    return made
+
+
+def test_turns_of_a_busy_machine_are_not_taken_for_a_difference() -> None:
+    """Of 12 runs on a machine whose turns differ, the interval over pairs misses zero in few; the naive one in many."""
+    missed = naive = 0
+    for seed in range(12):
+        pairs = turns(seed + 1, 10)
+        told = overhead_in_turns(pairs, Random(seed))
+        missed += not told.low <= 0 <= told.high
+        whole = overhead(
+            [each for on, _ in pairs for each in on], [each for _, off in pairs for each in off], Random(seed)
+        )
+        naive += not whole.low <= 0 <= whole.high
+    assert missed <= 3 < naive
+
+
+def test_a_difference_shows_over_turns_too() -> None:
+    """Fifty milliseconds more in each turn of one side: the interval holds them and not zero."""
+    told = overhead_in_turns(turns(1, 10, extra=0.05), Random(3))
+    assert 0 < told.low < 0.05 < told.high
+    assert (told.samples_on, told.samples_off) == (400, 400)
+
+
+def test_turns_with_too_few_durations_are_refused() -> None:
+    """A hundred of each over all turns are needed; a turn without any is none of the matter."""
+    with pytest.raises(ValueError, match="got 80 on and 200 off"):
+        overhead_in_turns([(durations(1, 80), durations(2, 200))], Random(1))
+    assert overhead_in_turns([(durations(1, 200), durations(2, 200)), ([], [])], Random(1)).samples_on == 200
+
+
+def test_the_p95_is_of_the_nearest_rank() -> None:
+    """Of 1 to 100 the 95th percentile is 95; of nothing there is none."""
+    assert p95([float(number) for number in range(100, 0, -1)]) == 95
+    assert p95([]) is None

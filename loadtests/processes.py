@@ -1,0 +1,112 @@
+"""The processes of a load test: started with a ready file each, stopped in the reverse order, none left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+READY_SECONDS: Final = 60.0
+# `redrive dev` stops three processes of its own, one after the other.
+STOP_SECONDS: Final = 35.0
+POLL_SECONDS: Final = 0.05
+LOG_CHARACTERS: Final = 2_000
+
+
+class ProcessFailed(RuntimeError):
+    """A process of the load test that did not come up, or that ended by itself; its log says why."""
+
+    def __init__(self, name: str, got: str, log: Path) -> None:
+        tail = log.read_text(errors="replace")[-LOG_CHARACTERS:] if log.exists() else ""
+        super().__init__(f"expected {name} to run, got {got}; its log {log} ends with:\n{tail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process, in a session of its own so that Ctrl-C reaches only who started it."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> None:
+        """End it with SIGTERM, and its whole group with SIGKILL where it does not listen."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+        try:
+            self.popen.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self.popen.pid, signal.SIGKILL)
+            self.popen.wait()
+
+
+@dataclass(slots=True)
+class Processes:
+    """All processes of one run; leaving the `with` block stops them. Logs and ready files go to `folder`."""
+
+    folder: Path
+    _started: list[Process] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._started:
+            self._started.pop().stop()
+
+    def stop(self, process: Process) -> None:
+        """Stop one before the others."""
+        self._started.remove(process)
+        process.stop()
+
+    def ready_file(self, name: str) -> Path:
+        """Name the file that a process writes once it serves."""
+        return self.folder / f"{name}.ready"
+
+    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> Process:
+        """Start one; `command` is what follows the Python interpreter."""
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as output:
+            popen = subprocess.Popen(
+                [sys.executable, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environ or {})},
+                start_new_session=True,
+            )
+        self._started.append(Process(name, popen, log))
+        return self._started[-1]
+
+    def serve(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Start one that takes --ready-file and --parent-pid, and give what it wrote once it served."""
+        told = ["--ready-file", str(self.ready_file(name)), "--parent-pid", str(os.getpid())]
+        return self.await_ready(self.start(name, [*command, *told], environ))
+
+    def await_ready(self, process: Process) -> dict[str, Any]:
+        """Wait for a ready file and read it; raises ProcessFailed."""
+        path, deadline = self.ready_file(process.name), time.monotonic() + READY_SECONDS
+        while not path.exists():
+            self.refuse_ended()
+            if time.monotonic() > deadline:
+                raise ProcessFailed(process.name, f"no sign of it within {READY_SECONDS:.0f} s", process.log)
+            time.sleep(POLL_SECONDS)
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
+
+    def refuse_ended(self) -> None:
+        """Raise ProcessFailed where a process has ended that nobody stopped."""
+        for each in self._started:
+            if each.popen.poll() is not None:
+                raise ProcessFailed(each.name, f"exit code {each.popen.returncode}", each.log)
