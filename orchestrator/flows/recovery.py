@@ -46,9 +46,7 @@ def accept_plan(tx: LedgerTx, incident_id: UUID, plan: Plan, revision: int, now:
 
 
 def _repeated(incident: Incident, plan: Plan) -> bool:
-    return (
-        incident.plan is not None and plan.execution_id is not None and incident.plan.execution_id == plan.execution_id
-    )
+    return plan.execution_id is not None and incident.plan == plan
 
 
 def _refuse_stale(incident: Incident, revision: int) -> None:
