@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kombu import Connection, Consumer
+from kombu import Consumer
 from kombu.exceptions import KombuError
 
 import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// known to kombu
 from eventbus.topology import queues
+from orchestrator.bus.connecting import connect
 from orchestrator.domain.errors import DependencyUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
+    from kombu import Connection
     from kombu.message import Message
 
 PREFETCH = 200
@@ -37,7 +39,7 @@ class BusConsumer:
         What was not acknowledged comes again.
         """
         self._waiting.clear()
-        with Connection(self.url) as connection:
+        with connect(self.url) as connection:
             try:
                 self._consume(connection, stop)
             except (*connection.connection_errors, *connection.channel_errors, KombuError) as error:

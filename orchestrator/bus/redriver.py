@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from kombu import Connection
 from kombu.exceptions import KombuError
 
 from eventbus.transport import UnroutableMessage
-from eventbus.wire import ATTEMPT_HEADER
+from eventbus.wire import ATTEMPT_HEADER, thaw
+from orchestrator.bus.connecting import connect
 from orchestrator.domain.errors import DependencyUnreachable, Unroutable
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from kombu import Producer
+    from kombu import Connection, Producer
 
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 DROPPED_HEADERS: Final = frozenset(
     {"eta", "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"}
 )
-KEPT_PROPERTIES: Final = ("correlation_id", "reply_to", "priority", "delivery_mode", "message_id", "type", "app_id")
+# Not `expiration`, which kombu reads in another unit, nor `user_id`, which a broker checks against who publishes.
+KEPT_PROPERTIES: Final = frozenset(
+    {"correlation_id", "reply_to", "priority", "delivery_mode", "message_id", "timestamp", "type", "app_id"}
+)
 # Celery's native delayed delivery puts 28 binary digits before the routing key.
 DELAY_PREFIX: Final = re.compile(r"^(?:[01]\.){28}")
 CONFIRM_SECONDS: Final = 10.0
@@ -55,6 +59,8 @@ class BusRedriver:
                 raise Unroutable(str(error)) from error
             except (KombuError, OSError, *self._broker_errors()) as error:
                 self.close()
+                if getattr(error, "reply_code", None) == HTTPStatus.NOT_FOUND:
+                    raise Unroutable(f"expected exchange {message.exchange!r} to exist: {error}") from error
                 raise DependencyUnreachable("the Celery broker", str(error)) from error
 
     def _broker_errors(self) -> tuple[type[BaseException], ...]:
@@ -71,16 +77,17 @@ class BusRedriver:
             headers=headers,
             content_type=message.content_type,
             content_encoding=message.content_encoding,
+            compression=headers.get("compression"),
             mandatory=True,
             timeout=CONFIRM_SECONDS,
-            **{name: value for name in KEPT_PROPERTIES if (value := message.properties.get(name)) is not None},
+            **{name: thaw(value) for name, value in message.properties.items() if name in KEPT_PROPERTIES},
         )
         if self._returned:
             raise Unroutable(f"expected a queue behind exchange {exchange!r} and key {key!r}: {self._returned[0]}")
 
     def _ready(self) -> Producer:
         if self._producer is None:
-            self._connection = Connection(self.url, transport_options={"confirm_publish": True})
+            self._connection = connect(self.url)
             self._producer = self._connection.Producer(on_return=self._note_return)
         return self._producer
 
@@ -96,7 +103,7 @@ class BusRedriver:
 
 def _headers(message: TaskMessage, attempt_id: UUID) -> dict[str, Any]:
     _refuse_expired(message.headers.get("expires"))
-    headers = {name: value for name, value in message.headers.items() if name not in DROPPED_HEADERS}
+    headers = {name: thaw(value) for name, value in message.headers.items() if name not in DROPPED_HEADERS}
     return headers | {ATTEMPT_HEADER: str(attempt_id)}
 
 

@@ -50,12 +50,12 @@ def failure_of(event: Event) -> Failure:
 
 
 def ended_of(event: Event) -> AttemptEnded:
-    """Read a `redrive.attempt.ended.v1` event; a run that was skipped had succeeded before."""
+    """Read a `redrive.attempt.ended.v1` event; one that was skipped says how the run before it ended."""
     try:
         return AttemptEnded(
             event_id=str(row_key(event.source, event.id)),
             attempt_id=UUID(event.data["attempt_id"]),
-            succeeded=_WENT_WELL[event.data["outcome"]],
+            succeeded=_WENT_WELL[event.data.get("stored") or event.data["outcome"]],
             ran=event.data["outcome"] != "skipped",
         )
     except (*_MALFORMED, AttributeError) as error:

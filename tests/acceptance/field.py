@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from celery import Celery
 
+import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// known to kombu
 from orchestrator.dev.processes import Child, start
 from orchestrator.dev.stack import Engines, Stack
-from tests.acceptance.app import app, charge, fragile, greedy, slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from celery.result import AsyncResult
 
 ROOT = Path(__file__).parents[2]
-TASKS = {"fragile": fragile, "charge": charge, "slow": slow, "greedy": greedy}
 SECONDS = 40.0
 
 
@@ -35,6 +35,7 @@ class Field:
     packs: Path | None = None
     environ: dict[str, str] = field(default_factory=dict)
     stack: Stack = field(init=False)
+    sender: Celery = field(init=False)
     worker: Child | None = None
 
     def start(self) -> None:
@@ -43,8 +44,7 @@ class Field:
         quick = {"REDRIVE_OUTCOME_GRACE": "3", "REDRIVE_RULE_GRACE": "2"}
         self.stack = Stack(self.folder, self.engines, mode=self.mode, environ=quick | self.environ, **more)
         self.stack.start()
-        app.conf.broker_url = self.stack.engines.bus
-        app.conf.result_backend = self._backend()
+        self.sender = Celery("sender", broker=self.stack.engines.bus, backend=self._backend(), set_as_current=False)
         command = ["-m", "celery", "-A", "tests.acceptance.app", "worker", "-c", "2", "-Q", "celery,bulk", "-l", "INFO"]
         self.worker = start("worker", command, self.folder, self._environ())
 
@@ -68,7 +68,7 @@ class Field:
 
     def send(self, task: str, *names: str) -> list[AsyncResult]:
         """Enqueue one task for each name."""
-        return [TASKS[task].delay(name) for name in names]
+        return [self.sender.send_task(f"tests.acceptance.app.{task}", [name]) for name in names]
 
     def ask(self, path: str) -> dict[str, Any]:
         """Ask the API."""
