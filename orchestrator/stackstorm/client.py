@@ -46,7 +46,7 @@ class StackStorm:
         self._url = base if base.rsplit("/", 1)[-1] in ("v1", "exp") else f"{base}/v1"
         # st2client verifies TLS only when it is told how; its own api_key argument would go into os.environ.
         self._client = Client(api_url=self._url, cacert=ca_file or urlsplit(base).scheme == "https")
-        for manager in self._client.managers.values():
+        for manager in set(self._client.managers.values()):  # one of them stands there under two names
             manager.client = _Http(manager.client, api_key, timeout_seconds)
 
     def dispatch(self, trigger: str, payload: Mapping[str, Any], trace_tag: str) -> None:

@@ -110,7 +110,11 @@ def _announce(ready_file: Path | None, url: str) -> None:
 
 
 def _watch(parent: int, over: threading.Event) -> None:
+    own = os.getppid() == parent
     while not over.wait(PARENT_POLL):
+        # A dead parent that nobody has waited for still has its id; its children have another parent then.
+        if own and os.getppid() != parent:
+            over.set()
         try:
             os.kill(parent, 0)
         except ProcessLookupError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.stackstorm.embedded.content.values import Action
 
 Schemas = dict[str, dict[str, Any]]
+MASK = "********"
 _CYCLE = "Cyclic dependency found in the following variables: {}. Likely the variable is referencing itself"
 
 
@@ -53,10 +54,10 @@ def final(action: Action, shown: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     return runner, own
 
 
-def masked(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Hide the values of secret parameters."""
-    secret = {name for name, schema in action.parameters.items() if schema.get("secret")}
-    return {name: "********" if name in secret and value else value for name, value in values.items()}
+def masked(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Hide the values of secret parameters, as every answer does."""
+    secret = {name for name, schema in schemas.items() if schema.get("secret")}
+    return {name: MASK if name in secret and value else value for name, value in values.items()}
 
 
 def cast(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.stackstorm.embedded.executions import action_view
 from orchestrator.stackstorm.embedded.orquesta import statuses
+from orchestrator.stackstorm.embedded.parameters import masked
 from orchestrator.stackstorm.embedded.runners.catalog import ORQUESTA, RUNNERS
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from orchestrator.stackstorm.embedded.content.values import Pack, Rule, TriggerType
 
 Document = dict[str, Any]
-MASK = "********"
 WITHOUT_RUNNER = ("requested", "scheduled", "delayed")
 _AS_STORED = (
     "workflow_execution",
@@ -34,7 +34,7 @@ __all__ = ["action_view", "execution_view", "pack_view", "rule_view", "trigger_v
 def execution_view(document: Document, children: Iterable[str], api_url: str, pid: int) -> Document:
     """Give an execution as the API shows it: secret parameters masked, empty keys left out."""
     action = document["action"]
-    parameters = _masked(document["parameters"], action["parameters"])
+    parameters = masked(action["parameters"], document["parameters"])
     shown: Document = {
         "action": action,
         "runner": RUNNERS[document["runner"]],
@@ -62,11 +62,6 @@ def execution_view(document: Document, children: Iterable[str], api_url: str, pi
     if document["status"] in statuses.COMPLETED:
         shown["elapsed_seconds"] = document["elapsed_seconds"]
     return shown
-
-
-def _masked(values: Document, schemas: Document) -> Document:
-    secret = {name for name, schema in schemas.items() if schema.get("secret")}
-    return {name: MASK if name in secret and value else value for name, value in values.items()}
 
 
 def rule_view(rule: Rule) -> Document:

@@ -18,10 +18,13 @@ class WarmProcesses:
         self._api_url = api_url
         self._lock = threading.Lock()
         self._processes: dict[str, WarmProcess] = {}
+        self._closed = False
 
     def warm(self, pack: Pack) -> WarmProcess:
         """Give the pack's process, starting it where there is none or where it has died."""
         with self._lock:
+            if self._closed:
+                raise RuntimeError("expected to run before the end, got an action while everything stops")
             process = self._processes.get(pack.ref)
             if process is None or not process.alive:
                 process = self._processes[pack.ref] = WarmProcess(pack.path)
@@ -53,6 +56,7 @@ class WarmProcesses:
     def close(self) -> None:
         """Stop all of them, and what runs in them."""
         with self._lock:
+            self._closed = True
             processes = list(self._processes.values())
             self._processes.clear()
         for process in processes:
