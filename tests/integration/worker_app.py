@@ -6,6 +6,7 @@ Broker, backend, bus and spool stand in the environment; runs are noted in the f
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,3 +97,10 @@ def slow(seconds: float) -> None:
     """Take time."""
     note("slow")
     time.sleep(seconds)
+
+
+@app.task(name="worker_app.die")
+def die() -> None:
+    """Kill the process that runs this, as the kernel does when memory is short."""
+    note(f"die {time.time()}")
+    os.kill(os.getpid(), signal.SIGKILL)
