@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -62,12 +63,10 @@ class LoadRun:
 
     def _start_locust(self) -> Process:
         file = str(Path(loadtests.__file__).with_name("locustfile.py"))
-        # A leash: should nobody stop it, it stops by itself.
-        leash = self.seconds + 2 * WARM_UP_SECONDS + LONGEST_OUTAGE + RECOVERY_SECONDS + DRAIN_SECONDS
         command = ["-m", "locust", "-f", file, "--headless", "--only-summary", "--exit-code-on-error", "0"]
         command += ["--host", self.bed.front, "--api-url", self.bed.api, "--load-seed", str(self.seed)]
         command += ["--users", str(self.users + 1), "--spawn-rate", str(self.users + 1)]
-        command += ["--run-time", f"{leash:.0f}", "--json-file", str(self.bed.folder / "locust")]
+        command += ["--parent-pid", str(os.getpid()), "--json-file", str(self.bed.folder / "locust")]
         return self.bed.processes.start("locust", command)
 
     def _take(self, turns: Sequence[Turn]) -> None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from locust import events
 
+from loadtests.apps.lifecycle import end_with
 from loadtests.users.operator import Operator
 from loadtests.users.web import WebUser
 
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
+    from locust.env import Environment
 
 __all__ = ["Operator", "WebUser"]
 
@@ -32,3 +34,10 @@ def _options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--load-seed", type=int, default=0, help="For the dice, and which call of the trace is the first"
     )
+    parser.add_argument("--parent-pid", type=int, help="Stop when this process is gone")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]  # locust's hooks have no types
+def _end_with_parent(environment: Environment, **_: object) -> None:
+    if environment.parsed_options:
+        end_with(environment.parsed_options.parent_pid)
