@@ -1,4 +1,4 @@
-"""A Celery app for the acceptance tests: tasks that fail once, tasks that may not run twice, each with a trace on disk."""
+"""A Celery app for the acceptance tests: tasks that fail once, or may not run twice; each leaves a trace on disk."""
 
 from __future__ import annotations
 

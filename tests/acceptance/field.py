@@ -1,4 +1,4 @@
-"""A field for the acceptance tests: a development stack, a worker of the acceptance app, and questions to ask of both."""
+"""A field for the acceptance tests: a development stack, a worker of the acceptance app, questions to ask of both."""
 
 from __future__ import annotations
 

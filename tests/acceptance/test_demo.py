@@ -19,15 +19,8 @@ SECONDS = 150
 def demo(*options: str, cwd: Path, environ: dict[str, str] | None = None) -> dict[str, Any]:
     """Run `redrive demo --json`; gives what it printed, having checked that it held and left no process behind."""
     command = [sys.executable, "-m", "orchestrator", "demo", "--json", *options]
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(environ or {})},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    merged = {**os.environ, **(environ or {})}
+    done = subprocess.run(command, cwd=cwd, env=merged, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     assert result["passed"], result["checks"]

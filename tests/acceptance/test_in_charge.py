@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,7 +113,7 @@ def test_cron_backoff_waits_for_the_next_time_of_its_expression(make_field: Call
     assert release["gate_at"].endswith(":00Z") or ":00+00:00" in release["gate_at"]
     field.until("the incident to recover", lambda: field.incident()["state"] == "recovered", seconds=75)
     first = field.failures()[0]["attempts"][0]
-    assert first["recorded_at"] >= release["gate_at"]
+    assert datetime.fromisoformat(first["recorded_at"]) >= datetime.fromisoformat(release["gate_at"])
 
 
 def test_observe_publishes_nothing(make_field: Callable[..., Field]) -> None:

@@ -52,4 +52,4 @@ def _arrived(field: Field) -> dict[str, dict[str, object]] | None:
     sinks = field.ask("/api/v1/sinks")
     done = all(each["pending"] == 0 and each["adds_up"] for each in sinks.values())
     releases = field.incident()["releases"]
-    return sinks if done and sinks["warehouse"]["delivered"] == 8 and releases[0]["outcome"] else None  # noqa: PLR2004 - the eight calls
+    return sinks if done and sinks["warehouse"]["delivered"] == 8 and releases[0]["outcome"] else None
