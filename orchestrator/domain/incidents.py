@@ -95,7 +95,8 @@ class Trigger(StrEnum):
     INCIDENT_RECOVERED = "redrive.incident_recovered"
 
 
-DECIDING: Final = frozenset({Trigger.INCIDENT_OPENED, Trigger.INCIDENT_GREW, Trigger.INCIDENT_RECLASSIFIED})
+# What a plan is expected to answer. Growth may be answered, and is no reason to overwrite why nobody has decided.
+DECIDING: Final = frozenset({Trigger.INCIDENT_OPENED, Trigger.INCIDENT_RECLASSIFIED})
 
 
 def grew_to(size: int) -> bool:

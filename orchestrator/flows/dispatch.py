@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.domain.backoff import Backoff
 from orchestrator.domain.dispatches import Dispatch, DispatchState
-from orchestrator.domain.errors import DependencyUnreachable
-from orchestrator.domain.incidents import DECIDING, IncidentState, IncidentStep, after
+from orchestrator.domain.errors import NotFound, RedriveError, StaleEpoch
+from orchestrator.domain.incidents import DECIDING, IncidentStep, after
 from orchestrator.failpoints import hit
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.ledger import Ledger
     from orchestrator.domain.ports import Workflows
-    from orchestrator.domain.workflows import Firing
+    from orchestrator.domain.workflows import Execution, Firing
 
 BATCH = 20
-LONGEST_WAIT = 30.0
 ASK_AGAIN = 0.25
+UNREACHABLE: Final = Backoff(base=ASK_AGAIN, cap=30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Dispatcher:
     def _handle(self, dispatch: Dispatch) -> None:
         try:
             _STEPS[dispatch.state](self, dispatch)
-        except DependencyUnreachable as error:
+        except StaleEpoch:
+            raise
+        except RedriveError as error:
             self._postpone(dispatch, str(error))
 
     def send(self, dispatch: Dispatch) -> None:
@@ -81,23 +84,30 @@ class Dispatcher:
                     next_at=now + timedelta(seconds=ASK_AGAIN),
                 )
             )
-        elif now - (dispatch.sent_at or now) < timedelta(seconds=self.rule_grace):
+        elif (firing and firing.rules) or now - (dispatch.sent_at or now) < timedelta(seconds=self.rule_grace):
             self._save(replace(dispatch, next_at=now + timedelta(seconds=ASK_AGAIN)))
         else:
-            self._no_rule(dispatch)
+            self._no_rule(replace(dispatch, trigger_instance_id=firing.trigger_instance_id if firing else None))
 
     def follow(self, dispatch: Dispatch) -> None:
-        """Look at the executions until they have ended; one that failed to decide is told on the incident."""
+        """Look at the executions until they have ended; where none has decided, the incident says so."""
         now = self.clock()
-        executions = [self.workflows.execution(each) for each in dispatch.execution_ids]
+        looked_up = [self._execution(each) for each in dispatch.execution_ids]
+        executions = [each for each in looked_up if each]
         if not all(each.ended for each in executions):
             self._save(replace(dispatch, next_at=now + timedelta(seconds=1)))
             return
         self._save(replace(dispatch, state=DispatchState.ENDED))
-        failed = [each for each in executions if not each.succeeded]
-        if failed:
-            what = f"execution {failed[0].id} of {failed[0].action} {failed[0].status} without a plan"
+        told = next((each for each in executions if not each.succeeded), executions[0] if executions else None)
+        if told:
+            what = f"execution {told.id} of {told.action} {told.status} without a plan"
             self._say(dispatch, f"{what}; look at it in StackStorm, or release by hand (POST /recovery/retry)")
+
+    def _execution(self, execution_id: str) -> Execution | None:
+        try:
+            return self.workflows.execution(execution_id)
+        except NotFound:
+            return None  # StackStorm forgets executions after a while; what they decided is in the ledger
 
     def _firing(self, dispatch: Dispatch) -> Firing | None:
         """Find the trigger instance of this dispatch among those of its incident: one that no other dispatch has."""
@@ -117,8 +127,7 @@ class Dispatcher:
         self._say(dispatch, f"{what}: nothing happens by itself; enable it, or release by hand (POST /recovery/retry)")
 
     def _postpone(self, dispatch: Dispatch, why: str) -> None:
-        wait = min(ASK_AGAIN * 2.0**dispatch.tries, LONGEST_WAIT)
-        later = self.clock() + timedelta(seconds=wait)
+        later = self.clock() + timedelta(seconds=UNREACHABLE.seconds(dispatch.tries, jitter=0))
         tries = dispatch.tries + 1
         with self.ledger.transaction() as tx:
             stored = next((each for each in tx.dispatches_of(dispatch.incident_id) if each.id == dispatch.id), dispatch)
@@ -135,7 +144,7 @@ class Dispatcher:
             return
         with self.ledger.transaction() as tx:
             incident = tx.incident(dispatch.incident_id)
-            if incident is None or incident.closed or incident.state is IncidentState.PLANNED:
+            if incident is None or incident.closed or incident.plan is not None:
                 return
             tx.save_incident(replace(incident, state=after(incident.state, IncidentStep.WAIT), note=note))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.plan import Gate, Plan
 
 LEAST_JITTER = 0.5
+CRON_FIELDS = 5
 
 
 def first_gate(plan: Plan, now: datetime) -> datetime:
@@ -39,10 +40,16 @@ def next_gate(plan: Plan, tries: int, moment: Moment) -> datetime:
 
 
 def next_cron(gate: Gate, now: datetime) -> datetime:
-    """Give the next time of a gate's cron expression in its time zone."""
+    """Give the next time of a gate's cron expression in its time zone; raises InvalidPlan.
+
+    A time that daylight saving skips comes when the clock has been put forward; one that it repeats comes once.
+    """
+    wanted = f"expected a five-field cron expression and a time zone, got {gate.cron!r} in {gate.timezone!r}"
+    if len((gate.cron or "").split()) != CRON_FIELDS:
+        raise InvalidPlan(wanted)  # a sixth field would count seconds
     try:
         return next(CronSim(gate.cron or "", now.astimezone(ZoneInfo(gate.timezone))))
-    except (CronSimError, ZoneInfoNotFoundError, ValueError) as error:
-        raise InvalidPlan(
-            f"expected a five-field cron expression and a time zone, got {gate.cron!r} in {gate.timezone!r}: {error!r}"
-        ) from error
+    except (CronSimError, ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidPlan(f"{wanted}: {error!r}") from error
+    except StopIteration as error:
+        raise InvalidPlan(f"{wanted}, which never comes") from error

@@ -1,0 +1,94 @@
+"""The outbox: what is born in the ledger reaches the event log once, in the form that its schema says."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import jsonschema_rs
+import orjson
+import pytest
+
+from eventbus.wire import from_mapping, schema_text
+from orchestrator.domain.events import Lane
+from orchestrator.flows.outbox import OutboxCopier
+from orchestrator.flows.recovery import RetryRequest, command_retry
+from tests.recovery import failed_event
+from tests.scene import Scene
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+def lived() -> Scene:
+    """Give a scene that every event of the ledger was born in."""
+    scene = Scene()
+    scene.take_in(failed_event(0), failed_event(1))
+    with scene.ledger.transaction() as tx:
+        command_retry(tx, RetryRequest("ann", "now", task_id="t1"), uuid4(), scene.now)
+    scene.answer(scene.release())
+    scene.plan()
+    scene.release()
+    scene.later(1)
+    scene.answer(scene.release())
+    scene.release()
+    return scene
+
+
+def copied(scene: Scene) -> list[str]:
+    """Copy the outbox, and name what was born in the ledger and is in the log by now."""
+    copier = OutboxCopier(scene.ledger, scene.log)
+    while copier.run_once():
+        pass
+    events = [from_mapping(orjson.loads(each.record.body)) for each in scene.log.read(Lane.PRIORITY, 0, 1000)]
+    return [each.type for each in events if each.source == "urn:redrive:orchestrator"]
+
+
+def test_every_event_of_the_ledger_reaches_the_log() -> None:
+    """All that was born in the ledger is copied in its order, and the outbox is empty afterwards."""
+    scene = lived()
+    born = scene.outbox()
+    assert copied(scene) == born
+    assert scene.outbox() == []
+    assert {each.removeprefix("redrive.") for each in born} == {
+        "incident.opened.v1",
+        "incident.planned.v1",
+        "incident.closed.v1",
+        "attempt.recorded.v1",
+        "release.ended.v1",
+        "command.recorded.v1",
+    }
+
+
+def test_every_event_of_the_ledger_is_what_its_schema_says() -> None:
+    """The data of each event satisfies the JSON Schema that it names."""
+    scene = lived()
+    with scene.ledger.transaction() as tx:
+        born = [event for _, event in tx.outbox(1000)]
+    for event in born:
+        jsonschema_rs.validate(orjson.loads(schema_text(event["type"])), event["data"])
+        assert event["dataschema"] == f"urn:redrive:schema:{event['type']}"
+
+
+def test_a_death_between_copying_and_clearing_copies_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was copied and not cleared is copied again, and the log knows each event once."""
+    scene = lived()
+    born = scene.outbox()
+    with scene.ledger.transaction() as tx:
+        rows = type(tx)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rows, "clear_outbox", die)
+        with pytest.raises(Killed):
+            OutboxCopier(scene.ledger, scene.log).run_once()
+    assert scene.outbox() == born
+    assert copied(scene) == born
+
+
+def test_an_empty_outbox_is_nothing_to_do() -> None:
+    """Nothing is copied where nothing was born."""
+    scene = Scene()
+    assert OutboxCopier(scene.ledger, scene.log).run_once() == 0
