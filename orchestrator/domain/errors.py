@@ -24,7 +24,7 @@ class IllegalTransition(RedriveError):
     """A state machine was asked for a step that its table does not have."""
 
     def __init__(self, state: str, step: str) -> None:
-        super().__init__(f"expected a step that {state!r} allows, got {step!r}")
+        super().__init__(f"expected a step that {str(state)!r} allows, got {str(step)!r}")
 
 
 class InvalidPlan(RedriveError):

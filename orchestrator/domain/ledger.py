@@ -44,6 +44,17 @@ class FirstRetry:
     duplicates: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """The ledger in numbers, for metrics. Attempts are counted by (plan, state, number); ages are seconds."""
+
+    failures: Mapping[str, int]
+    incidents: Mapping[str, int]
+    attempts: Mapping[tuple[str, str, int], int]
+    dispatch_oldest_seconds: float
+    held_oldest_seconds: Mapping[str, float]
+
+
 class LedgerTx(Protocol):
     """One transaction. Reads see what it has written."""
 
@@ -166,6 +177,9 @@ class LedgerTx(Protocol):
 
     def dispatches_of(self, incident_id: UUID) -> list[Dispatch]:
         """List the triggers of an incident, oldest first."""
+
+    def tallies(self, now: datetime) -> Tallies:
+        """Count what metrics show: failures by kind, incidents by state, attempts, and what waits longest."""
 
     # people
     def add_command(self, command: RetryCommand) -> None:
