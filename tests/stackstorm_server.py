@@ -18,7 +18,9 @@ PATIENCE = 30.0
 
 
 @contextmanager
-def embedded(folder: Path, *packs: Path, configs: Mapping[str, str] | None = None, options: tuple[str, ...] = ()) -> Iterator[str]:
+def embedded(
+    folder: Path, *packs: Path, configs: Mapping[str, str] | None = None, options: tuple[str, ...] = ()
+) -> Iterator[str]:
     """The URL of an embedded StackStorm with these packs; `configs` maps a pack to the text of its configuration."""
     (folder / "configs").mkdir(parents=True, exist_ok=True)
     for pack, text in (configs or {}).items():

@@ -10,10 +10,11 @@ from collections import defaultdict
 from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from orchestrator.domain.errors import DependencyUnreachable, NotFound
 from orchestrator.domain.workflows import Execution, Firing
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PAGE = 100
+# A connection that was reset says nothing of the next one; a trigger, though, must not be emitted twice.
+READING: Final = Retrying(
+    stop=stop_after_attempt(3),
+    wait=wait_random_exponential(multiplier=0.1, max=1),
+    retry=retry_if_exception_type(requests.ConnectionError),
+    reraise=True,
+)
 
 
 class StackStorm:
@@ -106,8 +114,9 @@ class _Http:
             self._options["api_key"] = api_key
 
     def __getattr__(self, method: str) -> Callable[..., object]:
-        """Give get, post, post_raw, put, patch or delete, with the options in place."""
-        return partial(getattr(self._plain, method), **self._options)
+        """Give get, post, post_raw, put, patch or delete, with the options in place; only reading is tried again."""
+        call = partial(getattr(self._plain, method), **self._options)
+        return partial(READING, call) if method == "get" else call
 
 
 def _firings(trace: Mapping[str, Any]) -> Iterator[Firing]:

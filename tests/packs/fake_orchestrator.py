@@ -46,7 +46,7 @@ def fake_orchestrator() -> Iterator[FakeOrchestrator]:
             release = fake.releases.get(self.path.rsplit("/", 1)[-1])
             self._answer(*((200, release) if release else (404, {"title": "Not found", "detail": "no such release"})))
 
-        def _answer(self, status: int, body: Any) -> None:
+        def _answer(self, status: int, body: object) -> None:
             fake.paths.append(self.path)
             fake.authorizations.append(self.headers.get("Authorization"))
             raw = json.dumps(body).encode()

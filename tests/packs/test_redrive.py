@@ -155,7 +155,8 @@ def test_a_refusal_is_not_tried_again(scene: Scene) -> None:
     assert execution.status == "failed"
     assert len(scene.orchestrator.plans) == 1
     shown = requests.get(f"{scene.url}/v1/executions/{execution.id}", timeout=5).json()
-    assert shown["result"]["errors"][0]["result"]["result"] == {"error": "Invalid plan: no such queue", "http_status": 422}
+    told = shown["result"]["errors"][0]["result"]["result"]
+    assert told == {"error": "Invalid plan: no such queue", "http_status": 422}
 
 
 def test_an_orchestrator_that_comes_back_is_reached(scene: Scene) -> None:
@@ -189,15 +190,17 @@ def release(first_successes: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("trigger", "successes", "status"), [("release_succeeded", 7, "succeeded"), ("release_failed", 5, "failed")])
+@pytest.mark.parametrize(
+    ("trigger", "successes", "status"), [("release_succeeded", 7, "succeeded"), ("release_failed", 5, "failed")]
+)
 def test_settle_tells_the_first_retry_success(scene: Scene, trigger: str, successes: int, status: str) -> None:
     """It succeeds only if every first attempt did; the output holds both counts either way."""
-    ledger = {"id": "rel-1", "incident_id": "inc-1", "outcome": status, "first_attempts": 7, "first_successes": successes}
-    scene.orchestrator.releases["rel-1"] = ledger
+    counts = {"first_attempts": 7, "first_successes": successes}
+    scene.orchestrator.releases["rel-1"] = {"id": "rel-1", "incident_id": "inc-1", "outcome": status, **counts}
     (execution,) = scene.ended(trigger, release(successes), "trace")
     assert (execution.action, execution.status) == ("redrive.settle", status)
     assert execution.output == {
-        "incident_id": "inc-1", "release_id": "rel-1", "first_attempts": 7, "first_successes": successes, "outcome": status,
+        "incident_id": "inc-1", "release_id": "rel-1", "outcome": status, **counts,
     }  # fmt: skip
 
 
@@ -211,4 +214,5 @@ def test_settle_believes_the_ledger(scene: Scene) -> None:
 def test_settle_of_an_unknown_release_fails_with_the_counts_it_was_given(scene: Scene) -> None:
     """The output holds both counts although nobody could be asked."""
     (execution,) = scene.ended("release_succeeded", release(7), "trace")
-    assert (execution.status, execution.output["first_attempts"], execution.output["first_successes"]) == ("failed", 7, 7)
+    assert execution.status == "failed"
+    assert (execution.output["first_attempts"], execution.output["first_successes"]) == (7, 7)

@@ -188,6 +188,8 @@ class Engine:
             self._ended(document["id"], statuses.SUCCEEDED, None)
         elif action.runner_type == ORQUESTA and action.workflow is not None:
             workflow = WorkflowRun(self, document, action.workflow, own, self._api_url)
+            context = {**document["context"], "workflow_execution": workflow.id}
+            self._store.put_execution({**document, "context": context})
             self._workflows[document["id"]] = workflow
             workflow.start()
         else:

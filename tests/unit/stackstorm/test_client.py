@@ -36,7 +36,7 @@ def peer(status: int, body: bytes) -> Iterator[tuple[str, list[dict[str, str]]]]
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 http.server looks the methods up by these names
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
@@ -88,9 +88,8 @@ def test_an_answer_that_is_none_is_an_unreachable_stackstorm(status: int, body: 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
 def test_the_url_may_name_the_version_or_not(suffix: str) -> None:
     """Both forms reach /v1."""
-    with peer(404, b"{}") as (url, seen):
-        with pytest.raises(NotFound):
-            StackStorm(url + suffix, None, 5.0).execution("6b0000000000000000000000")
+    with peer(404, b"{}") as (url, seen), pytest.raises(NotFound):
+        StackStorm(url + suffix, None, 5.0).execution("6b0000000000000000000000")
     assert seen[0][":path"] == "/v1/executions/6b0000000000000000000000"
 
 

@@ -24,7 +24,7 @@ def test_it_does_what_the_real_conductor_did(case: dict[str, Any]) -> None:
 
 
 def test_a_task_is_tried_again_as_often_and_as_late_as_its_retry_says() -> None:
-    """retry runs the task count more times, delay seconds apart; the last result counts."""
+    """A retry runs the task count more times, delay seconds apart; the last result counts."""
     done = conduct(
         """
         tasks:
@@ -117,9 +117,15 @@ def test_inputs_vars_and_both_languages() -> None:
 @pytest.mark.parametrize(
     ("expression", "error"),
     [
-        ("<% ctx(nope) %>", "YaqlEvaluationException: Unable to evaluate expression '<% ctx(nope) %>'. VariableUndefined"),
+        (
+            "<% ctx(nope) %>",
+            "YaqlEvaluationException: Unable to evaluate expression '<% ctx(nope) %>'. VariableUndefined",
+        ),
         ("<% ctx().nope %>", "YaqlEvaluationException: Unable to resolve key 'nope' in expression '<% ctx().nope %>'"),
-        ("{{ ctx().nope.deeper }}", "JinjaEvaluationException: Unable to evaluate expression '{{ ctx().nope.deeper }}'"),
+        (
+            "{{ ctx().nope.deeper }}",
+            "JinjaEvaluationException: Unable to evaluate expression '{{ ctx().nope.deeper }}'",
+        ),
         ("{{ ctx().nope }}", "JinjaEvaluationException: There are unresolved variables: ctx().nope"),
         ("<% ctx('__secret') %>", "VariableInaccessibleError"),
         ("<% result() %>", "ExpressionEvaluationException: The current task is not set"),

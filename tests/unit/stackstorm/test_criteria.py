@@ -13,7 +13,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = (NOW - timedelta(hours=1)).isoformat()
 
 
-def matches(operator: str, pattern: Any, value: Any) -> bool:
+def matches(operator: str, pattern: object, value: object) -> bool:
     """Evaluate one criterion on trigger.x."""
     return holds(parse({"trigger.x": {"type": operator, "pattern": pattern}}), {"x": value, "other": 1}, NOW)
 
@@ -55,7 +55,7 @@ def matches(operator: str, pattern: Any, value: Any) -> bool:
         ("EQ", 1, 1, True),
     ],
 )
-def test_operator(operator: str, pattern: Any, value: Any, expected: bool) -> None:
+def test_operator(operator: str, pattern: object, value: object, expected: bool) -> None:
     """Each operator compares as the real rules engine's does, without converting types."""
     assert matches(operator, pattern, value) is expected
 
@@ -99,7 +99,7 @@ def test_an_empty_payload_matches_no_criteria_but_a_rule_without_criteria() -> N
     ],
 )
 def test_search(condition: str, rows: list[dict[str, int]], expected: bool) -> None:
-    """search looks at each row of a list; its condition says how many rows and how many patterns must hold."""
+    """A search looks at each row of a list; its condition says how many rows and how many patterns must hold."""
     pattern = {"item.k": {"type": "eq", "pattern": 1}, "item.v": {"type": "eq", "pattern": 1}}
     criteria = parse({"trigger.rows": {"type": SEARCH, "condition": condition, "pattern": pattern}})
     assert holds(criteria, {"rows": rows}, NOW) is expected

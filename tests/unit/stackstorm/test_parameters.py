@@ -29,10 +29,24 @@ CONTEXT: dict[str, Any] = {"config_context": {"team": "ops"}, "trigger": {"n": 7
 
 def test_templates_are_rendered_and_converted_to_their_types() -> None:
     """A rule's template gives text; the parameter's type makes of it what the action expects."""
-    given = {"id": "x{{ trigger.n }}", "n": "{{ trigger.n }}", "share": "{{ trigger.n / 2 }}", "yes": "{{ trigger.n > 1 }}",
-             "map": "{{ trigger.map | to_complex }}", "list": ["{{ trigger.n }}"]}  # fmt: skip
+    given = {
+        "id": "x{{ trigger.n }}",
+        "n": "{{ trigger.n }}",
+        "share": "{{ trigger.n / 2 }}",
+        "yes": "{{ trigger.n > 1 }}",
+        "map": "{{ trigger.map | to_complex }}",
+        "list": ["{{ trigger.n }}"],
+    }
     shown = live(ACTION, given, CONTEXT)
-    assert shown == {"id": "x7", "n": 7, "share": 3.5, "yes": True, "map": {"a": [1]}, "list": ["7"], "line": "x7 of ops"}
+    assert shown == {
+        "id": "x7",
+        "n": 7,
+        "share": 3.5,
+        "yes": True,
+        "map": {"a": [1]},
+        "list": ["7"],
+        "line": "x7 of ops",
+    }
 
 
 def test_plain_defaults_are_not_shown_but_reach_the_action() -> None:

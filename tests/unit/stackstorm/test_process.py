@@ -22,22 +22,74 @@ if TYPE_CHECKING:
 PATIENCE = 20.0
 FILES = {
     "pack.yaml": "{name: demo, description: d, version: 0.1.0, author: a}",
-    "triggers/evt.yaml": "name: evt\npayload_schema: {type: object, properties: {seconds: {type: number, required: true}}}\n",
-    "actions/slow.yaml": "name: slow\nrunner_type: python-script\nentry_point: slow.py\n"
-    "parameters:\n  seconds: {type: number, default: 0}\n  token: {type: string, secret: true}\n",
-    "actions/slow.py": "import time\nfrom st2common.runners.base_action import Action\n\n\nclass Slow(Action):\n"
-    "    def run(self, seconds, token=None):\n        time.sleep(seconds)\n        return seconds\n",
-    "actions/wf.yaml": "name: wf\nrunner_type: orquesta\nentry_point: workflows/wf.yaml\nparameters: {seconds: {type: number}}\n",
-    "actions/workflows/wf.yaml": "version: 1.0\ninput: [seconds]\ntasks:\n  one:\n    action: demo.slow seconds=<% ctx(seconds) %>\n"
-    "    next: [{when: <% succeeded() %>, publish: [{s: <% result().result %>}], do: two}]\n"
-    "  two: {action: demo.nothing}\noutput: [{s: <% ctx(s) %>}]\n",
-    "actions/nothing.yaml": "name: nothing\nrunner_type: noop\n",
-    "actions/lost.yaml": "name: lost\nrunner_type: orquesta\nentry_point: workflows/lost.yaml\n",
-    "actions/workflows/lost.yaml": "version: 1.0\ntasks:\n  a: {action: '<% ctx().st2.pack %>.gone'}\n",
-    "actions/odd.yaml": "name: odd\nrunner_type: orquesta\nentry_point: workflows/odd.yaml\n",
-    "actions/workflows/odd.yaml": "version: 1.0\ntasks:\n  a: {action: demo.nothing, retry: {count: 1, when: <% ctx(gone) %>}}\n",
-    "rules/on_evt.yaml": "name: on_evt\nenabled: true\ntrigger: {type: demo.evt}\n"
-    "action: {ref: demo.wf, parameters: {seconds: '{{ trigger.seconds }}'}}\n",
+    "triggers/evt.yaml": """\
+name: evt
+payload_schema: {type: object, properties: {seconds: {type: number, required: true}}}
+""",
+    "actions/slow.yaml": """\
+name: slow
+runner_type: python-script
+entry_point: slow.py
+parameters:
+  seconds: {type: number, default: 0}
+  token: {type: string, secret: true}
+""",
+    "actions/slow.py": """\
+import time
+from st2common.runners.base_action import Action
+
+
+class Slow(Action):
+    def run(self, seconds, token=None):
+        time.sleep(seconds)
+        return seconds
+""",
+    "actions/wf.yaml": """\
+name: wf
+runner_type: orquesta
+entry_point: workflows/wf.yaml
+parameters: {seconds: {type: number}}
+""",
+    "actions/workflows/wf.yaml": """\
+version: 1.0
+input: [seconds]
+tasks:
+  one:
+    action: demo.slow seconds=<% ctx(seconds) %>
+    next: [{when: <% succeeded() %>, publish: [{s: <% result().result %>}], do: two}]
+  two: {action: demo.nothing}
+output: [{s: <% ctx(s) %>}]
+""",
+    "actions/nothing.yaml": """\
+name: nothing
+runner_type: noop
+""",
+    "actions/lost.yaml": """\
+name: lost
+runner_type: orquesta
+entry_point: workflows/lost.yaml
+""",
+    "actions/workflows/lost.yaml": """\
+version: 1.0
+tasks:
+  a: {action: '<% ctx().st2.pack %>.gone'}
+""",
+    "actions/odd.yaml": """\
+name: odd
+runner_type: orquesta
+entry_point: workflows/odd.yaml
+""",
+    "actions/workflows/odd.yaml": """\
+version: 1.0
+tasks:
+  a: {action: demo.nothing, retry: {count: 1, when: <% ctx(gone) %>}}
+""",
+    "rules/on_evt.yaml": """\
+name: on_evt
+enabled: true
+trigger: {type: demo.evt}
+action: {ref: demo.wf, parameters: {seconds: '{{ trigger.seconds }}'}}
+""",
 }
 
 
@@ -58,7 +110,7 @@ def url(home: Path) -> Iterator[str]:
         yield f"{found}/v1"
 
 
-def until(condition: Callable[[], Any]) -> Any:
+def until(condition: Callable[[], Any]) -> Any:  # noqa: ANN401 whatever the condition gives
     """Wait for a condition to give something true, and give it."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

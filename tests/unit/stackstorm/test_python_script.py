@@ -7,16 +7,18 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestrator.stackstorm.embedded.runners.python_script import Ended, Job, WarmProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-ACTION = '''
+    Run = Callable[..., Ended]
+
+ACTION = """
 import os, subprocess, sys, time
 from st2common.runners.base_action import Action
 from helping import HELP
@@ -50,7 +52,7 @@ class Probe(Action):
         if mode == "large":
             print("x" * 300000)
             return "y" * 300000
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,10 @@ def process(pack: Path) -> Iterator[WarmProcess]:
 
 
 @pytest.fixture
-def run(process: WarmProcess, pack: Path) -> Any:
+def run(process: WarmProcess, pack: Path) -> Run:
     """Run the probe action in a mode."""
 
-    def run(mode: str, timeout: float = 20, **rest: Any) -> Ended:
+    def run(mode: str, timeout: float = 20, **rest: object) -> Ended:
         job = Job(
             pack / "actions" / "probe.py",
             {"mode": mode, **rest},
@@ -88,7 +90,7 @@ def run(process: WarmProcess, pack: Path) -> Any:
     return run
 
 
-def test_an_action_gets_parameters_configuration_library_and_environment(run: Any) -> None:
+def test_an_action_gets_parameters_configuration_library_and_environment(run: Run) -> None:
     """The value that run() returns is the result; the action succeeded with exit code 0."""
     ended = run("value", a=1, b=[2])
     assert (ended.status, ended.result["exit_code"]) == ("succeeded", 0)
@@ -96,15 +98,15 @@ def test_an_action_gets_parameters_configuration_library_and_environment(run: An
     assert value == {"config": {"token": "s3cret"}, "rest": {"a": 1, "b": [2]}, "help": "from lib", "env": "yes"}
 
 
-def test_each_action_is_a_process_and_its_command_line_holds_no_secret(run: Any) -> None:
+def test_each_action_is_a_process_and_its_command_line_holds_no_secret(run: Run) -> None:
     """Two runs are two processes; neither shows the configuration to `ps`."""
     first, second = run("process").result["result"], run("process").result["result"]
     assert first[0] != second[0]
     assert "s3cret" not in first[2]
 
 
-def test_prints_and_log_lines_are_kept_apart(run: Any) -> None:
-    """print goes to stdout, the logger to stderr in StackStorm's format; None is a result."""
+def test_prints_and_log_lines_are_kept_apart(run: Run) -> None:
+    """What is printed goes to stdout, the logger to stderr in StackStorm's format; None is a result."""
     result = run("prints").result
     assert result["stdout"] == "to stdout\n"
     assert result["stderr"] == "st2.actions.python.Probe: INFO     to the log\n"
@@ -112,27 +114,27 @@ def test_prints_and_log_lines_are_kept_apart(run: Any) -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(True, "succeeded"), (False, "failed")])
-def test_a_pair_tells_success_from_failure(run: Any, status: bool, expected: str) -> None:
+def test_a_pair_tells_success_from_failure(run: Run, status: bool, expected: str) -> None:
     """(True, data) succeeds and (False, data) fails, both with exit code 0 and the data."""
     ended = run("pair", status=status)
     assert (ended.status, ended.result["exit_code"], ended.result["result"]) == (expected, 0, {"data": 1})
 
 
-def test_a_pair_without_a_status_fails_with_an_explanation(run: Any) -> None:
+def test_a_pair_without_a_status_fails_with_an_explanation(run: Run) -> None:
     """Any other tuple of two is an error that says what to return."""
     ended = run("pair", status="fine")
     assert ended.status == "failed"
     assert "must either be True or False, got: fine" in ended.result["error"]
 
 
-def test_what_json_cannot_hold_becomes_text(run: Any) -> None:
+def test_what_json_cannot_hold_becomes_text(run: Run) -> None:
     """An object is given as its text, and the action succeeds."""
     ended = run("object")
     assert ended.status == "succeeded"
     assert ended.result["result"].startswith("<object object")
 
 
-def test_an_exception_fails_with_its_traceback(run: Any) -> None:
+def test_an_exception_fails_with_its_traceback(run: Run) -> None:
     """Exit code 1, the traceback in stderr, and the string None as the result."""
     result = run("raise").result
     assert (result["exit_code"], result["result"]) == (1, "None")
@@ -140,27 +142,27 @@ def test_an_exception_fails_with_its_traceback(run: Any) -> None:
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(3, 3), (0, 0), ("words", 1)])
-def test_system_exit_sets_the_exit_code(run: Any, code: object, exit_code: int) -> None:
+def test_system_exit_sets_the_exit_code(run: Run, code: object, exit_code: int) -> None:
     """sys.exit(n) ends with n; a text ends with 1."""
     ended = run("exit", code=code)
     assert ended.result["exit_code"] == exit_code
     assert ended.status == ("succeeded" if exit_code == 0 else "failed")
 
 
-def test_an_action_that_is_too_slow_is_killed(run: Any) -> None:
+def test_an_action_that_is_too_slow_is_killed(run: Run) -> None:
     """Status timeout, exit code -9, the string None, and the sentence that a StackStorm gives."""
     ended = run("sleep", timeout=0.3)
     assert (ended.status, ended.result["exit_code"], ended.result["result"]) == ("timeout", -9, "None")
     assert ended.result["error"] == "Action failed to complete in 0.3 seconds"
 
 
-def test_an_action_that_dies_fails_alone(run: Any) -> None:
+def test_an_action_that_dies_fails_alone(run: Run) -> None:
     """A killed action fails; the next one runs."""
     assert run("kill").result["exit_code"] == -9
     assert run("value").status == "succeeded"
 
 
-def test_what_an_action_leaves_running_goes_with_it(run: Any) -> None:
+def test_what_an_action_leaves_running_goes_with_it(run: Run) -> None:
     """A grandchild that holds stdout neither blocks the end nor outlives it."""
     left = run("leave").result["result"]
     deadline = time.monotonic() + 10
@@ -169,13 +171,13 @@ def test_what_an_action_leaves_running_goes_with_it(run: Any) -> None:
     assert not alive(left)
 
 
-def test_large_results_and_output_arrive_whole(run: Any) -> None:
+def test_large_results_and_output_arrive_whole(run: Run) -> None:
     """Neither a pipe's size nor a message's bounds them."""
     result = run("large", blob="z" * 300000).result
     assert (len(result["stdout"]), len(result["result"])) == (300001, 300000)
 
 
-def test_several_run_at_once(run: Any) -> None:
+def test_several_run_at_once(run: Run) -> None:
     """Threads share the warm process, and each gets its own result."""
     with ThreadPoolExecutor(4) as pool:
         ended = list(pool.map(lambda number: run("value", n=number), range(20)))

@@ -32,7 +32,10 @@ def page(items: Sequence[Any], total: int, limit: int) -> Response:
 def paged(items: Sequence[Any], query: Mapping[str, str]) -> Response:
     """Answer the page of a whole list that a query asks for."""
     limit, offset = window(query)
-    return page(items[offset : offset + limit], len(items), limit)
+    answer = page(items[offset : offset + limit], len(items), limit)
+    if "name" in query and "limit" not in query:
+        return Response(200, answer.body, {"X-Total-Count": str(len(items))})  # found by name: one page, no limit
+    return answer
 
 
 def filtered(items: Sequence[dict[str, Any]], query: Mapping[str, str], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -130,7 +130,7 @@ def _rule_document(data: dict[str, Any], pack: str, metadata_file: str) -> dict[
         "trigger": {"type": data["trigger"]["type"], "parameters": {}, "ref": data["trigger"]["type"]},
         "criteria": data.get("criteria") or {},
         "action": {"ref": data["action"]["ref"], "parameters": data["action"].get("parameters") or {}},
-        "context": {"user": "stanley"},
+        "context": data.get("context", {}),
         "enabled": data.get("enabled", False),
     }
 

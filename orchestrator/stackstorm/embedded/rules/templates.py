@@ -27,12 +27,9 @@ def is_template(value: Any) -> bool:
     return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
-def names_in(value: Any) -> set[str]:
+def names_in(value: Any) -> frozenset[str]:
     """Give the variables that a template asks for; a text that is no template after all asks for none."""
-    try:
-        return set(meta.find_undeclared_variables(_environment().parse(_text(value))))
-    except TemplateError:
-        return set()
+    return _names_in(_text(value))
 
 
 def problems(value: Any) -> Iterator[str]:
@@ -56,6 +53,14 @@ def render(name: str, value: Any, context: Mapping[str, Any]) -> Any:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+@lru_cache(maxsize=1024)
+def _names_in(text: str) -> frozenset[str]:
+    try:
+        return frozenset(meta.find_undeclared_variables(_environment().parse(text)))
+    except TemplateError:
+        return frozenset()
 
 
 @lru_cache(maxsize=1024)

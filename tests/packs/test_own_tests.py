@@ -1,0 +1,40 @@
+"""The tests that lie inside the packs pass with what StackStorm puts on the path of their actions."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.stackstorm.embedded.runners import python_script
+from orchestrator.stackstorm.packs import packs_dir
+
+SHIM = Path(python_script.__file__).parent / "pythonpath"
+
+
+@pytest.mark.parametrize("pack", sorted(folder.parent for folder in packs_dir().glob("*/tests")), ids=lambda p: p.name)
+def test_the_packs_own_tests_pass(pack: Path) -> None:
+    """The runner finds them and none fails."""
+    path = os.pathsep.join([str(SHIM), str(pack / "actions" / "lib"), str(pack / "actions")])
+    done = subprocess.run(
+        [sys.executable, "-m", "unittest", "discover", "-s", str(pack / "tests")],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Ran 0 tests" not in done.stderr
+
+
+def test_actions_parse_on_the_oldest_python_that_stackstorm_runs() -> None:
+    """StackStorm 3.8 runs the packs' actions on Python 3.8; annotations are never evaluated there."""
+    for file in packs_dir().rglob("*.py"):
+        tree = ast.parse(file.read_text(), feature_version=(3, 8))
+        first = tree.body[1] if len(tree.body) > 1 else None
+        assert isinstance(first, ast.ImportFrom), file
+        assert first.module == "__future__", file
