@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from celery import Celery, Task
     from celery.app.task import Context
     from celery.worker import WorkController
-    from kombu.asynchronous.hub import Hub
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +164,7 @@ class PoolWatch(bootsteps.StartStopStep):
 
     requires = ("celery.worker.components:Pool", "celery.worker.components:Hub")
 
-    def register_with_event_loop(self, worker: WorkController, hub: Hub) -> None:
+    def register_with_event_loop(self, worker: WorkController, hub: Any) -> None:  # noqa: ANN401 - kombu has no types
         """Watch the pool from the worker's event loop; pools without children have nothing to look after."""
         maintain = getattr(worker.pool, "maintain_pool", None)
         if maintain is not None:

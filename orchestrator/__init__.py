@@ -1,1 +1,1 @@
-"""The orchestrator: groups failures into incidents, lets StackStorm decide, moves the tasks, and forwards every event."""
+"""The orchestrator: groups failures into incidents, lets StackStorm decide, moves tasks, forwards every event."""

@@ -10,19 +10,22 @@ import logging
 import os
 import re
 import sys
+from collections import Counter
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from orchestrator.domain.failures import Kind
+from orchestrator.domain.incidents import IncidentState
+from orchestrator.domain.ledger import Tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from prometheus_client.metrics_core import Metric
     from structlog.typing import EventDict, Processor
@@ -111,50 +114,98 @@ class EventCounts(Collector):
         yield pending
 
 
+class RecoveryCounts(Collector):
+    """Recovery as metrics, as last counted from the rows of the ledger: a restart forgets nothing."""
+
+    def __init__(self) -> None:
+        self._latest = Tallies({}, {}, {}, 0.0, {})
+
+    def set(self, tallies: Tallies) -> None:
+        """Keep the newest count."""
+        self._latest = tallies
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the counts to a scrape; attempts from the fourth on are told together."""
+        latest = self._latest
+        failures = CounterMetricFamily("redrive_failures", "Failures taken in, by kind.", None, ["kind"])
+        for kind in Kind:
+            failures.add_metric([kind], latest.failures.get(kind, 0))
+        yield failures
+        incidents = GaugeMetricFamily("redrive_incidents", "Incidents, by state.", None, ["state"])
+        for state in IncidentState:
+            incidents.add_metric([state], latest.incidents.get(state, 0))
+        yield incidents
+        yield from self._attempts(latest)
+        yield from self._ages(latest)
+
+    @staticmethod
+    def _attempts(latest: Tallies) -> Iterator[Metric]:
+        every = CounterMetricFamily("redrive_attempts", "Attempts.", None, ["plan", "outcome", "attempt"])
+        first = CounterMetricFamily("redrive_first_attempts", "First attempts, by outcome.", None, ["outcome"])
+        told: Counter[tuple[str, str, str]] = Counter()
+        outcomes: Counter[str] = Counter()
+        for (plan, outcome, number), count in latest.attempts.items():
+            told[plan, outcome, str(number) if number <= MOST_ATTEMPTS_TOLD_APART else "4+"] += count
+            outcomes[outcome] += count if number == 1 else 0
+        for labels, count in sorted(told.items()):
+            every.add_metric(labels, count)
+        for outcome, count in sorted(outcomes.items()):
+            first.add_metric([outcome], count)
+        yield every
+        yield first
+
+    @staticmethod
+    def _ages(latest: Tallies) -> Iterator[Metric]:
+        trigger = GaugeMetricFamily("redrive_dispatch_oldest_seconds", "Age of the oldest trigger not dispatched.")
+        trigger.add_metric([], latest.dispatch_oldest_seconds)
+        yield trigger
+        held = GaugeMetricFamily("redrive_held_oldest_seconds", "Age of the oldest held failure.", None, ["dependency"])
+        for dependency, seconds in sorted(latest.held_oldest_seconds.items()):
+            held.add_metric([dependency], seconds)
+        yield held
+
+
+class CallCosts(Collector):
+    """What model calls cost, as last added up in the warehouse; calls without a price are counted, never priced 0."""
+
+    def __init__(self) -> None:
+        self._latest: tuple[tuple[str, str, float, int], ...] = ()
+
+    def set(self, costs: Iterable[tuple[str, str, float, int]]) -> None:
+        """Keep the newest sums: model, provider, USD, calls without a price."""
+        self._latest = tuple(costs)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the sums to a scrape."""
+        usd = CounterMetricFamily("redrive_llm_cost_usd", "Cost of model calls, in USD.", None, ["model", "provider"])
+        missing = CounterMetricFamily("redrive_pricing_missing", "Model calls for which no price is known.")
+        for model, provider, amount, _ in self._latest:
+            usd.add_metric([model, provider], amount)
+        missing.add_metric([], sum(unpriced for *_, unpriced in self._latest))
+        yield usd
+        yield missing
+
+
 class Metrics:
     """The metrics of one orchestrator, in a registry of their own; no label holds an id."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.events = EventCounts()
-        self.registry.register(self.events)
-        self.failures = self._counter("failures", "Failures taken in, by kind.", "kind")
-        self.incidents = self._gauge("incidents", "Incidents, by state.", "state")
-        self.attempts = self._counter("attempts", "Attempts that ended.", "plan", "outcome", "attempt")
-        self.first_attempts = self._counter("first_attempts", "First attempts that ended, by outcome.", "outcome")
-        self.llm_cost_usd = self._counter("llm_cost_usd", "Cost of model calls, in USD.", "model", "provider")
-        self.pricing_missing = self._counter("pricing_missing", "Model calls for which no price is known.")
+        self.recovery = RecoveryCounts()
+        self.costs = CallCosts()
+        for collector in (self.events, self.recovery, self.costs):
+            self.registry.register(collector)
         self.intake_lag_seconds = self._gauge("intake_lag_seconds", "Age of the event taken in last, at its intake.")
-        self.dispatch_oldest_seconds = self._gauge(
-            "dispatch_oldest_seconds", "Age of the oldest trigger not dispatched."
-        )
         self.breaker_state = self._gauge(
-            "breaker_state", "1 for the state that a sink's breaker is in.", "sink", "state"
+            "breaker_state", "1 for the state that a relay's breaker is in.", "sink", "state"
         )
-        for kind in Kind:
-            self.failures.labels(kind)
-
-    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(f"redrive_{name}", help_text, labels, registry=self.registry)
 
     def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
         return Gauge(f"redrive_{name}", help_text, labels, registry=self.registry)
 
-    def attempt_ended(self, plan: str, outcome: str, number: int) -> None:
-        """Count an attempt that ended, the first one of a failure also on its own."""
-        attempt = str(number) if number <= MOST_ATTEMPTS_TOLD_APART else f"{MOST_ATTEMPTS_TOLD_APART + 1}+"
-        self.attempts.labels(plan, outcome, attempt).inc()
-        if number == 1:
-            self.first_attempts.labels(outcome).inc()
-
-    def set_incidents(self, by_state: Mapping[str, int]) -> None:
-        """Show how many incidents are in each state; a state that is not named has none."""
-        self.incidents.clear()
-        for state, count in by_state.items():
-            self.incidents.labels(state).set(count)
-
     def set_breaker(self, sink: str, state: str, states: tuple[str, ...] = ("closed", "open", "half-open")) -> None:
-        """Show the state of a sink's breaker: 1 for that one, 0 for the others."""
+        """Show the state of a breaker: 1 for that one, 0 for the others."""
         for each in states:
             self.breaker_state.labels(sink, each).set(each == state)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from orchestrator.bootstrap.sinks import make_sinks, relay_loops
 from orchestrator.bootstrap.supervisor import Loop, Part, Service
 from orchestrator.bus.consumer import BusConsumer
 from orchestrator.bus.redriver import BusRedriver
-from orchestrator.domain.errors import RedriveError
+from orchestrator.domain.errors import DependencyUnreachable, RedriveError
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.dispatch import Dispatcher
@@ -29,10 +30,13 @@ from orchestrator.ledger.sql import SqlLedger
 from orchestrator.observability import Metrics
 from orchestrator.pricing import GenaiPricing
 from orchestrator.stackstorm.client import StackStorm
+from orchestrator.warehouse.queries import cost_by_model
 from orchestrator.warehouse.schema import STORE as WAREHOUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Engine
 
     from orchestrator.domain.events import SinkCounts
     from orchestrator.domain.ports import Sink
@@ -72,11 +76,13 @@ class Composer:
     ledger: SqlLedger = field(init=False)
     log: SqlEventLog = field(init=False)
     sinks: tuple[Sink, ...] = field(init=False)
+    warehouse: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         self.ledger = SqlLedger.open(self.settings.ledger_url)
         self.log = SqlEventLog(self.settings.eventlog_url)
         self.sinks = make_sinks(self.settings)
+        self.warehouse = WAREHOUSE.open(self.settings.warehouse_url)
 
     def parts(self, names: Sequence[str] = PARTS) -> tuple[Part, ...]:
         """Make the parts of these names; raises UnknownPart."""
@@ -104,7 +110,7 @@ class Composer:
             token=token.get_secret_value() if token else None,
             sinks=self.counts,
             checks={"ledger": self.ledger.ready, "event log": self.log.ready},
-            metrics=self.metrics.exposition,
+            metrics=self.exposition,
         )
         server = HttpServer(create_app(api), self.settings.api_host, self.settings.api_port)
         return [Service("api", server.run)]
@@ -113,12 +119,27 @@ class Composer:
         """Count from rows what became of every event, per sink."""
         return {sink.name: self.log.counts(sink.name, sink.types) for sink in self.sinks}
 
+    def exposition(self) -> bytes:
+        """Render the metrics, counted afresh from the rows; what cannot be reached keeps its last count."""
+        with suppress(DependencyUnreachable), self.ledger.transaction() as tx:
+            self.metrics.recovery.set(tx.tallies(clock()))
+        with suppress(DependencyUnreachable):
+            for sink, counts in self.counts().items():
+                self.metrics.events.set(sink, counts)
+        with suppress(DependencyUnreachable):
+            costs = cost_by_model(self.warehouse)
+            self.metrics.costs.set((each.model, each.provider, float(each.usd_cost), each.unpriced) for each in costs)
+        return self.metrics.exposition()
+
     def _intake(self) -> Sequence[Part]:
         recorder = Recorder(self.settings.idempotent_tasks)
-        intake = Intake(self.log, self.ledger, GenaiPricing(), recorder, clock, random.random)
+        intake = Intake(self.log, self.ledger, GenaiPricing(), recorder, clock, random.random, self._note_lag)
         urgent = BusConsumer(self.settings.bus_url, ("failures", "outcomes"), intake.handle)
         telemetry = BusConsumer(self.settings.bus_url, ("telemetry",), intake.handle)
         return [Service("intake", urgent.run), Service("intake-telemetry", telemetry.run)]
+
+    def _note_lag(self, seconds: float) -> None:
+        self.metrics.intake_lag_seconds.set(seconds)
 
     def _recovery(self) -> Sequence[Part]:
         settings, redriver = self.settings, BusRedriver(self.settings.redrive_url)

@@ -38,7 +38,7 @@ SOURCE = "urn:redrive:intake"
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes bus messages in. `jitter` gives a number in [0, 1)."""
+    """Takes bus messages in. `jitter` gives a number in [0, 1); `note_lag` is told the age, in seconds, of each batch."""
 
     log: EventLog
     ledger: Ledger
@@ -46,6 +46,7 @@ class Intake:
     recorder: Recorder
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
+    note_lag: Callable[[float], None] = lambda _seconds: None
 
     def handle(self, bodies: Sequence[bytes]) -> int:
         """Take in the bodies of bus messages, which may be acknowledged afterwards. Gives the number of events."""
@@ -54,6 +55,7 @@ class Intake:
         hit("eventlog_committed")
         self._commit(events, now)
         hit("ledger_committed")
+        self.note_lag(max(((now - event.time).total_seconds() for event in events), default=0.0))
         return len(events)
 
     def _keep(self, events: list[Event], now: datetime) -> list[Event]:

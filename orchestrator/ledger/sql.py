@@ -16,6 +16,7 @@ from orchestrator.ledger.outbox import LeaseRows, OutboxRows
 from orchestrator.ledger.people import PeopleRows
 from orchestrator.ledger.releases import ReleaseRows
 from orchestrator.ledger.schema import STORE, incidents, metadata
+from orchestrator.ledger.tallies import TallyRows
 from orchestrator.ledger.triggers import DispatchRows
 from orchestrator.stores import BUSY_SECONDS, reachable, writing
 
@@ -33,7 +34,7 @@ TAKE_TURN: Final = select(
 
 
 class SqlTransaction(
-    FailureRows, IncidentRows, ReleaseRows, AttemptRows, DispatchRows, PeopleRows, OutboxRows, LeaseRows
+    FailureRows, IncidentRows, ReleaseRows, AttemptRows, DispatchRows, PeopleRows, OutboxRows, LeaseRows, TallyRows
 ):
     """One transaction on the ledger: every group of verbs on one connection."""
 

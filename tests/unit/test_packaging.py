@@ -34,7 +34,7 @@ FIXED = {
 }
 # Not fixed, but a resolver has fallen back on them before.
 WATCHED = FIXED | {"fastapi": "0.163", "pydantic": "2.14"}
-BASE = {"celery", "kombu", "cloudevents", "orjson"}
+BASE = {"celery", "kombu", "orjson"}
 # Runs code with some libraries hidden, as if they were not installed.
 HIDING = """
 import sys

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from orchestrator.domain.events import SinkCounts
+from orchestrator.domain.ledger import Tallies
 from orchestrator.observability import Metrics, set_up_logging
 
 if TYPE_CHECKING:
@@ -78,36 +79,28 @@ def test_a_terminal_gets_lines_for_reading(monkeypatch: pytest.MonkeyPatch, log:
 def test_metrics_have_their_promised_names() -> None:
     """Every metric of this release is exposed under its documented name, with its labels."""
     metrics = Metrics()
-    metrics.failures.labels("transient").inc()
-    metrics.set_incidents({"held": 2})
-    metrics.attempt_ended("retry", "succeeded", 1)
-    metrics.attempt_ended("retry", "failed", 7)
-    metrics.llm_cost_usd.labels("gpt-4o", "openai").inc(0.25)
+    attempts = {("retry", "succeeded", 1): 3, ("retry", "failed", 7): 1, ("retry", "failed", 8): 1}
+    metrics.recovery.set(Tallies({"transient": 1}, {"waiting": 2}, attempts, 1.5, {"model": 9.0}))
+    metrics.costs.set([("gpt-4o", "openai", 0.25, 0), ("own", "us", 0.0, 4)])
     metrics.events.set("warehouse", SinkCounts(10, 4, 0, 6, 3, 2, 1))
     metrics.set_breaker("warehouse", "open")
     lines = metrics.exposition().decode().splitlines()
     for line in (
         'redrive_failures_total{kind="transient"} 1.0',
         'redrive_failures_total{kind="poison"} 0.0',
-        'redrive_incidents{state="held"} 2.0',
-        'redrive_attempts_total{attempt="1",outcome="succeeded",plan="retry"} 1.0',
-        'redrive_attempts_total{attempt="4+",outcome="failed",plan="retry"} 1.0',
-        'redrive_first_attempts_total{outcome="succeeded"} 1.0',
+        'redrive_incidents{state="waiting"} 2.0',
+        'redrive_incidents{state="open"} 0.0',
+        'redrive_attempts_total{attempt="1",outcome="succeeded",plan="retry"} 3.0',
+        'redrive_attempts_total{attempt="4+",outcome="failed",plan="retry"} 2.0',
+        'redrive_first_attempts_total{outcome="succeeded"} 3.0',
         'redrive_events_total{sink="warehouse",state="delivered"} 3.0',
         'redrive_events_pending{sink="warehouse"} 2.0',
         'redrive_llm_cost_usd_total{model="gpt-4o",provider="openai"} 0.25',
-        "redrive_pricing_missing_total 0.0",
+        "redrive_pricing_missing_total 4.0",
         "redrive_intake_lag_seconds 0.0",
-        "redrive_dispatch_oldest_seconds 0.0",
+        "redrive_dispatch_oldest_seconds 1.5",
+        'redrive_held_oldest_seconds{dependency="model"} 9.0',
         'redrive_breaker_state{sink="warehouse",state="open"} 1.0',
         'redrive_breaker_state{sink="warehouse",state="closed"} 0.0',
     ):
         assert line in lines
-
-
-def test_a_state_without_incidents_disappears() -> None:
-    """A state that no incident is in any more does not keep its old number."""
-    metrics = Metrics()
-    metrics.set_incidents({"held": 2})
-    metrics.set_incidents({"closed": 2})
-    assert b'state="held"' not in metrics.exposition()
