@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from orchestrator.stackstorm.embedded.marks import new_id, timestamp
+from orchestrator.stackstorm.embedded.store import Store
 from tests import stackstorm_server
 from tests.unit.stackstorm.test_python_script import alive, children
 
@@ -199,6 +201,19 @@ def test_a_restart_keeps_executions_and_ends_what_was_running(home: Path) -> Non
         left = show(url, running)
         assert (left["status"], show(url, left["children"][0])["status"]) == ("abandoned", "abandoned")
         assert ended(url, ask(url, "demo.wf", seconds=0)["id"])["status"] == "succeeded"
+
+
+def test_a_trigger_that_was_accepted_and_not_matched_is_matched_after_a_restart(home: Path) -> None:
+    """What a killed process had answered 202 fires its rule once the next one runs, and only once."""
+    (home / "state").mkdir()
+    store = Store(home / "state" / "stackstorm.sqlite")
+    instance = {"id": new_id(), "trigger": "demo.evt", "status": "pending", "payload": {"seconds": 0}}
+    store.put_trigger_instance(instance | {"occurrence_time": timestamp()}, "tag")
+    store.close()
+    for _ in range(2):
+        with stackstorm_server.embedded(home, home / "demo") as url:
+            (found,) = until(lambda: requests.get(f"{url}/v1/ruleenforcements", timeout=5).json())
+            assert ended(f"{url}/v1", found["execution_id"])["status"] == "succeeded"
 
 
 def test_a_disabled_rule_stays_disabled_after_a_restart_until_the_pack_is_registered(home: Path) -> None:

@@ -8,6 +8,7 @@ import logging
 import uuid
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -52,6 +53,11 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
         self.application = application
         self.api_key = api_key
+
+    def server_bind(self) -> None:
+        """Bind without asking the resolver for a name, which http.server does and which may take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", int(self.server_address[1])
 
     @property
     def url(self) -> str:

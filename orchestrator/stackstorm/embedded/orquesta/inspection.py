@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from orchestrator.stackstorm.embedded.orquesta.graph import Graph
@@ -44,30 +45,32 @@ def _undefined(spec: WorkflowSpec) -> Iterator[Finding]:
 
 
 def _joins(spec: WorkflowSpec, graph: Graph) -> Iterator[Finding]:
-    splits = _splits(graph)
+    splits, sources = _visit(graph)
     for name, task in spec.tasks.items():
-        if task.join is None or name not in graph.inbound:
-            continue
-        sources = {edge.source for edge in graph.inbound[name]}
-        if any(splits.get(name, frozenset()) != splits.get(source, frozenset()) for source in sources):
+        if task.join is not None and any(splits[name] != splits[source] for source in sources.get(name, ())):
             yield ("tasks", name, "join"), _AMBIGUOUS
 
 
-def _splits(graph: Graph) -> dict[str, frozenset[str]]:
-    """Give, for each task, the split tasks that lie on some way to it (itself included)."""
-    own = {
-        name: frozenset({name}) if graph.is_split(name) and name not in graph.cyclic else frozenset[str]()
-        for name in graph.spec.tasks
-    }
-    found = dict(own)
-    changed = True
-    while changed:
-        changed = False
-        for edges in graph.outbound.values():
-            for edge in edges:
-                if edge.target not in found:
-                    continue
-                more = found[edge.target] | found[edge.source]
-                changed = changed or more != found[edge.target]
-                found[edge.target] = more
-    return found
+def _visit(graph: Graph) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Walk from the starts: the split tasks on the ways to each task (itself included), and where it was come from.
+
+    A task on a cycle is entered once, as the real inspection does it: its later ways are not looked at.
+    """
+    splits: dict[str, set[str]] = {}
+    sources: dict[str, set[str]] = {}
+    followed: dict[tuple[str, str], frozenset[str]] = {}
+    pending: deque[tuple[str | None, str, frozenset[str]]] = deque((None, root, frozenset()) for root in graph.roots)
+    while pending:
+        source, task, way = pending.popleft()
+        if graph.is_split(task) and task not in graph.cyclic:
+            way |= {task}
+        splits.setdefault(task, set()).update(way)
+        if source is not None:
+            sources.setdefault(task, set()).add(source)
+        for target in [edge.target for edge in graph.outbound[task] if edge.target in graph.spec.tasks]:
+            known = followed.get((task, target))
+            entered = target in splits and target in graph.cyclic
+            if not entered and (known is None or not way <= known):
+                followed[task, target] = (known or frozenset()) | way
+                pending.append((task, target, way))
+    return splits, sources
