@@ -5,28 +5,30 @@ The sample app, its provider and its feeder are processes of their own; what is 
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
 from orchestrator.dev.demo_accounts import account
-from orchestrator.dev.processes import Child, ready, start
+from orchestrator.dev.demo_apps import DemoApps
 from orchestrator.dev.stack import Engines, Stack
 from orchestrator.domain.errors import RedriveError
+from orchestrator.warehouse.queries import cost_by_model
+from orchestrator.warehouse.schema import STORE as WAREHOUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sqlalchemy import Engine
+
     from orchestrator.dev.demo_result import DemoResult
 
-SCALE: Final = 0.0002
-WORKERS: Final = 4
 LOOK_SECONDS: Final = 0.25
 PLAIN_SECONDS: Final = 2.0
 DOWN_AT_LEAST: Final = 3.0
@@ -49,82 +51,51 @@ class Demo:
     remove: bool = False
     engines: Engines = field(default_factory=Engines)
     stack: Stack = field(init=False)
-    provider_url: str = ""
-    _apps: list[Child] = field(default_factory=list)
+    warehouse: Engine = field(init=False)
+    apps: DemoApps = field(init=False)
     _shown: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.absolute()
+        engines = self.engines.within(self.folder)
+        self.stack = Stack(self.folder, engines)
+        self.apps = DemoApps(self.folder, engines.bus, self.calls)
+        self.warehouse = WAREHOUSE.open(engines.warehouse)
 
     def run(self, started: float) -> DemoResult:
         """Run the demo; `started` is the monotonic time of its beginning. Leaves no process behind."""
-        self.stack = Stack(self.folder, self.engines)
         try:
             return self._play(started)
         finally:
-            for app in reversed(self._apps):
-                app.stop()
+            self.apps.stop()
             self.stack.stop()
+            self.warehouse.dispose()
             if self.remove:
                 shutil.rmtree(self.folder, ignore_errors=True)
 
     def _play(self, started: float) -> DemoResult:
         self._say("starting bus, orchestrator, StackStorm, data plane, provider, worker")
         self.stack.start()
-        self._start_apps()
-        self._until("a third of the calls", lambda: self._served() >= self.calls // 4)
+        self.apps.start()
+        self._until("a quarter of the calls", lambda: self.apps.served() >= self.calls // 4)
         self._break_provider()
         self._until("every call to succeed", self._all_succeeded, seconds=90)
         self._until("every event to arrive", self._drained, seconds=SETTLE_SECONDS)
         return account(self, time.monotonic() - started)
 
-    def _start_apps(self) -> None:
-        scale = ["--scale", str(SCALE)]
-        self.provider_url = self._start_provider(scale)
-        worker = ["-m", "celery", "-A", "loadtests.apps.llm_app", "worker", "-c", str(WORKERS), "-Q", "celery,bulk"]
-        self._app("worker", [*worker, "-l", "WARNING"])
-        feed = ["-m", "loadtests.apps.feed", "--calls", str(self.calls), "--report", str(self.report)]
-        self._app("feed", feed)
-
-    def _start_provider(self, scale: list[str]) -> str:
-        path = self.stack.folder / "provider.ready"
-        command = ["-m", "loadtests.apps.provider", "--port", "0", "--ready-file", str(path), *scale]
-        return str(ready(self._app("provider", command), path)["url"])
-
-    def _app(self, name: str, command: list[str]) -> Child:
-        child = start(name, command, self.stack.folder, self._app_environ())
-        self._apps.append(child)
-        return child
-
-    def _app_environ(self) -> dict[str, str]:
-        folder, bus = self.stack.folder, self.stack.engines.bus
-        return {
-            "LLM_APP_BROKER": bus,
-            "LLM_APP_BACKEND": f"db+sqlite:///{folder / 'results.sqlite'}",
-            "LLM_APP_PROVIDER": self.provider_url,
-            "LLM_APP_RUNS": str(folder / "runs.txt"),
-            "REDRIVE_BUS_URL": bus,
-            "REDRIVE_SPOOL_DIR": str(folder / "spool"),
-        }
-
-    @property
-    def report(self) -> Path:
-        """Give the file that the feeder reports to."""
-        return self.stack.folder / "feed.json"
-
     def _break_provider(self) -> None:
-        """Take the provider away until at least a tenth of the calls have failed and a canary has met it down."""
-        self._control(up=False)
+        """Take the provider away for some seconds, and until at least an eighth of the calls have failed."""
+        self.apps.switch(up=False)
         since = time.monotonic()
         wanted = max(100, self.calls // 8)
         self._until("calls to fail", lambda: self._failed() >= wanted)
         if self.stop_dataplane:
-            self.stack.child("dataplane").stop()
+            self.stack.stop_dataplane()
         self._until("the outage", lambda: time.monotonic() - since > DOWN_AT_LEAST)
-        self._control(up=True)
+        self.apps.switch(up=True)
         if self.stop_dataplane:
-            self._until("two thirds of the calls", lambda: self.succeeded() >= self.calls * 2 // 3)
+            self._until("two thirds of the calls", lambda: self.apps.succeeded() >= self.calls * 2 // 3)
             self.stack.start_dataplane()
-
-    def _control(self, *, up: bool) -> None:
-        requests.post(f"{self.provider_url}/control", json={"up": up}, timeout=CALL_SECONDS).raise_for_status()
 
     def ask(self, path: str) -> dict[str, Any]:
         """Ask the orchestrator's API."""
@@ -133,18 +104,11 @@ class Demo:
         content: dict[str, Any] = answer.json()
         return content
 
-    def _served(self) -> int:
-        return int(requests.get(f"{self.provider_url}/stats", timeout=CALL_SECONDS).json()["served"])
-
     def _failed(self) -> int:
         return int(sum(self.ask("/api/v1/summary")["failures"].values()))
 
-    def succeeded(self) -> int:
-        """Count the calls that the feeder has seen end well, in the result backend."""
-        return int(json.loads(self.report.read_text())["succeeded"]) if self.report.exists() else 0
-
     def _all_succeeded(self) -> bool:
-        return self.succeeded() == self.calls
+        return self.apps.succeeded() == self.calls
 
     def _drained(self) -> bool:
         sinks = self.ask("/api/v1/sinks")
@@ -172,12 +136,6 @@ class Demo:
             "first_successes": sum(int(each.get("first_successes", 0)) for each in outputs),
         }
 
-    def assumed(self) -> dict[str, Any]:
-        """Say what the trace does not tell: the model, and how its generation time was scaled."""
-        model = requests.get(f"{self.provider_url}/stats", timeout=CALL_SECONDS).json().get("model", "gpt-4o")
-        note = f"every call as {model}, {SCALE * 1000:g} ms for each token generated"
-        return {"model": model, "seconds_per_token": SCALE, "note": note}
-
     def _until(self, what: str, holds: Callable[[], bool], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
@@ -188,7 +146,7 @@ class Demo:
             time.sleep(LOOK_SECONDS)
 
     def _refuse_the_dead(self) -> None:
-        dead = [app.name for app in self._apps if not app.alive and app.process.returncode != 0]
+        dead = [*self.apps.failed(), *self.stack.dead()]
         if dead:
             raise DemoStuck(f"expected every process to run, got an end of {', '.join(dead)}; see {self.stack.folder}")
 
@@ -202,9 +160,13 @@ class Demo:
         failures, sinks = summary["failures"], self.ask("/api/v1/sinks")
         delivered = "  ".join(f"{name} {counts['delivered']}/{counts['routed']}" for name, counts in sinks.items())
         self._say(
-            f"calls {self.succeeded()}/{self.calls}  failed {sum(failures.values())}  "
-            f"incidents {sum(summary['incidents'].values())}  recovered {failures.get('recovered', 0)}  {delivered}"
+            f"calls {self.apps.served()}/{self.calls}  failed {sum(failures.values())}  "
+            f"incidents {sum(summary['incidents'].values())}  recovered {failures.get('recovered', 0)}  "
+            f"{self._cost():.2f} USD  {delivered}"
         )
+
+    def _cost(self) -> Decimal:
+        return sum((each.usd_cost for each in cost_by_model(self.warehouse)), Decimal(0))
 
     def _say(self, line: str) -> None:
         if self.quiet:

@@ -9,7 +9,6 @@ import requests
 
 from orchestrator.dev.demo_result import DemoResult
 from orchestrator.warehouse.queries import cost_by_model, rows
-from orchestrator.warehouse.schema import STORE as WAREHOUSE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +23,10 @@ def account(demo: Demo, seconds: float) -> DemoResult:
     """Gather the figures of a demo that has come to its end."""
     incidents = demo.incidents()
     failures = demo.ask("/api/v1/summary")["failures"]
-    engine = WAREHOUSE.open(demo.stack.engines.warehouse)
-    costs = {each.model: each.usd_cost for each in cost_by_model(engine)}
+    costs = {each.model: each.usd_cost for each in cost_by_model(demo.warehouse)}
     told: dict[str, Any] = {
         "calls": demo.calls,
-        "succeeded": demo.succeeded(),
+        "succeeded": demo.apps.succeeded(),
         "failed": sum(failures.values()),
         "incidents": len(incidents),
         "recovered": failures.get("recovered", 0),
@@ -39,10 +37,10 @@ def account(demo: Demo, seconds: float) -> DemoResult:
         "settled": demo.settled(),
         "dataplane": requests.get(f"{demo.stack.dataplane_url}/stats", timeout=ASK_SECONDS).json(),
         "story": story(max(incidents, key=lambda each: int(each["size"]))) if incidents else {},
-        "assumed": demo.assumed(),
+        "assumed": demo.apps.assumed(),
         "seconds": seconds,
     }
-    return DemoResult(**told, checks=_checks(told, incidents, rows(engine)))
+    return DemoResult(**told, checks=_checks(told, incidents, rows(demo.warehouse)))
 
 
 def story(incident: Mapping[str, Any]) -> dict[str, Any]:

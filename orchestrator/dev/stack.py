@@ -73,6 +73,10 @@ class Stack:
         command = ["-m", "orchestrator.dev.dataplane", "--state", str(self.folder), "--port", port]
         self.dataplane_url = self._start("dataplane", command)
 
+    def stop_dataplane(self) -> None:
+        """Stop the local data plane on purpose; `start_dataplane` brings it back with all it held."""
+        self._children.pop("dataplane").stop()
+
     def start_stackstorm(self) -> None:
         """Start the embedded StackStorm on the packs, configured to call this stack's API."""
         configs = self.folder / "configs"

@@ -147,6 +147,14 @@ def test_the_event_bus_needs_the_base_install_alone() -> None:
     assert in_base_install(imports).stderr == ""
 
 
+def test_a_base_install_names_what_is_missing() -> None:
+    """Where only the base install is there, `redrive` says which extra to install, and ends with the code for usage."""
+    done = in_base_install("from orchestrator.__main__ import main; sys.exit(main())")
+    assert done.returncode == 2, done.stderr
+    assert "pip install 'redrive[server]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_st2client_works_with_the_lifted_pins() -> None:
     """st2client's client can be made, and it asks for a module that Python 3.13 no longer has: hence `<3.13`."""
     done = subprocess.run(
