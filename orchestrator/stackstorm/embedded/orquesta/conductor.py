@@ -124,10 +124,12 @@ class Conductor:
         self.state.unstage(task, route)
         if status == statuses.FAILED:
             self._log("Execution failed. See result for details.", task_id=task, result=result)
-        before, run.status = run.status, status
-        if status in statuses.COMPLETED and status != before:
-            if self._retries(run, result):
-                return
+        before = run.status
+        if before not in statuses.COMPLETED:  # two ways may start one run; the first end of it counts
+            run.status = status
+        if run.status in statuses.COMPLETED and self._retries(run, result):
+            return
+        if run.status in statuses.COMPLETED and run.status != before:
             self._settle(run, result)
         if self.status in statuses.COMPLETED:
             run.terminal = True
