@@ -30,6 +30,10 @@ class ActionNotFound(Exception):
     """A task names an action that is not there. The name of the class shows in the workflow's errors."""
 
 
+class Stalled(Exception):
+    """A workflow that no action can move on any more; better failed than running for ever."""
+
+
 class WorkflowRun:
     """Runs on the control thread only."""
 
@@ -72,6 +76,8 @@ class WorkflowRun:
         while requests := self._conductor.next_tasks():
             for request in [request for request in requests if self._begin(request)]:
                 self._run(request)
+        if not self._running and self._conductor.status not in statuses.COMPLETED:
+            self._conductor.fail(Stalled("Nothing of this workflow is running, and nothing more can run."))
         self._report()
 
     def _begin(self, request: TaskRequest) -> bool:
