@@ -57,9 +57,11 @@ class Settings(BaseSettings):
     @classmethod
     def _read_secrets(cls, values: dict[str, Any]) -> dict[str, Any]:
         for name in SECRETS:
-            path = values.get(f"{name}_file")
-            if path and not values.get(name):
-                values = {**values, name: Path(path).read_text().strip()}
+            path, given = values.get(f"{name}_file"), values.get(name)
+            if path and not given:
+                given = Path(path).read_text().strip()
+            # An empty secret guards nothing: it counts as none.
+            values = {**values, name: given or None}
         return values
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from orchestrator.api.problems import CursorUnknown
 from orchestrator.api.schemas import PlanBody
 from orchestrator.api.views import failure_view, incident_view, incident_whole, release_view
 from orchestrator.domain.errors import NotFound
@@ -15,6 +16,8 @@ from orchestrator.domain.incidents import IncidentState
 from orchestrator.flows.recovery import accept_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.api.app import Api
 
 MOST = 1_000
@@ -28,16 +31,22 @@ def list_incidents(
     response: Response,
     state: Annotated[list[IncidentState] | None, Query()] = None,
     limit: Limit = 100,
-    cursor: str | None = None,
+    cursor: UUID | None = None,
 ) -> dict[str, Any]:
     """List incidents, newest first."""
     api: Api = request.app.state.api
     with api.ledger.transaction() as tx:
+        if cursor and tx.incident(cursor) is None:
+            raise CursorUnknown(str(cursor))
         found = tx.incidents(state or [], limit, cursor)
-    if len(found) == limit:
-        following = request.url.include_query_params(cursor=str(found[-1].id))
-        response.headers["Link"] = f'<{following}>; rel="next"'
+    _link_next(request, response, limit, [each.id for each in found])
     return {"incidents": [incident_view(each) for each in found]}
+
+
+def _link_next(request: Request, response: Response, limit: int, found: Sequence[UUID]) -> None:
+    if len(found) == limit:
+        following = request.url.include_query_params(cursor=str(found[-1]))
+        response.headers["Link"] = f'<{following}>; rel="next"'
 
 
 @router.get("/incidents/{incident_id}")
@@ -52,12 +61,20 @@ def read_incident(incident_id: UUID, request: Request) -> dict[str, Any]:
 
 
 @router.get("/incidents/{incident_id}/failures")
-def list_failures(incident_id: UUID, request: Request, limit: Limit = 100) -> dict[str, Any]:
-    """List the failures of an incident, oldest first."""
+def list_failures(
+    incident_id: UUID, request: Request, response: Response, limit: Limit = 100, cursor: UUID | None = None
+) -> dict[str, Any]:
+    """List the failures of an incident, oldest first, each with its attempts."""
     api: Api = request.app.state.api
     with api.ledger.transaction() as tx:
-        found = tx.failures_of(incident_id, limit)
-        return {"failures": [failure_view(each, tx.attempts_of(each.failure.id)) for each in found]}
+        if tx.incident(incident_id) is None:
+            raise NotFound("incident", str(incident_id))
+        if cursor and tx.failure(cursor) is None:
+            raise CursorUnknown(str(cursor))
+        found = tx.failures_of(incident_id, limit, cursor)
+        shown = [failure_view(each, tx.attempts_of(each.failure.id)) for each in found]
+    _link_next(request, response, limit, [each.failure.id for each in found])
+    return {"failures": shown}
 
 
 @router.post("/incidents/{incident_id}/plan", status_code=HTTPStatus.ACCEPTED)

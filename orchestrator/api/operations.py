@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from orchestrator.api.schemas import ModeBody
-from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.domain.errors import RedriveError
 from orchestrator.observability import METRICS_CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def readyz(request: Request) -> JSONResponse:
 def _answer(check: Callable[[], None]) -> str:
     try:
         check()
-    except DependencyUnreachable as error:
+    except RedriveError as error:
         return str(error)
     return "ok"
 

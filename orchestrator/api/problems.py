@@ -11,13 +11,23 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from orchestrator.api.schemas import Problem
-from orchestrator.domain.errors import Conflict, DependencyUnreachable, IllegalTransition, InvalidPlan, NotFound
+from orchestrator.domain.errors import (
+    Conflict,
+    DependencyUnreachable,
+    IllegalTransition,
+    InvalidPlan,
+    NotFound,
+    Unstorable,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fastapi import FastAPI, Request
 
 PAGE: Final = "docs/problems.md"
 RETRY_AFTER_SECONDS: Final = 5
+TRACEPARENT_PARTS: Final = 4
 log = structlog.get_logger("redrive.api")
 
 
@@ -29,14 +39,29 @@ class KeyReused(Exception):
     """An Idempotency-Key came again with another request."""
 
 
+class CursorUnknown(Exception):
+    """A page was asked for behind something that is not there."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(f"expected the cursor of a page that was answered, got {cursor!r}; begin again without one")
+
+
 _KNOWN: Final[dict[type[Exception], tuple[HTTPStatus, str, str]]] = {
     NotFound: (HTTPStatus.NOT_FOUND, "not-found", "list what there is, and use an id from there"),
     Conflict: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
     IllegalTransition: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
     InvalidPlan: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the plan and send it again"),
+    Unstorable: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the request and send it again"),
+    CursorUnknown: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "begin at the first page"),
     KeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "key-reused", "send another Idempotency-Key with another request"),
     Unauthorized: (HTTPStatus.UNAUTHORIZED, "unauthorized", "send 'Authorization: Bearer' with REDRIVE_API_TOKEN"),
     DependencyUnreachable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
+}
+
+_PAGES: Final = {HTTPStatus.NOT_FOUND: "not-found", HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large"}
+_HEADERS: Final = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 
 
@@ -50,9 +75,8 @@ def install(app: FastAPI) -> None:
 
 
 def _known(request: Request, error: Exception) -> JSONResponse:
-    status, page, what_next = _KNOWN[type(error)]
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return problem(request, status, page, str(error), what_next=what_next, headers=headers)
+    status, page, what_next = next(_KNOWN[kind] for kind in type(error).__mro__ if kind in _KNOWN)
+    return problem(request, status, page, str(error), what_next=what_next, headers=_HEADERS.get(status))
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -69,14 +93,15 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
-    page = "not-found" if status is HTTPStatus.NOT_FOUND else "invalid-request"
-    return problem(request, status, page, str(error.detail), what_next="see /openapi.json for what there is")
+    page = _PAGES.get(status, "invalid-request")
+    what_next = "see /openapi.json for what there is"
+    return problem(request, status, page, str(error.detail), what_next=what_next, headers=error.headers)
 
 
 def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     detail = f"{type(error).__name__}: nothing was changed by this request"
-    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "unavailable", detail, what_next="see the log")
+    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, what_next="see the log")
 
 
 def problem(  # noqa: PLR0913 - the members of a problem
@@ -87,7 +112,7 @@ def problem(  # noqa: PLR0913 - the members of a problem
     *,
     what_next: str,
     errors: list[dict[str, Any]] | None = None,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Make the answer for one problem."""
     body = Problem(
@@ -97,7 +122,13 @@ def problem(  # noqa: PLR0913 - the members of a problem
         detail=detail,
         instance=request.url.path,
         errors=errors or [],
-        trace_id=request.headers.get("traceparent"),
+        trace_id=_trace_id(request.headers.get("traceparent", "")),
         what_next=what_next,
     )
     return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
+
+
+def _trace_id(traceparent: str) -> str | None:
+    """Take the trace id out of a header as W3C Trace Context has it: version, trace id, parent id, flags."""
+    parts = traceparent.split("-")
+    return parts[1] if len(parts) == TRACEPARENT_PARTS else None

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.plan import Gate, Pace, Plan, PlanName, Route
 
 LONGEST_REASON = 2_000
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("expected text without NUL characters")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 class Strict(BaseModel):
@@ -23,8 +32,8 @@ class RetryBody(Strict):
     """Which failure to redrive, by its id or its task's, and why."""
 
     failure_id: UUID | None = None
-    task_id: str | None = Field(None, min_length=1, max_length=255)
-    reason: str = Field(min_length=1, max_length=LONGEST_REASON)
+    task_id: Text | None = Field(None, min_length=1, max_length=255)
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -36,7 +45,7 @@ class RetryBody(Strict):
 class RouteBody(Strict):
     """The queue that a rerouted task goes to."""
 
-    queue: str = Field(min_length=1, max_length=255)
+    queue: Text = Field(min_length=1, max_length=255)
 
 
 class PaceBody(Strict):
@@ -53,17 +62,17 @@ class GateBody(Strict):
     max_distance_seconds: float = Field(300.0, gt=0)
     max_tries: int = Field(20, ge=1)
     at: AwareDatetime | None = None
-    cron: str | None = None
-    timezone: str | None = None
+    cron: Text | None = None
+    timezone: Text | None = None
 
 
 class PlanBody(Strict):
     """An instruction of a workflow, with the revision that it was decided on and the execution that decided."""
 
     plan: PlanName
-    reason: str = Field(min_length=1, max_length=LONGEST_REASON)
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
     revision: int = Field(ge=1)
-    execution_id: str = Field(min_length=1, max_length=64)
+    execution_id: Text = Field(min_length=1, max_length=64)
     route: RouteBody | None = None
     pace: PaceBody | None = None
     gate: GateBody | None = None

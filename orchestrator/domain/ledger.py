@@ -84,8 +84,8 @@ class LedgerTx(Protocol):
     def dead_failures(self, incident_id: UUID) -> int:
         """Count the failures of an incident that wait for a person."""
 
-    def failures_of(self, incident_id: UUID, limit: int) -> list[StoredFailure]:
-        """List the failures of an incident, oldest first."""
+    def failures_of(self, incident_id: UUID, limit: int, after: UUID | None = None) -> list[StoredFailure]:
+        """List the failures of an incident, oldest first, behind the one with the id `after`."""
 
     def failure_counts(self) -> Mapping[str, int]:
         """Count all failures by their state."""
@@ -97,7 +97,7 @@ class LedgerTx(Protocol):
     def incident(self, incident_id: UUID) -> Incident | None:
         """Look an incident up."""
 
-    def incidents(self, states: Sequence[IncidentState], limit: int, after: str | None) -> list[Incident]:
+    def incidents(self, states: Sequence[IncidentState], limit: int, after: UUID | None) -> list[Incident]:
         """List incidents in these states (all when empty), newest first, after the one with the id `after`."""
 
     def add_incident(self, incident: Incident) -> bool:

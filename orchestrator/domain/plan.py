@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from orchestrator.domain.errors import InvalidPlan
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-
 LARGEST_FACTOR: Final = 100
 LONGEST_SECONDS: Final = 30 * 86_400
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class PlanName(StrEnum):
@@ -94,3 +93,5 @@ def _check_gate(gate: Gate) -> None:
             f"expected gate.first_after_seconds and gate.max_distance_seconds from 0 to {LONGEST_SECONDS}, "
             f"got {gate.first_after} and {gate.max_distance}"
         )
+    if gate.at and not EARLIEST <= gate.at <= LATEST:
+        raise InvalidPlan(f"expected gate.at between {EARLIEST:%Y} and {LATEST:%Y}, got {gate.at.isoformat()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from orchestrator.domain.failures import OPEN_FAILURES, Failure, FailureState, Kind
 from orchestrator.ledger.codec import failure_row, failure_value
@@ -63,10 +63,16 @@ class FailureRows(Rows):
         query = select(func.count()).where(failures.c.incident_id == incident_id, failures.c.state.in_(states))
         return int(self._connection.execute(query).scalar_one())
 
-    def failures_of(self, incident_id: UUID, limit: int) -> list[StoredFailure]:
-        """List the failures of an incident, oldest first."""
-        query = select(failures).where(failures.c.incident_id == incident_id).order_by(failures.c.occurred_at)
-        return [failure_value(row) for row in self._connection.execute(query.limit(limit))]
+    def failures_of(self, incident_id: UUID, limit: int, after: UUID | None = None) -> list[StoredFailure]:
+        """List the failures of an incident, oldest first, behind the one with the id `after`."""
+        query = select(failures).where(failures.c.incident_id == incident_id)
+        last = self.failure(after) if after else None
+        if last:
+            when = last.failure.occurred_at
+            same = and_(failures.c.occurred_at == when, failures.c.id > after)
+            query = query.where(or_(failures.c.occurred_at > when, same))
+        ordered = query.order_by(failures.c.occurred_at, failures.c.id).limit(limit)
+        return [failure_value(row) for row in self._connection.execute(ordered)]
 
     def failure_counts(self) -> Mapping[str, int]:
         """Count all failures by their state."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from sqlalchemy import and_, exists, func, or_, select, update
 
@@ -16,6 +15,7 @@ from orchestrator.ledger.schema import failures, incidents, releases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
 
 class IncidentRows(Rows):
@@ -36,15 +36,13 @@ class IncidentRows(Rows):
         row = self._connection.execute(query).one_or_none()
         return incident_value(row) if row else None
 
-    def incidents(self, states: Sequence[IncidentState], limit: int, after: str | None) -> list[Incident]:
+    def incidents(self, states: Sequence[IncidentState], limit: int, after: UUID | None) -> list[Incident]:
         """List incidents in these states (all when empty), newest first, after the one with the id `after`."""
         table = incidents.c
         query = select(incidents).order_by(table.opened_at.desc(), table.id.desc()).limit(limit)
         if states:
             query = query.where(table.state.in_([str(state) for state in states]))
-        last = (
-            self._connection.execute(select(incidents).where(table.id == UUID(after))).one_or_none() if after else None
-        )
+        last = self.incident(after) if after else None
         if last:
             same = and_(table.opened_at == last.opened_at, table.id < last.id)
             query = query.where(or_(table.opened_at < last.opened_at, same))

@@ -117,7 +117,22 @@ def test_failures_of_an_incident_are_listed_oldest_first(ledger: SqlLedger) -> N
     filed(ledger, failure(9), signature="another")
     with ledger.transaction() as tx:
         assert [each.failure.task_id for each in tx.failures_of(made.id, 10)] == ["t1", "t2", "t3"]
-        assert [each.failure.task_id for each in tx.failures_of(made.id, 2)] == ["t1", "t2"]
+        first, second = tx.failures_of(made.id, 2)
+        assert [first.failure.task_id, second.failure.task_id] == ["t1", "t2"]
+        assert [each.failure.task_id for each in tx.failures_of(made.id, 2, second.failure.id)] == ["t3"]
+
+
+def test_failures_are_paged_without_a_gap_or_a_repeat(ledger: SqlLedger) -> None:
+    """Pages of failures follow each other, also where many happened in the same instant."""
+    some = [failure(number, occurred_at=NOON + timedelta(seconds=number // 4)) for number in range(9)]
+    made = filed(ledger, *some)
+    with ledger.transaction() as tx:
+        found, after = [], None
+        while page := tx.failures_of(made.id, 2, after):
+            found += [each.failure.id for each in page]
+            after = found[-1]
+    assert len(found) == 9
+    assert set(found) == {each.id for each in some}
 
 
 def test_an_incident_comes_back_whole(ledger: SqlLedger) -> None:
@@ -170,7 +185,7 @@ def test_incidents_are_paged_newest_first(ledger: SqlLedger) -> None:
         pages, after = [], None
         while page := tx.incidents([], 2, after):
             pages.append([each.signature for each in page])
-            after = str(page[-1].id)
+            after = page[-1].id
     assert [len(page) for page in pages] == [2, 2, 1]
     assert sorted(each for page in pages for each in page) == ["0", "1", "2", "3", "4"]
     assert pages[0][0] == "4"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -22,6 +23,8 @@ WRONG = [
     (replace(PLAN, gate=Gate(first_after=float("inf"))), "gate.first_after_seconds"),
     (replace(PLAN, gate=Gate(first_after=LONGEST_SECONDS + 1)), "gate.first_after_seconds"),
     (replace(PLAN, gate=Gate(max_distance=0)), "gate.max_distance_seconds"),
+    (replace(PLAN, gate=Gate(at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))))), "gate.at"),
+    (replace(PLAN, gate=Gate(at=datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-14))))), "gate.at"),
     (replace(PLAN, gate=Gate(max_distance=float("nan"))), "gate.max_distance_seconds"),
 ]
 RIGHT = [

@@ -1,0 +1,101 @@
+"""The API, served by uvicorn on a free port of loopback, around a scene that a test can move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Thread
+from time import sleep
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import requests
+import uvicorn
+
+from orchestrator.api.app import Api, create_app
+from orchestrator.domain.commands import Mode
+from orchestrator.domain.events import SinkCounts
+from orchestrator.observability import Metrics
+from tests.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import Receive, Scope, Send
+
+COUNTS = SinkCounts(accepted=5, filtered=1, sampled_out=0, routed=4, delivered=2, pending=1, dead=1)
+
+
+@dataclass
+class Served:
+    """The API at a URL, and the scene behind it; `checks` may be changed while it serves."""
+
+    scene: Scene
+    checks: dict[str, Callable[[], None]] = field(default_factory=dict)
+    url: str = ""
+    token: str | None = None
+
+    @property
+    def parts(self) -> Api:
+        """What the handlers get."""
+        return Api(
+            ledger=self.scene.ledger,
+            clock=self.scene.clock,
+            new_id=uuid4,
+            default_mode=Mode.OBSERVE,
+            token=self.token,
+            sinks=lambda: {"warehouse": COUNTS},
+            checks=self.checks,
+            metrics=Metrics().exposition,
+        )
+
+    def ask(self, method: str, path: str, body: object = None, **options: Any) -> requests.Response:
+        """Send a request; a body is sent as JSON."""
+        return requests.request(method, self.url + path, json=body, timeout=10, **options)
+
+
+@dataclass
+class Server:
+    """One uvicorn on a free port; it serves whichever application a test puts there."""
+
+    url: str = ""
+    app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to the application of the test that runs."""
+        await self.app(scope, receive, send)
+
+    def serve(self, served: Served) -> Served:
+        """Serve this from now on."""
+        self.app = create_app(served.parts)
+        served.url = self.url
+        return served
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server, started once: starting and stopping takes longer than a test."""
+    made = Server()
+    config = uvicorn.Config(made, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
+    running = uvicorn.Server(config)
+    thread = Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        assert thread.is_alive(), "the server did not start"
+        sleep(0.01)
+    made.url = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    yield made
+    running.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def api(server: Server) -> Served:
+    """The API on loopback, without a token."""
+    return server.serve(Served(Scene()))
+
+
+@pytest.fixture
+def guarded(server: Server) -> Served:
+    """The API with a token."""
+    return server.serve(Served(Scene(), token="s3cret"))

@@ -1,0 +1,258 @@
+"""What the API shows: incidents, failures, releases, counts, the mode, and how the orchestrator is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from structlog.testing import capture_logs
+
+from orchestrator.domain.errors import DependencyUnreachable, RedriveError, Unstorable
+from orchestrator.domain.events import SinkCounts
+from tests.recovery import failed_event
+from tests.unit.orchestrator.api.test_recovery_api import refused
+
+if TYPE_CHECKING:
+    import requests
+
+    from tests.unit.orchestrator.api.conftest import Served
+
+TOKEN = {"Authorization": "Bearer s3cret"}
+
+
+def pages(api: Served, path: str, name: str) -> list[list[Any]]:
+    """Follow the links from page to page."""
+    found: list[list[Any]] = []
+    url: str | None = api.url + path
+    while url:
+        answer: requests.Response = api.ask("GET", url.removeprefix(api.url))
+        assert answer.status_code == 200, answer.text
+        found.append(answer.json()[name])
+        url = answer.links.get("next", {}).get("url")
+    return found
+
+
+def test_incidents_are_paged_by_their_links(api: Served) -> None:
+    """Each page names the next; together they show every incident once, newest first."""
+    for number in range(5):
+        api.scene.take_in(failed_event(number, task=f"app.call_{number}"))
+        api.scene.later(1)
+    found = pages(api, "/api/v1/incidents?limit=2", "incidents")
+    assert [len(page) for page in found] == [2, 2, 1]
+    assert [each["task"] for page in found for each in page] == [f"app.call_{number}" for number in (4, 3, 2, 1, 0)]
+
+
+def test_a_page_keeps_its_filter(api: Served) -> None:
+    """The link to the next page asks for the same states and the same length."""
+    for number in range(3):
+        api.scene.take_in(failed_event(number, task=f"app.call_{number}"))
+    api.scene.plan()
+    found = pages(api, "/api/v1/incidents?limit=1&state=open&state=waiting", "incidents")
+    assert [each["state"] for page in found for each in page] == ["open", "open"]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "state=broken", "cursor=7", f"cursor={uuid4()}", "cursor=%00"]
+)
+def test_a_list_that_cannot_be_given_is_refused(api: Served, query: str) -> None:
+    """422 for limits, states and cursors that are none: never the first page again."""
+    refused(api.ask("GET", f"/api/v1/incidents?{query}"), 422, "invalid-request")
+
+
+def test_an_incident_is_shown_with_all_that_belongs_to_it(api: Served) -> None:
+    """Plan, note, triggers, releases with their counts, and how many failures are open."""
+    api.scene.take_in(failed_event(0), failed_event(1))
+    api.scene.plan()
+    api.scene.release()
+    api.scene.later(1)
+    api.scene.release()
+    shown = api.ask("GET", f"/api/v1/incidents/{api.scene.incident.id}").json()
+    assert (shown["state"], shown["size"], shown["open_failures"]) == ("planned", 2, 2)
+    assert (shown["plan"]["name"], shown["plan"]["execution_id"]) == ("retry", "e-1")
+    assert [each["trigger"] for each in shown["dispatches"]] == ["redrive.incident_opened"]
+    assert "payload" not in shown["dispatches"][0]
+    (release,) = shown["releases"]
+    assert (release["state"], release["outcome"], release["attempts"]) == ("canary", None, 1)
+    assert api.ask("GET", f"/api/v1/releases/{release['id']}").json() == release
+
+
+def test_failures_are_shown_with_their_attempts_and_without_their_bodies(api: Served) -> None:
+    """An incident lists its failures page by page; a failure shows the same by its id; no body is shown."""
+    api.scene.take_in(*(failed_event(number) for number in range(3)))
+    path = f"/api/v1/incidents/{api.scene.incident.id}/failures"
+    found = [each for page in pages(api, f"{path}?limit=2", "failures") for each in page]
+    assert [each["task_id"] for each in found] == ["t0", "t1", "t2"]
+    assert api.ask("GET", f"/api/v1/failures/{found[0]['id']}").json() == found[0]
+    assert found[0]["message"] == {"exchange": "", "routing_key": "celery", "bytes": 78}
+    refused(api.ask("GET", f"{path}?cursor={uuid4()}"), 422, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    "path", ["incidents/{}", "incidents/{}/failures", "failures/{}", "releases/{}", "recovery/retries/{}", "nothing/{}"]
+)
+def test_what_is_not_there_is_not_found(api: Served, path: str) -> None:
+    """404 for every id that nobody knows, and for every path that there is not."""
+    refused(api.ask("GET", f"/api/v1/{path.format(uuid4())}"), 404, "not-found")
+
+
+def test_a_method_that_is_not_allowed_names_those_that_are(api: Served) -> None:
+    """405 is a problem as well, with the Allow header."""
+    answer = api.ask("DELETE", "/api/v1/mode")
+    refused(answer, 405, "invalid-request")
+    assert answer.headers["Allow"]
+
+
+def test_the_mode_is_shown_and_switched(api: Served) -> None:
+    """Until somebody sets one the settings' mode holds; a mode that is none is refused."""
+    assert api.ask("GET", "/api/v1/mode").json() == {"mode": "observe"}
+    assert api.ask("PUT", "/api/v1/mode", {"mode": "paused"}).json() == {"mode": "paused"}
+    assert api.ask("GET", "/api/v1/mode").json() == {"mode": "paused"}
+    for body in ({"mode": "fast"}, {}, {"mode": "act", "why": "so"}):
+        refused(api.ask("PUT", "/api/v1/mode", body), 422, "invalid-request")
+
+
+def test_the_counts_are_shown(api: Served) -> None:
+    """Sinks with whether they add up; first retries; failures and incidents by state; the mode."""
+    api.scene.take_in(failed_event(0), failed_event(1))
+    sinks = api.ask("GET", "/api/v1/sinks").json()
+    assert sinks["warehouse"]["adds_up"] is SinkCounts(5, 1, 0, 4, 2, 1, 1).adds_up
+    assert sinks["warehouse"]["delivered"] == 2
+    first = {"first_attempts": 0, "first_successes": 0, "first_in_flight": 0, "never_released": 2, "duplicates": 0}
+    assert api.ask("GET", "/api/v1/first-retry").json() == first
+    assert api.ask("GET", "/api/v1/summary").json() == {
+        "failures": {"held": 2},
+        "incidents": {"open": 1},
+        "first_retry": first,
+        "mode": "observe",
+    }
+
+
+def test_readiness_names_what_is_away_and_liveness_does_not_care(api: Served) -> None:
+    """/readyz is 503 with the check that fails and when to ask again; livez stays 200; back again, it is ready."""
+
+    def away() -> None:
+        raise DependencyUnreachable("the ledger", "so")
+
+    def behind() -> None:
+        raise RedriveError("expected the newest migration")
+
+    assert api.ask("GET", "/readyz").json() == {"status": "ready", "checks": {}}
+    api.checks |= {"ledger": away, "migrations": behind, "bus": lambda: None}
+    answer = api.ask("GET", "/readyz?verbose")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    checks = answer.json()["checks"]
+    assert (answer.json()["status"], checks["bus"]) == ("unready", "ok")
+    assert "the ledger cannot be reached" in checks["ledger"]
+    assert checks["migrations"] == "expected the newest migration"
+    assert api.ask("GET", "/livez").json() == {"status": "alive"}
+    api.checks.clear()
+    assert api.ask("GET", "/readyz").status_code == 200
+
+
+def test_the_release_and_the_metrics_are_shown(api: Served) -> None:
+    """/version names the release, /metrics is Prometheus' text, /openapi.json lists the paths."""
+    assert re.fullmatch(r"\d+\.\d+.*", api.ask("GET", "/version").json()["version"])
+    assert api.ask("GET", "/metrics").headers["content-type"].startswith("text/plain")
+    assert "/recovery/retry" in api.ask("GET", "/openapi.json").json()["paths"]
+
+
+class Away:
+    """A ledger that raises."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def transaction(self) -> None:
+        """Raise."""
+        raise self.error
+
+
+def test_a_ledger_that_is_away_is_unavailable(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with Retry-After, for a kind of it as well; nothing of a traceback."""
+
+    class Timeout(DependencyUnreachable):
+        """A kind of it."""
+
+    for error in (DependencyUnreachable("the ledger", "so"), Timeout("the ledger", "so")):
+        monkeypatch.setattr(api.scene.ledger, "transaction", Away(error).transaction)
+        answer = api.ask("GET", "/api/v1/mode")
+        refused(answer, 503, "unavailable")
+        assert answer.headers["Retry-After"] == "5"
+
+
+def test_values_that_no_database_holds_are_the_sender_s(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """422 where the ledger refuses what it was given for good."""
+    monkeypatch.setattr(api.scene.ledger, "transaction", Away(Unstorable("ledger", "so")).transaction)
+    refused(api.ask("PUT", "/api/v1/mode", {"mode": "act"}), 422, "invalid-request")
+
+
+def test_a_fault_of_ours_is_a_problem_without_its_secrets(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 names the class of the error and nothing that it says; the log has the rest."""
+    monkeypatch.setattr(api.scene.ledger, "transaction", Away(KeyError("postgresql://u:secret@h")).transaction)
+    with capture_logs() as logged:
+        answer = api.ask("GET", "/api/v1/mode")
+    problem = refused(answer, 500, "internal")
+    assert [(each["event"], each["path"]) for each in logged] == [("request.failed", "/api/v1/mode")]
+    assert "KeyError" in problem["detail"]
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_a_problem_carries_the_caller_s_trace(api: Served) -> None:
+    """The trace id of W3C Trace Context is taken over; without one there is none."""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    header = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    assert refused(api.ask("GET", "/nothing", headers=header), 404, "not-found")["trace_id"] == trace
+    for odd in ({}, {"traceparent": "odd"}):
+        assert refused(api.ask("GET", "/nothing", headers=odd), 404, "not-found")["trace_id"] is None
+
+
+GUARDED = [
+    ("GET", "/api/v1/incidents"),
+    ("GET", "/api/v1/mode"),
+    ("PUT", "/api/v1/mode"),
+    ("POST", "/recovery/retry"),
+    ("POST", "/api/v1/recovery/retry"),
+    ("POST", f"/api/v1/incidents/{uuid4()}/plan"),
+    ("GET", "/api/v1/sinks"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_a_token_that_is_set_is_required(guarded: Served, method: str, path: str) -> None:
+    """401 without the token, with another one, or with another scheme; the answer says how to send it."""
+    for header in ("", "Bearer ", "Bearer wrong", "Basic s3cret", "s3cret", "Bearer s3cret2", "Bearer \xe9"):
+        answer = guarded.ask(method, path, headers={"Authorization": header.encode("latin-1")} if header else {})
+        refused(answer, 401, "unauthorized")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert "s3cret" not in answer.text
+    assert guarded.ask(method, path, headers=TOKEN).status_code != 401
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/version", "/metrics"])
+def test_health_needs_no_token(guarded: Served, path: str) -> None:
+    """What a supervisor asks is answered without one."""
+    assert guarded.ask("GET", path).status_code == 200
+
+
+def test_a_command_says_who_gave_it(guarded: Served) -> None:
+    """With a token the actor is its holder."""
+    guarded.scene.take_in(failed_event())
+    answer = guarded.ask("POST", "/recovery/retry", {"task_id": "t0", "reason": "now"}, headers=TOKEN)
+    shown = guarded.ask("GET", answer.headers["Location"], headers=TOKEN).json()
+    assert shown["actor"] == "token"
+
+
+def test_every_problem_has_its_section_in_the_documentation() -> None:
+    """Each page that a problem's type names is a heading of docs/problems.md."""
+    root = Path(__file__).parents[4]
+    headings = set(re.findall(r"^## (\S+)$", (root / "docs/problems.md").read_text(), re.MULTILINE))
+    source = (root / "orchestrator/api/problems.py").read_text()
+    named = set(
+        re.findall(r'"((?:[a-z]+-)?(?:found|conflict|request|reused|unauthorized|unavailable|internal|large))"', source)
+    )
+    assert {"not-found", "conflict", "invalid-request", "too-large", "internal"} <= named
+    assert named <= headings

@@ -1,0 +1,147 @@
+"""The settings are validated once, name the variable that is wrong, and never show a secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from orchestrator.domain.commands import Mode
+from orchestrator.settings import Settings, SettingsInvalid, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEEDED = {
+    "bus_url": "redrive+sqlite:////tmp/bus.sqlite",
+    "ledger_url": "sqlite:////tmp/ledger.sqlite",
+    "eventlog_url": "sqlite:////tmp/events.sqlite",
+    "warehouse_url": "sqlite:////tmp/warehouse.sqlite",
+    "stackstorm_url": "http://127.0.0.1:9101",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give what is needed in the environment, and nothing else."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"REDRIVE_{name.upper()}", raising=False)
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(f"REDRIVE_{name.upper()}", value)
+
+
+def test_the_environment_is_enough() -> None:
+    """With the URLs given everything else has a default; nothing is published before somebody says so."""
+    settings = load()
+    assert (settings.bus_url, settings.mode) == (NEEDED["bus_url"], Mode.OBSERVE)
+    assert settings.redrive_url == settings.bus_url
+    assert (settings.api_host, settings.api_token) == ("127.0.0.1", None)
+
+
+def test_the_broker_may_be_another_than_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks are published to the Celery broker where one is named, else to the bus."""
+    monkeypatch.setenv("REDRIVE_BROKER_URL", "amqp://elsewhere//")
+    assert load().redrive_url == "amqp://elsewhere//"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api_port", "70000"),
+        ("api_port", "many"),
+        ("mode", "fast"),
+        ("stackstorm_timeout", "0"),
+        ("outcome_grace", "-1"),
+        ("lease_seconds", "soon"),
+    ],
+)
+def test_a_wrong_value_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """The error names the environment variable to correct."""
+    monkeypatch.setenv(f"REDRIVE_{name.upper()}", value)
+    with pytest.raises(SettingsInvalid, match=f"REDRIVE_{name.upper()}: "):
+        load()
+
+
+def test_what_is_missing_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that is missing is named at once."""
+    monkeypatch.delenv("REDRIVE_BUS_URL")
+    monkeypatch.delenv("REDRIVE_LEDGER_URL")
+    with pytest.raises(SettingsInvalid, match=r"REDRIVE_BUS_URL: .*REDRIVE_LEDGER_URL: "):
+        load()
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    """A misspelt setting is an error, not a surprise."""
+    with pytest.raises(SettingsInvalid, match="REDRIVE_MOOD"):
+        load(mood="good")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "redrive.acme.com", "::"])  # noqa: S104 - refused here
+def test_beyond_loopback_a_token_is_needed(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """On any other address the settings are invalid without a token, and valid with one."""
+    monkeypatch.setenv("REDRIVE_API_HOST", host)
+    with pytest.raises(SettingsInvalid, match="REDRIVE_API_TOKEN"):
+        load()
+    monkeypatch.setenv("REDRIVE_API_TOKEN", "s3cret")
+    assert load().api_token.get_secret_value() == "s3cret"
+
+
+def test_an_empty_token_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty variable or an empty file guards nothing, so it opens no API to the world."""
+    monkeypatch.setenv("REDRIVE_API_HOST", "0.0.0.0")  # noqa: S104 - refused here
+    monkeypatch.setenv("REDRIVE_API_TOKEN", "")
+    with pytest.raises(SettingsInvalid, match="expected a token"):
+        load()
+    empty = tmp_path / "token"
+    empty.write_text(" \n")
+    monkeypatch.setenv("REDRIVE_API_TOKEN_FILE", str(empty))
+    with pytest.raises(SettingsInvalid, match="expected a token"):
+        load()
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The file's text without its newline is the secret; a variable beside it goes first; no file is told."""
+    path = tmp_path / "token"
+    path.write_text("from-file\n")
+    monkeypatch.setenv("REDRIVE_API_TOKEN_FILE", str(path))
+    assert load().api_token.get_secret_value() == "from-file"
+    monkeypatch.setenv("REDRIVE_API_TOKEN", "from-variable")
+    assert load().api_token.get_secret_value() == "from-variable"
+    monkeypatch.delenv("REDRIVE_API_TOKEN")
+    path.unlink()
+    with pytest.raises(SettingsInvalid, match="expected a file that can be read"):
+        load()
+
+
+def test_rudderstack_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data plane without a write key is no sink."""
+    monkeypatch.setenv("REDRIVE_RUDDERSTACK_URL", "http://127.0.0.1:8080")
+    with pytest.raises(SettingsInvalid, match="REDRIVE_RUDDERSTACK_WRITE_KEY"):
+        load()
+    monkeypatch.setenv("REDRIVE_RUDDERSTACK_WRITE_KEY", "wk")
+    assert load().rudderstack_write_key.get_secret_value() == "wk"
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the settings nor their errors show a token or a key."""
+    monkeypatch.setenv("REDRIVE_API_TOKEN", "s3cret")
+    monkeypatch.setenv("REDRIVE_STACKSTORM_API_KEY", "s3cret")
+    assert "s3cret" not in repr(load())
+    monkeypatch.setenv("REDRIVE_API_PORT", "x")
+    with pytest.raises(SettingsInvalid) as caught:
+        load(api_token=["s3cret"])
+    assert "s3cret" not in str(caught.value)
+
+
+def test_patterns_of_tasks_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are separated by commas; none is none."""
+    assert load().idempotent_tasks == ()
+    monkeypatch.setenv("REDRIVE_IDEMPOTENT_TASKS", "app.*,billing.read,")
+    assert load().idempotent_tasks == ("app.*", "billing.read")
+
+
+def test_settings_do_not_change() -> None:
+    """What was validated stays what it was."""
+    with pytest.raises(ValidationError):
+        load().api_port = 1
