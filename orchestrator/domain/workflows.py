@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 FINAL: Final = frozenset({"succeeded", "failed", "timeout", "canceled", "abandoned"})
 
+INTERRUPTED: Final = frozenset({"timeout", "abandoned"})
+
 
 @dataclass(frozen=True, slots=True)
 class Firing:
@@ -36,6 +38,11 @@ class Execution:
     def ended(self) -> bool:
         """Tell whether this execution has one of StackStorm's final statuses."""
         return self.status in FINAL
+
+    @property
+    def interrupted(self) -> bool:
+        """Tell whether it ended without having failed at anything: it was cut off."""
+        return self.status in INTERRUPTED
 
     @property
     def succeeded(self) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.domain.backoff import Backoff
 from orchestrator.domain.dispatches import Dispatch, DispatchState
 from orchestrator.domain.errors import NotFound, RedriveError, StaleEpoch
+from orchestrator.domain.ids import derive
 from orchestrator.domain.incidents import DECIDING, IncidentStep, after
 from orchestrator.failpoints import hit
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 BATCH = 20
 ASK_AGAIN = 0.25
 UNREACHABLE: Final = Backoff(base=ASK_AGAIN, cap=30.0)
+AGAIN: Final = Backoff(base=2.0, cap=60.0)
+MOST_TIMES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,17 @@ class Dispatcher:
         if told:
             what = f"execution {told.id} of {told.action} {told.status} without a plan"
             self._say(dispatch, f"{what}; look at it in StackStorm, or release by hand (POST /recovery/retry)")
+            if not told.succeeded:
+                self._again(dispatch, told, now)
+
+    def _again(self, dispatch: Dispatch, died: Execution, now: datetime) -> None:
+        """Emit a trigger again whose execution died before its work was done; at most MOST_TIMES in all."""
+        with self.ledger.transaction() as tx:
+            incident = tx.incident(dispatch.incident_id)
+            undecided = incident is not None and not incident.closed and incident.plan is None
+            before = [each for each in tx.dispatches_of(dispatch.incident_id) if each.trigger == dispatch.trigger]
+            if len(before) < MOST_TIMES and (died.interrupted or (undecided and dispatch.trigger in DECIDING)):
+                tx.add_dispatch(sent_again(dispatch, len(before), now))
 
     def _execution(self, execution_id: str) -> Execution | None:
         try:
@@ -147,6 +161,19 @@ class Dispatcher:
             if incident is None or incident.closed or incident.plan is not None:
                 return
             tx.save_incident(replace(incident, state=after(incident.state, IncidentStep.WAIT), note=note))
+
+
+def sent_again(dispatch: Dispatch, times: int, now: datetime) -> Dispatch:
+    """Make the next dispatch of a trigger that was emitted `times` times: the same payload, after a growing wait."""
+    return Dispatch(
+        id=derive("dispatch", dispatch.id, times),
+        incident_id=dispatch.incident_id,
+        trigger=dispatch.trigger,
+        payload=dispatch.payload,
+        state=DispatchState.PENDING,
+        next_at=now + timedelta(seconds=AGAIN.seconds(times, jitter=0)),
+        created_at=now,
+    )
 
 
 _STEPS: Final[Mapping[DispatchState, Callable[[Dispatcher, Dispatch], None]]] = {

@@ -38,7 +38,7 @@ SOURCE = "urn:redrive:intake"
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes bus messages in. `jitter` gives a number in [0, 1); `note_lag` is told the age, in seconds, of each batch."""
+    """Takes bus messages in. `jitter` gives a number in [0, 1); `note_lag` is told the age in seconds of each batch."""
 
     log: EventLog
     ledger: Ledger

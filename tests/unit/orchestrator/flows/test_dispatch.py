@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.errors import NotFound, RedriveError, StaleEpoch
-from orchestrator.domain.incidents import IncidentState
+from orchestrator.domain.incidents import IncidentState, Trigger
 from orchestrator.domain.plan import PlanName
 from orchestrator.flows.dispatch import Dispatcher
 from orchestrator.flows.triggers import queue_trigger
@@ -102,6 +102,26 @@ def test_an_execution_that_gave_no_plan_is_told(status: str) -> None:
         f"execution execution-1 of redrive.retry {status} without a plan; "
         "look at it in StackStorm, or release by hand (POST /recovery/retry)"
     )
+
+
+def test_a_trigger_whose_execution_died_is_emitted_again_a_few_times() -> None:
+    """Executions that end without a plan get successors, at a growing distance, and no more than three."""
+    stage = Stage([replace(RULE, status="abandoned")])
+    for _ in range(200):
+        stage.run(10)
+    assert [trigger for trigger, *_ in stage.workflows.dispatched] == [OPENED] * 4
+    assert len({each.trigger_instance_id for each in stage.scene.dispatches}) == 4
+    assert {each.state for each in stage.scene.dispatches} == {DispatchState.ENDED}
+
+
+def test_a_settle_that_failed_is_not_emitted_again() -> None:
+    """A failed execution of a trigger that asks for no plan is an answer; one that was cut off is not."""
+    stage = Stage([MemoryRule("redrive.settle", "redrive.release_failed", "redrive.settle", status="failed")])
+    with stage.scene.ledger.transaction() as tx:
+        queue_trigger(tx, stage.scene.incident, Trigger.RELEASE_FAILED, {"release_id": "r"}, stage.scene.now)
+    for _ in range(50):
+        stage.run(10)
+    assert [trigger for trigger, *_ in stage.workflows.dispatched].count("redrive.release_failed") == 1
 
 
 def test_the_rule_that_is_off_is_named() -> None:
