@@ -27,6 +27,8 @@ NAME = "w@here"  # each worker takes the name, and the exclusive queue, of the o
 CONCURRENCY = 2
 PREFETCH = 4 * CONCURRENCY  # worker_prefetch_multiplier x concurrency: what a worker holds at most
 DEADLINE_SECONDS = 60.0
+# Long enough for a test to find the queue half full, and kill.
+RUN_SECONDS = 0.002
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -92,11 +94,11 @@ class Site:
         """Name the message of each run of `mark`, in order."""
         return [int(line.split()[0]) for line in self.marks.read_text().splitlines()]
 
-    def send(self, *numbers: int) -> None:
-        """Publish one `mark` for each number."""
+    def send(self, *numbers: int, seconds: float = 0.0) -> None:
+        """Publish one `mark` for each number, each taking so long."""
         with self.app.producer_or_acquire() as producer:
             for number in numbers:
-                self.app.send_task(f"{APP}.mark", (number,), producer=producer, ignore_result=True)
+                self.app.send_task(f"{APP}.mark", (number, seconds), producer=producer, ignore_result=True)
 
     def count(self, what: str) -> int:
         """Count rows of the bus file."""
@@ -171,7 +173,7 @@ def outlive(site: Site, messages: int, kills: int) -> tuple[int, list[int]]:
 
     Gives the number of duplicates, and how many messages were in the worker's hands at each kill.
     """
-    site.send(*range(messages))
+    site.send(*range(messages), seconds=RUN_SECONDS)
     worker, held = site.start(), []
     for kill in range(kills):
         target = messages * (kill + 1) // (kills + 1)
