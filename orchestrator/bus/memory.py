@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from orchestrator.bus.letter import Letter, letter_of
+from orchestrator.domain.errors import DependencyUnreachable, Unroutable
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from orchestrator.domain.errors import DependencyUnreachable, Unroutable
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
 
 
 @dataclass(slots=True)
 class MemoryRedriver:
-    """Keeps (message, attempt id, route); raises `failing_with` while that is set."""
+    """Keeps (message, attempt id, route), and the letter that a broker would have got.
+
+    `queues` names the queues that exist, None that all do; raises `failing_with` while that is set.
+    """
 
     published: list[tuple[TaskMessage, UUID, Route | None]] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    queues: frozenset[str] | None = None
     failing_with: DependencyUnreachable | Unroutable | None = None
 
     def publish(self, message: TaskMessage, attempt_id: UUID, route: Route | None) -> None:
         """Keep the message."""
         if self.failing_with is not None:
             raise self.failing_with
+        letter = letter_of(message, attempt_id, route, datetime.now(UTC))
+        if self.queues is not None and (letter.exchange or letter.routing_key not in self.queues):
+            raise Unroutable(f"expected a queue behind exchange {letter.exchange!r} and key {letter.routing_key!r}")
         self.published.append((message, attempt_id, route))
+        self.letters.append(letter)

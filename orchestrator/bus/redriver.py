@@ -1,19 +1,18 @@
-"""Publishing a failed task again: same body, headers and properties, same place, a header that names the attempt."""
+"""Publishing a failed task again through kombu, each message confirmed."""
 
 from __future__ import annotations
 
-import re
+import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from kombu.exceptions import KombuError
 
 from eventbus.transport import UnroutableMessage
-from eventbus.wire import ATTEMPT_HEADER, thaw
 from orchestrator.bus.connecting import connect
+from orchestrator.bus.letter import Letter, letter_of
 from orchestrator.domain.errors import DependencyUnreachable, Unroutable
 
 if TYPE_CHECKING:
@@ -24,16 +23,11 @@ if TYPE_CHECKING:
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
 
-DROPPED_HEADERS: Final = frozenset(
-    {"eta", "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"}
-)
-# Not `expiration`, which kombu reads in another unit, nor `user_id`, which a broker checks against who publishes.
-KEPT_PROPERTIES: Final = frozenset(
-    {"correlation_id", "reply_to", "priority", "delivery_mode", "message_id", "timestamp", "type", "app_id"}
-)
-# Celery's native delayed delivery puts 28 binary digits before the routing key.
-DELAY_PREFIX: Final = re.compile(r"^(?:[01]\.){28}")
 CONFIRM_SECONDS: Final = 10.0
+# AMQP 0-9-1 reply codes that speak of the message and not of the broker: content too large, access refused, not found,
+# precondition failed, frame error, syntax error. It would meet them again, and hold up all that waits behind it.
+MESSAGE_S_OWN: Final = frozenset({311, 403, 404, 406, 501, 502})
+NOT_ENCODABLE: Final = (TypeError, ValueError, LookupError, ArithmeticError, struct.error)
 
 
 @dataclass(slots=True)
@@ -51,39 +45,40 @@ class BusRedriver:
 
         Raises Unroutable when no queue takes it, DependencyUnreachable when the broker is away.
         """
-        headers = _headers(message, attempt_id)
+        letter = letter_of(message, attempt_id, route, datetime.now(UTC))
         with self._turn:
             try:
-                self._send(message, headers, route)
+                self._send(letter)
             except UnroutableMessage as error:
                 raise Unroutable(str(error)) from error
             except (KombuError, OSError, *self._broker_errors()) as error:
                 self.close()
-                if getattr(error, "reply_code", None) == HTTPStatus.NOT_FOUND:
-                    raise Unroutable(f"expected exchange {message.exchange!r} to exist: {error}") from error
-                raise DependencyUnreachable("the Celery broker", str(error)) from error
+                raise _told(error) from error
+            except NOT_ENCODABLE as error:
+                self.close()
+                raise Unroutable(f"expected a message that the broker can carry, got: {error!r}") from error
 
     def _broker_errors(self) -> tuple[type[BaseException], ...]:
         connection = self._connection
         return (*connection.connection_errors, *connection.channel_errors) if connection else ()
 
-    def _send(self, message: TaskMessage, headers: dict[str, Any], route: Route | None) -> None:
+    def _send(self, letter: Letter) -> None:
         self._returned.clear()
-        exchange, key = ("", route.queue) if route else (message.exchange, DELAY_PREFIX.sub("", message.routing_key))
         self._ready().publish(
-            message.body,
-            exchange=exchange,
-            routing_key=key,
-            headers=headers,
-            content_type=message.content_type,
-            content_encoding=message.content_encoding,
-            compression=headers.get("compression"),
+            letter.body,
+            exchange=letter.exchange,
+            routing_key=letter.routing_key,
+            headers=dict(letter.headers),
+            content_type=letter.content_type,
+            content_encoding=letter.content_encoding,
+            compression=letter.headers.get("compression"),
             mandatory=True,
             timeout=CONFIRM_SECONDS,
-            **{name: thaw(value) for name, value in message.properties.items() if name in KEPT_PROPERTIES},
+            **letter.properties,
         )
         if self._returned:
-            raise Unroutable(f"expected a queue behind exchange {exchange!r} and key {key!r}: {self._returned[0]}")
+            where = f"exchange {letter.exchange!r} and key {letter.routing_key!r}"
+            raise Unroutable(f"expected a queue behind {where}: {self._returned[0]}")
 
     def _ready(self) -> Producer:
         if self._producer is None:
@@ -101,18 +96,7 @@ class BusRedriver:
             connection.release()
 
 
-def _headers(message: TaskMessage, attempt_id: UUID) -> dict[str, Any]:
-    _refuse_expired(message.headers.get("expires"))
-    headers = {name: thaw(value) for name, value in message.headers.items() if name not in DROPPED_HEADERS}
-    return headers | {ATTEMPT_HEADER: str(attempt_id)}
-
-
-def _refuse_expired(expires: Any) -> None:  # noqa: ANN401 - a header may hold anything
-    if not isinstance(expires, str):
-        return
-    moment = datetime.fromisoformat(expires)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if moment <= datetime.now(UTC):
-        raise Unroutable(
-            f"expected a task that may still run, got one that expired at {expires}; a worker would drop it"
-        )
+def _told(error: BaseException) -> DependencyUnreachable | Unroutable:
+    if getattr(error, "reply_code", None) in MESSAGE_S_OWN:
+        return Unroutable(f"expected a message that the broker takes, got: {error}")
+    return DependencyUnreachable("the Celery broker", str(error))
