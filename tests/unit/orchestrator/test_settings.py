@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -10,8 +10,6 @@ from pydantic import ValidationError
 from orchestrator.domain.commands import Mode
 from orchestrator.settings import Settings, SettingsInvalid, load
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NEEDED = {
     "bus_url": "redrive+sqlite:////tmp/bus.sqlite",
@@ -145,3 +143,42 @@ def test_settings_do_not_change() -> None:
     """What was validated stays what it was."""
     with pytest.raises(ValidationError):
         load().api_port = 1
+
+
+def test_the_environment_comes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the file says holds, unless the environment says something else."""
+    path = tmp_path / "redrive.toml"
+    path.write_text('mode = "act"\nlease_seconds = 3\nidempotent_tasks = ["mail.*"]\n')
+    monkeypatch.setenv("REDRIVE_SETTINGS_FILE", str(path))
+    monkeypatch.setenv("REDRIVE_LEASE_SECONDS", "7")
+    settings = load()
+    assert (settings.mode, settings.lease_seconds, settings.idempotent_tasks) == (Mode.ACT, 7, ("mail.*",))
+
+
+@pytest.mark.parametrize("content", [None, "mode = ", 'moed = "act"'])
+def test_a_file_that_cannot_be_used_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    """A missing file, one that is no TOML, and one with an unknown key are errors, never a silent default."""
+    path = tmp_path / "redrive.toml"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("REDRIVE_SETTINGS_FILE", str(path))
+    with pytest.raises(SettingsInvalid):
+        load()
+
+
+def test_a_variable_that_is_nearly_a_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typo names the setting that was meant, and not the value."""
+    monkeypatch.setenv("REDRIVE_API_TOKEM", "hunter2")
+    with pytest.raises(SettingsInvalid, match="did you mean REDRIVE_API_TOKEN") as caught:
+        load()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_every_setting_is_documented() -> None:
+    """docs/settings.md has a row for each setting; a `..._FILE` stands beside its secret."""
+    page = (Path(__file__).parents[3] / "docs/settings.md").read_text()
+    for name in Settings.model_fields:
+        documented = name.removesuffix("_file") if name.endswith("_file") else name
+        assert f"`REDRIVE_{documented.upper()}`" in page, name
