@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from orchestrator.domain.commands import Mode
 from orchestrator.settings import Settings, SettingsInvalid, load
 
-
 NEEDED = {
     "bus_url": "redrive+sqlite:////tmp/bus.sqlite",
     "ledger_url": "sqlite:////tmp/ledger.sqlite",
