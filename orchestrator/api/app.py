@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -16,29 +15,9 @@ from orchestrator.api.operations import router as operations
 from orchestrator.api.recovery import router as recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-    from uuid import UUID
-
-    from orchestrator.domain.commands import Mode
-    from orchestrator.domain.events import SinkCounts
-    from orchestrator.domain.ledger import Ledger
+    from orchestrator.api.needs import Api
 
 UNGUARDED = frozenset({"/livez", "/readyz", "/version", "/metrics"})
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """What the handlers need. `checks` raise DependencyUnreachable; with `token` None nobody is asked who they are."""
-
-    ledger: Ledger
-    clock: Callable[[], datetime]
-    new_id: Callable[[], UUID]
-    default_mode: Mode
-    token: str | None
-    sinks: Callable[[], Mapping[str, SinkCounts]]
-    checks: Mapping[str, Callable[[], None]]
-    metrics: Callable[[], bytes]
 
 
 def create_app(api: Api) -> FastAPI:

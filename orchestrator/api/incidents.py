@@ -18,7 +18,7 @@ from orchestrator.flows.recovery import accept_plan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.api.app import Api
+    from orchestrator.api.needs import Api
 
 MOST = 1_000
 router = APIRouter(prefix="/api/v1", tags=["incidents"])

@@ -17,7 +17,7 @@ from orchestrator.observability import METRICS_CONTENT_TYPE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.api.app import Api
+    from orchestrator.api.needs import Api
 
 router = APIRouter(tags=["operations"])
 

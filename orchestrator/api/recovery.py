@@ -18,7 +18,7 @@ from orchestrator.domain.errors import NotFound
 from orchestrator.flows.recovery import RetryRequest, command_retry
 
 if TYPE_CHECKING:
-    from orchestrator.api.app import Api
+    from orchestrator.api.needs import Api
     from orchestrator.domain.ledger import LedgerTx
 
 router = APIRouter(tags=["recovery"])

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from orchestrator.api.app import Api, create_app
+from orchestrator.api.app import create_app
+from orchestrator.api.needs import Api
 from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_name
 from orchestrator.bootstrap.server import HttpServer
 from orchestrator.bootstrap.sinks import make_sinks, relay_loops

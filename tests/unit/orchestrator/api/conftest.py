@@ -12,7 +12,8 @@ import pytest
 import requests
 import uvicorn
 
-from orchestrator.api.app import Api, create_app
+from orchestrator.api.app import create_app
+from orchestrator.api.needs import Api
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.events import SinkCounts
 from orchestrator.observability import Metrics
