@@ -17,10 +17,11 @@ BATCH_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One encoded event, and the routing key under which it leaves."""
+    """One encoded event, and the routing key under which it leaves; a droppable one gives way where room is short."""
 
     routing_key: str
     body: bytes
+    droppable: bool = False
 
 
 def bundles(letters: Iterable[Letter]) -> Iterator[list[Letter]]:

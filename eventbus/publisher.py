@@ -102,11 +102,11 @@ def _options(scheme: str) -> dict[str, object]:
     return {}
 
 
-def _letter(event: wire.Event) -> Letter:
+def _letter(event: wire.Event, *, droppable: bool = False) -> Letter:
     body = wire.encode_one(event)
     if len(body) > MAX_EVENT_BYTES:
         raise wire.WireError(f"expected at most {MAX_EVENT_BYTES} bytes in an event, got {len(body)} in {event.type}")
-    return Letter(topology.routing_key_of(event.type), body)
+    return Letter(topology.routing_key_of(event.type), body, droppable)
 
 
 class Publisher:
@@ -140,10 +140,10 @@ class Publisher:
         """Tell whether the spool's folder holds events, of any process."""
         return self._spool.stored_bytes() > 0
 
-    def publish(self, event: wire.Event, *, urgent: bool = False) -> None:
+    def publish(self, event: wire.Event, *, urgent: bool = False, droppable: bool = False) -> None:
         """Queue an event; an urgent one leaves at once, others within 50 ms. What can't be queued is counted."""
         try:
-            letter = _letter(event)
+            letter = _letter(event, droppable=droppable)
             if self._queue.put(letter, urgent=urgent):
                 self.start()
             elif self._queue.closed:

@@ -20,6 +20,9 @@ TASK_FAILED: Final = "redrive.task.failed.v1"
 TASK_OUTCOMES: Final = "redrive.task.outcomes.v1"
 ATTEMPT_ENDED: Final = "redrive.attempt.ended.v1"
 LLM_CALL: Final = "redrive.llm.call.v1"
+PROMPT_SIMILARITY: Final = "redrive.prompt.similarity.v1"
+SPAN_ENDED: Final = "redrive.span.ended.v1"
+GOVERNANCE_RECORDED: Final = "redrive.governance.recorded.v1"
 INCIDENT_OPENED: Final = "redrive.incident.opened.v1"
 INCIDENT_PLANNED: Final = "redrive.incident.planned.v1"
 INCIDENT_CLOSED: Final = "redrive.incident.closed.v1"
@@ -34,6 +37,9 @@ TYPES: Final = frozenset(
         TASK_OUTCOMES,
         ATTEMPT_ENDED,
         LLM_CALL,
+        PROMPT_SIMILARITY,
+        SPAN_ENDED,
+        GOVERNANCE_RECORDED,
         INCIDENT_OPENED,
         INCIDENT_PLANNED,
         INCIDENT_CLOSED,
@@ -45,7 +51,35 @@ TYPES: Final = frozenset(
 
 CONTENT_TYPE: Final = "application/cloudevents-batch+json"
 ATTEMPT_HEADER: Final = "redrive-attempt"
+CONTEXT_HEADER: Final = "redrive-context"
 SPEC_VERSION: Final = "1.0"
+
+# Whom and what an event is about; each event of user code carries those that are known.
+IDENTIFIERS: Final = (
+    "agent_id",
+    "workflow_execution_id",
+    "node_id",
+    "organization_id",
+    "user_id",
+    "request_id",
+    "task_id",
+)
+
+# Tokens that are part of a call's input or output and have prices of their own: genai-prices' name, and the attribute.
+# OpenTelemetry names cache_read, cache_creation and reasoning (development, 2026-11); the others follow its pattern.
+TOKEN_CLASSES: Final = {
+    "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
+    "cache_write_5m_tokens": "gen_ai.usage.cache_creation_5m.input_tokens",
+    "cache_write_1h_tokens": "gen_ai.usage.cache_creation_1h.input_tokens",
+    "cache_audio_read_tokens": "gen_ai.usage.cache_read_audio.input_tokens",
+    "input_audio_tokens": "gen_ai.usage.audio.input_tokens",
+    "input_image_tokens": "gen_ai.usage.image.input_tokens",
+    "input_tool_tokens": "gen_ai.usage.tool.input_tokens",
+    "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
+    "output_image_tokens": "gen_ai.usage.image.output_tokens",
+    "output_reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+}
 
 # The namespace of every id that Redrive derives from others (RFC 9562, section 5.5).
 NAMESPACE: Final = UUID("5b1c0a52-52f5-5d0a-9a51-6d7c1f0f6a10")
@@ -116,7 +150,7 @@ def to_mapping(event: Event) -> dict[str, Any]:
         raise WireError(f"expected extensions beside the context attributes, got {sorted(clash)} again")
     envelope |= event.extensions
     _check_envelope(envelope, event.time)
-    _check_finite(event.data, "data")
+    check_finite(event.data, "data")
     return envelope | {"data": dict(event.data)}
 
 
@@ -205,14 +239,14 @@ def _expect_text(name: str, value: object) -> None:
         raise WireError(f"expected `{name}` as text that is not empty, got {value!r}")
 
 
-def _check_finite(value: object, path: str) -> None:
+def check_finite(value: object, path: str) -> None:
     """Refuse NaN and Infinity, which the JSON encoder would silently turn into null."""
     if isinstance(value, float):
         if not math.isfinite(value):
             raise WireError(f"expected a finite number in `{path}`, got {value}")
     elif isinstance(value, Mapping):
         for key, each in value.items():
-            _check_finite(each, f"{path}.{key}")
+            check_finite(each, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
         for index, each in enumerate(value):
-            _check_finite(each, f"{path}[{index}]")
+            check_finite(each, f"{path}[{index}]")
