@@ -70,7 +70,7 @@ def test_a_failure_comes_back_whole(ledger: SqlLedger) -> None:
     """Body bytes, headers, properties, exception and declaration survive the store unchanged."""
     given = failure(
         attempt_id=uuid4(),
-        message=message(body=bytes(range(256)), headers={"naïve": ["ü", None, 1.5, {"deep": True}]}, exchange="work"),
+        message=message(body=bytes(range(256)), headers={"naïve": ["ü", None, 1.5, {"deep": "\x00"}]}, exchange="work"),
         exception=ExceptionFacts("a.B", "naïve\nmessage", "trace", ("builtins.OSError",), 429, 1.5),
         declaration=Declaration(None, idempotent=False),
     )
