@@ -10,7 +10,7 @@ import orjson
 from orchestrator.domain.events import Deferred, Delivered, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from orchestrator.domain.events import Delivery, EventRecord, StoredEvent
 
@@ -34,8 +34,20 @@ class Refused:
 
 def data_of(record: EventRecord) -> dict[str, Any]:
     """Read the data of an event; raises ValueError when its bytes hold none."""
+    return data_in(envelope_of(record))
+
+
+def envelope_of(record: EventRecord) -> dict[str, Any]:
+    """Read an event whole; raises ValueError when its bytes are none."""
     envelope = orjson.loads(record.body)
-    data = envelope.get("data") if isinstance(envelope, dict) else None
+    if not isinstance(envelope, dict):
+        raise ValueError(f"expected an object, got {type(envelope).__name__}")  # noqa: TRY004 - bad bytes, not a bad call
+    return envelope
+
+
+def data_in(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the data of an event; raises ValueError when there is none."""
+    data = envelope.get("data")
     if not isinstance(data, dict):
         raise ValueError(f"expected an object in data, got {type(data).__name__}")  # noqa: TRY004 - bad bytes, not a bad call
     return data

@@ -1,17 +1,18 @@
-"""The sink that loads model costs into the SQL warehouse, each exactly once."""
+"""The sink that loads events into the SQL warehouse, each exactly once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventbus.wire import LLM_CALL
+from eventbus.wire import TASK_OUTCOMES, TYPES
 from orchestrator.domain.errors import DependencyUnreachable
 from orchestrator.domain.events import Deferred, Delivered
-from orchestrator.sinks.parcels import Refused, data_of, pack, send_apart
+from orchestrator.sinks.parcels import Refused, data_in, envelope_of, pack, send_apart
 from orchestrator.stores import Unstorable
 from orchestrator.warehouse.loader import load
-from orchestrator.warehouse.rows import CostRow, cost_row
+from orchestrator.warehouse.rows import Prompt, Row, rows_of
 from orchestrator.warehouse.schema import STORE
+from orchestrator.warehouse.similarity import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
 
 class WarehouseSink:
-    """Rows of `model_cost_logs` in the database at `url`, which has been migrated."""
+    """Rows in the database at `url`, which has been migrated: one in `event_logs` for each event, and its own table's.
+
+    It takes every type that Redrive makes, but for the counts of outcomes that each worker tells every second.
+    """
 
     name = "warehouse"
-    types = frozenset({LLM_CALL})
+    types = TYPES - {TASK_OUTCOMES}
 
     def __init__(self, url: str) -> None:
         self._engine = STORE.open(url)
+        self._recent = Recent()
 
     def close(self) -> None:
         """Close every connection."""
@@ -34,12 +39,12 @@ class WarehouseSink:
 
     def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
         """Load the batch in one commit; an event that no row can be made of is rejected with the name of its field."""
-        parcels, refused = pack(batch, _row)
+        parcels, refused = pack(batch, _rows)
         return send_apart([parcels], self._load, refused)
 
-    def _load(self, rows: list[CostRow]) -> Delivered | Deferred | Refused:
+    def _load(self, made: list[list[Row | Prompt]]) -> Delivered | Deferred | Refused:
         try:
-            load(self._engine, rows)
+            load(self._engine, [row for rows in made for row in rows], self._recent)
         except Unstorable as error:
             return Refused(str(error))
         except DependencyUnreachable as error:
@@ -47,5 +52,6 @@ class WarehouseSink:
         return Delivered()
 
 
-def _row(record: EventRecord) -> CostRow:
-    return cost_row(record, data_of(record))
+def _rows(record: EventRecord) -> list[Row | Prompt]:
+    envelope = envelope_of(record)
+    return rows_of(record, data_in(envelope), envelope)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Text, cast, func, select, type_coerce
 
 from orchestrator.stores import reachable
-from orchestrator.warehouse.schema import SCALE, STORE, model_cost_logs
+from orchestrator.warehouse.schema import SCALE, STORE, event_logs, model_cost_logs
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine
@@ -31,9 +31,9 @@ class ModelCost:
 
 
 def rows(engine: Engine) -> int:
-    """Count the rows of `model_cost_logs`."""
+    """Count the events that the warehouse holds: the rows of `event_logs`."""
     with reachable(STORE.name), engine.connect() as connection:
-        return connection.execute(select(func.count()).select_from(model_cost_logs)).scalar_one()
+        return connection.execute(select(func.count()).select_from(event_logs)).scalar_one()
 
 
 def cost_by_model(engine: Engine) -> list[ModelCost]:

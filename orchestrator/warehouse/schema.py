@@ -9,7 +9,23 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, Numeric, String, Table, Text, TypeDecorator, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    Uuid,
+)
 
 from orchestrator.stores import NAMING, Store, UtcDateTime
 
@@ -46,11 +62,13 @@ class Usd(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+EVENT_KEY: Final = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
+
+# The id of every row is the event's row key: the same event loaded twice is one row.
 model_cost_logs = Table(
     "model_cost_logs",
     metadata,
-    # The event's row key: the same event loaded twice is one row.
-    Column("id", Uuid(as_uuid=False).with_variant(String(36), "sqlite"), primary_key=True),
+    Column("id", EVENT_KEY, primary_key=True),
     Column("agent_id", Text),
     Column("workflow_execution_id", Text),
     Column("node_id", Text),
@@ -67,7 +85,65 @@ model_cost_logs = Table(
     Column("user_id", Text),
     Column("request_id", Text),
     Column("task_id", Text),
+    Column("response_id", Text),
+    Column("duration_seconds", Double),
     Index(None, "created_at"),
+)
+
+# The score is that of the likest prompt before it, in the same organisation; NULL where there was none to compare with.
+prompt_sim_logs = Table(
+    "prompt_sim_logs",
+    metadata,
+    Column("id", EVENT_KEY, primary_key=True),
+    Column("prompt_hash", String(64), nullable=False),
+    Column("similarity_score", Double),
+    Column("matched_prompt_hash", String(64)),
+    Column("blocked", Boolean, nullable=False),
+    Column("user_id", Text),
+    Column("organization_id", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "created_at"),
+)
+
+# Not a log: the sketches that the next prompts are compared with, the newest of them alone.
+prompt_sketches = Table(
+    "prompt_sketches",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("id", EVENT_KEY, nullable=False, unique=True),
+    Column("prompt_hash", String(64), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("counts", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+governance_events = Table(
+    "governance_events",
+    metadata,
+    Column("id", EVENT_KEY, primary_key=True),
+    Column("event_type", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("user_id", Text),
+    Column("organization_id", Text),
+    # JSON as text: PostgreSQL's own type would refuse characters that JSON allows.
+    Column("details", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "created_at"),
+)
+
+# One row for each event that the warehouse takes, those that have a table of their own too.
+event_logs = Table(
+    "event_logs",
+    metadata,
+    Column("id", EVENT_KEY, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("subject", Text),
+    Column("traceparent", Text),
+    Column("data", Text, nullable=False),
+    Index(None, "type", "time"),
 )
 
 STORE: Final = Store("warehouse", "orchestrator.warehouse:migrations", metadata)

@@ -124,13 +124,13 @@ def test_a_data_plane_that_is_down_loses_nothing(forwarding: Forwarding, urls: t
     forwarding.accept(200)
     forwarding.run(120)
     assert forwarding.counts(tracked) == SinkCounts(300, 75, 0, 225, 75, 150, 0)
-    assert forwarding.counts(costs) == SinkCounts(300, 150, 0, 150, 150, 0, 0)
+    assert forwarding.counts(costs) == SinkCounts(300, 75, 0, 225, 225, 0, 0)
     with dataplane(tmp_path, port) as server:
         forwarding.run(60)
         stats = server.store.stats()
     assert forwarding.counts(tracked) == SinkCounts(300, 75, 0, 225, 225, 0, 0)
     assert stats == {"messages": 225, "distinct": 225, "by_event": {"LLM Call": 150, "Task Failed": 75}}
-    assert loaded(urls[1]) == 150
+    assert loaded(urls[1]) == 225
     assert "warehouse" not in forwarding.deferrals
     costs.close()
 
@@ -189,6 +189,6 @@ def test_a_relay_killed_between_delivery_and_cursor_repeats_itself(
         forwarding.run(1)
         stats = server.store.stats()
     assert forwarding.counts(sink).pending == 0
-    expected = (20, 0, 0) if kind == "warehouse" else (0, 60, 30)
+    expected = (30, 0, 0) if kind == "warehouse" else (0, 60, 30)
     assert (loaded(urls[1]), stats["messages"], stats["distinct"]) == expected
     costs.close()
