@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from orchestrator.api import problems
 from orchestrator.api.incidents import router as incidents
 from orchestrator.api.limits import BodyLimit
+from orchestrator.api.logs import router as logs
 from orchestrator.api.operations import router as operations
 from orchestrator.api.recovery import router as recovery
 
@@ -25,7 +26,7 @@ def create_app(api: Api) -> FastAPI:
     app = FastAPI(title="Redrive", version=version("redrive"), dependencies=[Depends(_authenticate)])
     app.state.api = api
     app.add_middleware(BodyLimit)
-    for router in (recovery, incidents, operations):
+    for router in (recovery, incidents, operations, logs):
         app.include_router(router)
     problems.install(app)
     return app

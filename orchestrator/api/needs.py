@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from sqlalchemy import Engine
+
     from orchestrator.domain.commands import Mode
     from orchestrator.domain.events import SinkCounts
     from orchestrator.domain.ledger import Ledger
@@ -20,6 +22,7 @@ class Api:
     """What the handlers need. `checks` raise DependencyUnreachable; with `token` None nobody is asked who they are."""
 
     ledger: Ledger
+    warehouse: Engine
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     default_mode: Mode

@@ -105,6 +105,7 @@ class Composer:
         token = self.settings.api_token
         api = Api(
             ledger=self.ledger,
+            warehouse=self.warehouse,
             clock=clock,
             new_id=uuid4,
             default_mode=self.settings.mode,

@@ -44,24 +44,25 @@ def cost_by_model(engine: Engine) -> list[ModelCost]:
         func.count(),
         func.sum(table.tokens_input),
         func.sum(table.tokens_output),
-        _sum_usd(engine.dialect.name),
+        sum_usd(engine.dialect.name),
         func.count() - func.count(table.usd_cost),
     ).group_by(table.provider, table.model)
     with reachable(STORE.name), engine.connect() as connection:
         found = [
-            ModelCost(provider, model, calls, int(tokens_in), int(tokens_out), _usd(total), unpriced)
+            ModelCost(provider, model, calls, int(tokens_in), int(tokens_out), usd(total), unpriced)
             for provider, model, calls, tokens_in, tokens_out, total, unpriced in connection.execute(query)
         ]
     return sorted(found, key=lambda cost: (-cost.usd_cost, cost.provider, cost.model))
 
 
-def _sum_usd(dialect: str) -> ColumnElement[Any]:
+def sum_usd(dialect: str) -> ColumnElement[Any]:
     """Add amounts up exactly: SQLite's TEXT always has ten decimals, so without its point it is a whole number."""
     if dialect == "sqlite":
         return func.sum(cast(func.replace(type_coerce(table.usd_cost, Text), ".", ""), BigInteger))
     return func.sum(table.usd_cost)
 
 
-def _usd(total: Decimal | int | None) -> Decimal:
+def usd(total: Decimal | int | None) -> Decimal:
+    """Read what `sum_usd` added up."""
     amount = Decimal(total) * SCALE if isinstance(total, int) else total
     return (amount or Decimal(0)).quantize(SCALE)

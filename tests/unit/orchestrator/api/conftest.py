@@ -17,11 +17,13 @@ from orchestrator.api.needs import Api
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.events import SinkCounts
 from orchestrator.observability import Metrics
+from orchestrator.warehouse.schema import STORE as WAREHOUSE
 from tests.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy import Engine
     from starlette.types import Receive, Scope, Send
 
 COUNTS = SinkCounts(accepted=5, filtered=1, sampled_out=0, routed=4, delivered=2, pending=1, dead=1)
@@ -35,12 +37,14 @@ class Served:
     checks: dict[str, Callable[[], None]] = field(default_factory=dict)
     url: str = ""
     token: str | None = None
+    warehouse: Engine = field(default_factory=lambda: WAREHOUSE.open("sqlite://"))
 
     @property
     def parts(self) -> Api:
         """What the handlers get."""
         return Api(
             ledger=self.scene.ledger,
+            warehouse=self.warehouse,
             clock=self.scene.clock,
             new_id=uuid4,
             default_mode=Mode.OBSERVE,
