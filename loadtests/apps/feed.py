@@ -1,6 +1,8 @@
-"""Feeds the sample app with the calls of a trace, and waits until each has ended well: `python -m loadtests.apps.feed`.
+"""Feeds the sample app with the calls of a trace, and watches how they end: `python -m loadtests.apps.feed`.
 
-Speed is 'max': the trace's own times are left out, its token counts are kept. Progress and result go to a JSON file.
+Speed is 'max' (the trace's own times are left out, its token counts are kept) or a multiple of real time. No more than
+AHEAD calls wait for a worker at any time, so memory stays the same for a trace of any length; how calls ended is
+counted in the result backend, a database, with one query a look. Progress and result go to a JSON file.
 """
 
 from __future__ import annotations
@@ -8,65 +10,117 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
-from loadtests.apps.llm_app import call_model
-from loadtests.trace import read_trace
+from sqlalchemy import create_engine, text
 
+from loadtests.apps.lifecycle import end_with
+from loadtests.apps.llm_app import app, call_model
+from loadtests.faults import FaultKind, load
+from loadtests.trace import Call, read_trace
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+AHEAD: Final = 400
 LOOK_SECONDS: Final = 0.5
+# The last four bytes of a task's id are its call's index: what ended is told from the result backend alone.
+CALL_BITS: Final = 32
+# The outcomes of redrives stand in the same table, under ids of their own: only this run's tasks are counted.
+ENDED: Final = text(
+    "SELECT status, count(*) FROM celery_taskmeta WHERE task_id BETWEEN :first AND :last GROUP BY status"
+)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the feeding is; `states` counts tasks by the state that the result backend has of them."""
+
+    report: Path
+    engine: Engine
+    run: int
+    sent: int = 0
+    states: dict[str, int] = field(default_factory=dict)
+    _looked: float = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Count the calls whose first run is not over."""
+        return self.sent - sum(self.states.values())
+
+    def task_id(self, call: int) -> str:
+        """Give the id of a call's task."""
+        return str(UUID(int=self.run << CALL_BITS | call))
+
+    def look(self, *, all_sent: bool = False) -> None:
+        """Ask the result backend, twice a second at most, and tell."""
+        time.sleep(max(0.0, self._looked + LOOK_SECONDS - time.monotonic()))
+        self._looked = time.monotonic()
+        with self.engine.connect() as connection:
+            self.states = {str(state): int(count) for state, count in connection.execute(ENDED, self._span)}
+        content = {"sent": self.sent, "all_sent": all_sent, "states": self.states, **self._span}
+        draft = self.report.with_name(self.report.name + ".draft")
+        draft.write_text(json.dumps(content))
+        draft.replace(self.report)
+
+    @property
+    def _span(self) -> dict[str, str]:
+        return {"first": self.task_id(0), "last": self.task_id(2**CALL_BITS - 1)}
+
+    def look_if_due(self) -> None:
+        """Ask if the last look is a while ago."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self.look()
 
 
 def main() -> int:
-    """Enqueue, wait, report; exit code 1 when not every call ended well in time."""
+    """Enqueue all, then go on telling how they end until stopped."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    Thread(target=_end_with_parent, args=(options.parent_pid, Event()), daemon=True).start()
-    started = time.monotonic()
-    tasks = [
-        call_model.delay(context_tokens=call.context_tokens, generated_tokens=call.generated_tokens).id
-        for call in read_trace(options.trace, options.calls)
-    ]
-    enqueued = time.monotonic() - started
-    waiting = tasks
-    while waiting and time.monotonic() - started < options.seconds:
-        _tell(options.report, tasks, waiting, enqueued)
-        time.sleep(LOOK_SECONDS)
-        waiting = _not_yet(waiting)
-    _tell(options.report, tasks, waiting, enqueued)
-    return 1 if waiting else 0
+    end_with(options.parent_pid)
+    app.backend.ResultSession().close()  # the first one makes the table
+    engine = create_engine(app.conf.result_backend.removeprefix("db+"))
+    progress = Progress(options.report, engine, UUID(bytes=os.urandom(16)).int >> CALL_BITS)
+    _feed(options, progress)
+    while True:
+        progress.look(all_sent=True)
+
+
+def _feed(options: argparse.Namespace, progress: Progress) -> None:
+    faults, began, first = load(options.faults), time.monotonic(), None
+    for index, call in enumerate(read_trace(options.trace, options.calls or None)):
+        first = first or call
+        _wait_for_its_time(options.speed, began, first, call, progress)
+        while progress.waiting >= AHEAD:
+            progress.look()
+        fault = faults.of_call(index)
+        killed = {"killed": True} if fault and fault.kind is FaultKind.KILLED else {}
+        tokens = {"context_tokens": call.context_tokens, "generated_tokens": call.generated_tokens}
+        call_model.apply_async(kwargs=tokens | {"call": index} | killed, task_id=progress.task_id(index))
+        progress.sent = index + 1
+        progress.look_if_due()
+
+
+def _wait_for_its_time(speed: float | None, began: float, first: Call, call: Call, progress: Progress) -> None:
+    due = began + (call.timestamp - first.timestamp).total_seconds() / speed if speed else 0.0
+    while (left := due - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK_SECONDS))
+        progress.look_if_due()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Feed the sample app with the calls of a trace")
     parser.add_argument("--trace", type=Path, help="a file with TIMESTAMP,ContextTokens,GeneratedTokens")
-    parser.add_argument("--calls", type=int, default=1_000, help="how many calls, from the first")
-    parser.add_argument("--seconds", type=float, default=120, help="how long to wait for all to end well")
+    parser.add_argument("--calls", type=int, default=1_000, help="how many calls, from the first; 0: all")
+    parser.add_argument("--speed", type=float, help="times real time; as fast as it goes when left out")
+    parser.add_argument("--faults", type=Path, help="TOML or JSON; the default ones when left out")
     parser.add_argument("--report", type=Path, required=True, help="where the JSON goes")
     parser.add_argument("--parent-pid", type=int, help="stop when this process is gone")
     return parser.parse_args()
-
-
-def _not_yet(tasks: list[str]) -> list[str]:
-    """Keep those that have not ended well: asked afresh, since a result object keeps a FAILURE that a redrive mends."""
-    return [each for each in tasks if call_model.AsyncResult(each).state != "SUCCESS"]
-
-
-def _tell(path: Path, tasks: list[str], waiting: list[str], enqueued: float) -> None:
-    content = {"calls": len(tasks), "succeeded": len(tasks) - len(waiting), "enqueue_seconds": round(enqueued, 2)}
-    draft = path.with_name(path.name + ".draft")
-    draft.write_text(json.dumps(content | {"missing": waiting[:10]}))
-    draft.replace(path)
-
-
-def _end_with_parent(parent_pid: int | None, never: Event) -> None:
-    while parent_pid is None or os.getppid() == parent_pid:
-        never.wait(LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

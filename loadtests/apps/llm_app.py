@@ -3,14 +3,19 @@
     celery -A loadtests.apps.llm_app worker -c 4 -Q celery,bulk
 
 Broker, result backend and provider stand in LLM_APP_BROKER, LLM_APP_BACKEND and LLM_APP_PROVIDER. Where LLM_APP_RUNS
-names a file, every run adds one line to it: task id, queue, attempt (or -), outcome. LLM_APP_PLUGIN=off leaves Redrive
-out, its events of cost too: what the load test compares with.
+names a file, every run adds one line to it: task id, queue, attempt (or -), outcome. LLM_APP_RECORD names one for the
+demo: time, call, attempt (or -, or retry-N), outcome, and the id of the answer that came whole (or -).
+LLM_APP_PLUGIN=off leaves Redrive out, its events of cost too: what load test and demo compare with.
+LLM_APP_RETRY=celery has Celery retry by itself.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +31,14 @@ if TYPE_CHECKING:
     from celery import Task
 
 MODEL: Final = os.environ.get("LLM_APP_MODEL", "gpt-4o")
-TIMEOUT_SECONDS: Final = 60
+TIMEOUT_SECONDS: Final = float(os.environ.get("LLM_APP_TIMEOUT", "60"))
+# A kill comes in the middle of a run, as the kernel's for want of memory does.
+KILLED_AFTER_SECONDS: Final = 0.3
 WITH_PLUGIN: Final = os.environ.get("LLM_APP_PLUGIN") != "off"
+CELERY_RETRIES: Final = {"autoretry_for": (Exception,), "retry_backoff": True}
+RETRIES: Final[dict[str, Any]] = CELERY_RETRIES if os.environ.get("LLM_APP_RETRY") == "celery" else {}
+RUNS: Final = os.environ.get("LLM_APP_RUNS")
+RECORD: Final = os.environ.get("LLM_APP_RECORD")
 
 app = Celery(
     "llm_app",
@@ -39,21 +50,29 @@ if WITH_PLUGIN:
     install(app)
 
 
-@app.task(bind=True, redrive={"dependency": "model-provider", "idempotent": True})  # type: ignore[untyped-decorator]  # celery has no types
-def call_model(self: Task, context_tokens: int, generated_tokens: int) -> dict[str, Any]:
-    """Ask the model once, and record what it cost."""
-    with _recorded(self):
+@app.task(bind=True, redrive={"dependency": "model-provider", "idempotent": True}, **RETRIES)  # type: ignore[untyped-decorator]  # celery has no types
+def call_model(
+    self: Task, context_tokens: int, generated_tokens: int, call: int | None = None, *, killed: bool = False
+) -> dict[str, Any]:
+    """Ask the model once, and record what it cost; `killed` ends the worker's child on the first run."""
+    with _recorded(self, call) as run:
+        first = _attempt(self) == "-"
+        if killed and first:
+            _die(run)
         asked = {"model": MODEL, "context_tokens": context_tokens, "generated_tokens": generated_tokens}
+        if call is not None:
+            asked |= {"call": call, "first": first}
         answer = _ask("/v1/chat/completions", asked)
-    if WITH_PLUGIN:
-        _record_cost(answer, self.request.root_id)
+        run.answer = answer["id"]
+        if WITH_PLUGIN:
+            _record_cost(answer, self.request.root_id)
     return {"id": answer["id"], "usage": answer["usage"]}
 
 
 @app.task(bind=True, redrive={"dependency": "payments", "idempotent": False})  # type: ignore[untyped-decorator]  # celery has no types
 def charge_card(self: Task, amount_cents: int) -> str:
     """Take money: a second run would take it twice, so it is redriven only by a person."""
-    with _recorded(self):
+    with _recorded(self, None):
         return str(_ask("/v1/charges", {"amount_cents": amount_cents})["id"])
 
 
@@ -85,24 +104,51 @@ def _ask(path: str, body: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+@dataclass(slots=True)
+class Run:
+    """One run of a task, for the record."""
+
+    task: Task
+    call: int | None
+    answer: str = "-"
+
+    def note(self, outcome: str) -> None:
+        """Note how it ended, in one write for each file: runs of other processes add to the same."""
+        attempt = _attempt(self.task)
+        if RUNS:
+            queue = self.task.request.delivery_info["routing_key"]
+            _append(RUNS, f"{self.task.request.id} {queue} {attempt} {outcome}\n")
+        if RECORD and self.call is not None:
+            _append(RECORD, f"{time.time():.3f} {self.call} {attempt} {outcome} {self.answer}\n")
+
+
 @contextmanager
-def _recorded(task: Task) -> Iterator[None]:
-    """Note how this run ended, in one write: runs of other processes add to the same file."""
-    outcome = "failed"
+def _recorded(task: Task, call: int | None) -> Iterator[Run]:
+    run, outcome = Run(task, call), "failed"
     try:
-        yield
+        yield run
         outcome = "succeeded"
     finally:
-        path = os.environ.get("LLM_APP_RUNS")
-        if path:
-            queue = task.request.delivery_info["routing_key"]
-            attempt = (task.request.headers or {}).get("redrive-attempt", "-")
-            _append(path, f"{task.request.id} {queue} {attempt} {outcome}\n")
+        run.note(outcome)
+
+
+def _attempt(task: Task) -> str:
+    """Name the run: `-` for the first, the attempt of a redrive, `retry-N` for one of Celery's own."""
+    retries = task.request.retries
+    return str((task.request.headers or {}).get("redrive-attempt") or (f"retry-{retries}" if retries else "-"))
+
+
+def _die(run: Run) -> None:
+    time.sleep(KILLED_AFTER_SECONDS)
+    run.note("killed")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _append(path: str, line: str) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(file, line.encode())
-    finally:
-        os.close(file)
+    os.write(_file(path, os.getpid()), line.encode())
+
+
+@cache
+def _file(path: str, _pid: int) -> int:
+    """Open a file once in each process; a line is one write."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

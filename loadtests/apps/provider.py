@@ -2,56 +2,39 @@
 
 POST /v1/chat/completions {model, context_tokens, generated_tokens} answers as OpenAI does, after generated_tokens times
 the scale in seconds; POST /v1/charges {amount_cents} answers at once; both answer 503 while it is down.
-POST /control {"up": bool} switches; GET /stats counts what was served and refused.
+POST /control {"up": bool} switches; GET /stats counts what was served and refused. With faults, it misbehaves by the
+clock, and by the index that a call brings along (`call`; `first` when it was not asked before).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtests.apps.provider_state import State, Verdict
+from loadtests.faults import FaultKind, Faults, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOOK_SECONDS: Final = 0.5
 MODEL_VERSIONS: Final = {"gpt-4o": "gpt-4o-2024-08-06", "gpt-4o-mini": "gpt-4o-mini-2024-07-18"}
-
-
-@dataclass
-class State:
-    """What the provider remembers; `scale` is seconds for each generated token."""
-
-    scale: float
-    up: bool = True
-    refused: int = 0
-    ids: list[str] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def answer(self, prefix: str) -> str | None:
-        """Give the id of the next answer, or None while it is down."""
-        with self.lock:
-            if not self.up:
-                self.refused += 1
-                return None
-            self.ids.append(f"{prefix}-{uuid4().hex}")
-            return self.ids[-1]
-
-    def switch(self, *, up: bool) -> None:
-        """Go up or down."""
-        with self.lock:
-            self.up = up
-
-    def stats(self) -> dict[str, Any]:
-        """Count what was served and refused so far; `ids` are those of the answers, in order."""
-        with self.lock:
-            return {"up": self.up, "served": len(self.ids), "refused": self.refused, "ids": list(self.ids)}
+# How long an answer takes that comes too late: longer than any client of ours waits.
+LATE_SECONDS: Final = 2.5
+REFUSALS: Final = {
+    503: ("The engine is currently overloaded, please try again later", "server_error"),
+    429: ("Rate limit reached for requests", "rate_limit_error"),
+    400: ("The prompt is malformed: the same request will be refused again", "invalid_request_error"),
+}
 
 
 class Provider(ThreadingHTTPServer):
@@ -60,9 +43,9 @@ class Provider(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, scale: float) -> None:
+    def __init__(self, port: int, state: State) -> None:
         super().__init__(("127.0.0.1", port), Handler)
-        self.state = State(scale)
+        self.state = state
 
     @property
     def url(self) -> str:
@@ -102,11 +85,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _complete(self, body: dict[str, Any]) -> None:
         state, generated = self.server.state, int(body["generated_tokens"])
-        answer = state.answer("chatcmpl")
-        if answer is None:
-            self._refuse()
+        verdict = state.decide("chatcmpl", body.get("call"), first=bool(body.get("first", True)))
+        if verdict.answer is None:
+            self._refuse(verdict)
             return
-        time.sleep(generated * state.scale)
+        time.sleep(generated * state.scale + _pause(verdict))
         context = int(body["context_tokens"])
         usage = {
             "prompt_tokens": context,
@@ -114,35 +97,51 @@ class Handler(BaseHTTPRequestHandler):
             "total_tokens": context + generated,
         }
         model = MODEL_VERSIONS.get(body["model"], body["model"])
-        self._reply(200, {"id": answer, "object": "chat.completion", "model": model, "usage": usage})
+        self._reply(200, {"id": verdict.answer, "object": "chat.completion", "model": model, "usage": usage})
 
     def _charge(self, body: dict[str, Any]) -> None:
-        answer = self.server.state.answer("ch")
-        if answer is None:
-            self._refuse()
+        verdict = self.server.state.decide("ch")
+        if verdict.answer is None:
+            self._refuse(verdict)
         else:
-            self._reply(200, {"id": answer, "amount_cents": body["amount_cents"]})
+            self._reply(200, {"id": verdict.answer, "amount_cents": body["amount_cents"]})
 
-    def _refuse(self) -> None:
-        message = "The engine is currently overloaded, please try again later"
-        self._reply(503, {"error": {"message": message, "type": "server_error", "code": None}})
+    def _refuse(self, verdict: Verdict) -> None:
+        fault = verdict.fault
+        headers = {}
+        if fault and fault.kind is FaultKind.RATE_LIMITED:
+            headers["Retry-After"] = str(math.ceil(fault.retry_after))
+        message, kind = REFUSALS[verdict.status]
+        self._reply(verdict.status, {"error": {"message": message, "type": kind, "code": None}}, headers)
 
     def _no_such_path(self) -> None:
         self._reply(404, {"error": {"message": f"no such path: {self.path}", "type": "invalid_request_error"}})
 
-    def _reply(self, status: int, content: dict[str, Any]) -> None:
+    def _reply(self, status: int, content: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        try:
+            self.send_response(status)
+            for name, value in {"content-type": "application/json", **(headers or {})}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        except ConnectionError:
+            self.close_connection = True  # the client has stopped waiting: nobody is left to tell
+
+
+def _pause(verdict: Verdict) -> float:
+    """Give the seconds that a fault adds to an answer."""
+    if verdict.fault is None:
+        return 0.0
+    return {FaultKind.SLOW: verdict.fault.slow, FaultKind.TIMEOUT: LATE_SECONDS}.get(verdict.fault.kind, 0.0)
 
 
 def main() -> int:
     """Serve until told to stop, or until the parent is gone."""
     options = _options()
-    provider = Provider(options.port, options.scale)
+    state = State(options.scale, load(options.faults) if options.with_faults else Faults(0), options.log)
+    provider = Provider(options.port, state)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if options.parent_pid:
         threading.Thread(target=_end_with, args=(options.parent_pid,), daemon=True).start()
@@ -164,6 +163,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ready-file", type=Path, help="where its URL is written, as JSON, once it serves")
     parser.add_argument("--parent-pid", type=int, help="stop when this process is gone")
     parser.add_argument("--scale", type=float, default=0.0, help="seconds for each generated token")
+    parser.add_argument("--with-faults", action="store_true", help="misbehave as the fault file says")
+    parser.add_argument("--faults", type=Path, help="that file; the default one when left out")
+    parser.add_argument("--log", type=Path, help="a file that gets a line for each answer")
     return parser.parse_args()
 
 

@@ -6,9 +6,10 @@ import sys
 
 import typer
 
+from orchestrator.cli.demo import demo
 from orchestrator.cli.exits import EXIT_CODES
 from orchestrator.cli.operate import incidents, mode, retry
-from orchestrator.cli.serve import demo, dev, run
+from orchestrator.cli.serve import dev, run
 from orchestrator.domain.errors import RedriveError
 
 typer_app = typer.Typer(

@@ -6,11 +6,8 @@ import json
 import os
 import signal
 import socket
-import sys
-import time
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkdtemp
 from threading import Event
 from typing import Annotated
 
@@ -18,8 +15,7 @@ import typer
 
 from orchestrator.bootstrap.compose import PARTS, Composer, migrate
 from orchestrator.bootstrap.supervisor import Supervisor
-from orchestrator.cli.exits import DONE, FAILED
-from orchestrator.dev.demo import Demo
+from orchestrator.cli.exits import FAILED
 from orchestrator.dev.stack import Stack, free_port
 from orchestrator.failpoints import arm
 from orchestrator.observability import set_up_logging
@@ -139,25 +135,3 @@ def _watch(stack: Stack, stop: Event, parent_pid: int | None) -> list[str]:
         if dead:
             return dead
     return []
-
-
-def demo(
-    calls: Annotated[int, typer.Option(help="How many calls of the trace to replay.", min=300)] = 1_000,
-    keep: Annotated[Path | None, typer.Option(help="Keep the state in this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as data.")] = False,
-    stop_dataplane: Annotated[
-        bool, typer.Option(help="Stop the data plane for the middle third of the calls.")
-    ] = False,
-) -> None:
-    """Watch the main job: real model calls fail, are redriven when their provider is back, and every event arrives."""
-    _stop_on_signals_by_raising()
-    started = time.monotonic()
-    folder = keep or Path(mkdtemp(prefix="redrive-demo-"))
-    show = Demo(folder, calls, stop_dataplane=stop_dataplane, quiet=as_json, remove=keep is None)
-    result = show.run(started)
-    typer.echo(json.dumps(result.as_data(), default=str) if as_json else result.as_text())
-    raise typer.Exit(DONE if result.passed else FAILED)
-
-
-def _stop_on_signals_by_raising() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -1,4 +1,4 @@
-"""The demo: real model calls run as Celery tasks, their provider goes away and comes back, all is accounted for.
+"""The demo: real model calls run as Celery tasks, things go wrong as a fault file says, and all is accounted for.
 
 The sample app, its provider and its feeder are processes of their own; what is shown was asked of the running parts.
 """
@@ -6,170 +6,102 @@ The sample app, its provider and its feeder are processes of their own; what is 
 from __future__ import annotations
 
 import shutil
-import sys
 import time
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
-
-import requests
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.dev.demo_accounts import account
-from orchestrator.dev.demo_apps import DemoApps
-from orchestrator.dev.stack import Engines, Stack
-from orchestrator.domain.errors import RedriveError
-from orchestrator.warehouse.queries import cost_by_model
-from orchestrator.warehouse.schema import STORE as WAREHOUSE
+from orchestrator.dev.demo_arm import Arm, DemoStuck
+from orchestrator.dev.demo_compare import ArmFigures, Comparison, figures
+from orchestrator.dev.demo_live import Live
+from orchestrator.dev.demo_plan import DemoInvalid, DemoPlan, Wish, survey
+from orchestrator.dev.demo_record import Record
+from orchestrator.dev.demo_report import write_report
+from orchestrator.dev.stack import Engines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    from sqlalchemy import Engine
 
     from orchestrator.dev.demo_result import DemoResult
 
-LOOK_SECONDS: Final = 0.25
-PLAIN_SECONDS: Final = 2.0
-DOWN_AT_LEAST: Final = 3.0
-SETTLE_SECONDS: Final = 45.0
-CALL_SECONDS: Final = 10.0
+__all__ = ["Demo", "DemoInvalid", "DemoStuck"]
 
-
-class DemoStuck(RedriveError):
-    """A demo that did not come to its end in time."""
+REDRIVE: Final = "Redrive"
+CELERY: Final = "Celery"
 
 
 @dataclass(slots=True)
 class Demo:
-    """One demo in one folder. `remove` deletes the folder at the end; `quiet` leaves the live line out."""
+    """One demo in one folder. `remove` deletes the folder at the end; `quiet` leaves what it says meanwhile out.
+
+    `compare` runs the same with Celery's own retries as well, in an order that `order_seed` draws. `report` is the
+    HTML file to write.
+    """
 
     folder: Path
-    calls: int
+    wish: Wish = field(default_factory=Wish)
     stop_dataplane: bool = False
+    compare: bool = False
+    report: Path | None = None
     quiet: bool = False
     remove: bool = False
+    order_seed: int = 0
     engines: Engines = field(default_factory=Engines)
-    stack: Stack = field(init=False)
-    warehouse: Engine = field(init=False)
-    apps: DemoApps = field(init=False)
-    _shown: float = 0.0
+    live: Live = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder = self.folder.absolute()
-        engines = self.engines.within(self.folder)
-        self.stack = Stack(self.folder, engines)
-        self.apps = DemoApps(self.folder, engines.bus, self.calls)
-        self.warehouse = WAREHOUSE.open(engines.warehouse)
+        self.live = Live(self.quiet)
 
     def run(self, started: float) -> DemoResult:
-        """Run the demo; `started` is the monotonic time of its beginning. Leaves no process behind."""
+        """Run the demo; `started` is the monotonic time of its beginning. Leaves no process behind.
+
+        Raises DemoInvalid before anything starts, and DemoStuck when nothing moves any more.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            return self._play(started)
+            return self._play(survey(self.wish, self.folder), started)
         finally:
-            self.apps.stop()
-            self.stack.stop()
-            self.warehouse.dispose()
             if self.remove:
                 shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _play(self, started: float) -> DemoResult:
-        self._say("starting bus, orchestrator, StackStorm, data plane, provider, worker")
-        self.stack.start()
-        self.apps.start()
-        self._until("a quarter of the calls", lambda: self.apps.served() >= self.calls // 4)
-        self._break_provider()
-        self._until("every call to succeed", self._all_succeeded, seconds=90)
-        self._until("every event to arrive", self._drained, seconds=SETTLE_SECONDS)
-        return account(self, time.monotonic() - started)
+    def _play(self, plan: DemoPlan, started: float) -> DemoResult:
+        order = [REDRIVE, CELERY] if self.compare else [REDRIVE]
+        Random(self.order_seed).shuffle(order)  # noqa: S311 - whose turn is first is no secret
+        theirs = self._celery(plan) if order[0] == CELERY else None
+        result, record = self._redrive(plan, time.monotonic() if theirs else started)
+        try:
+            theirs = self._celery(plan) if order[-1] == CELERY else theirs
+            if theirs:
+                ours = figures(record, plan.windows)
+                result = replace(result, comparison=Comparison(ours, theirs, order, self.order_seed))
+            return self._reported(result, record, plan)
+        finally:
+            record.close()
 
-    def _break_provider(self) -> None:
-        """Take the provider away for some seconds, and until at least an eighth of the calls have failed."""
-        self.apps.switch(up=False)
-        since = time.monotonic()
-        wanted = max(100, self.calls // 8)
-        self._until("calls to fail", lambda: self._failed() >= wanted)
-        if self.stop_dataplane:
-            self.stack.stop_dataplane()
-        self._until("the outage", lambda: time.monotonic() - since > DOWN_AT_LEAST)
-        self.apps.switch(up=True)
-        if self.stop_dataplane:
-            self._until("two thirds of the calls", lambda: self.apps.succeeded() >= self.calls * 2 // 3)
-            self.stack.start_dataplane()
+    def _redrive(self, plan: DemoPlan, started: float) -> tuple[DemoResult, Record]:
+        arm = Arm(REDRIVE, self.folder, plan, self.live, stop_dataplane=self.stop_dataplane, engines=self.engines)
+        try:
+            arm.run()
+            return account(arm, started)
+        finally:
+            arm.stop()
 
-    def ask(self, path: str) -> dict[str, Any]:
-        """Ask the orchestrator's API."""
-        answer = requests.get(f"{self.stack.api_url}{path}", timeout=CALL_SECONDS)
-        answer.raise_for_status()
-        content: dict[str, Any] = answer.json()
-        return content
+    def _celery(self, plan: DemoPlan) -> ArmFigures:
+        arm = Arm(CELERY, self.folder / "celery", plan, self.live, plugin=False)
+        try:
+            arm.run()
+        finally:
+            arm.stop()
+        record = Record.of(arm.folder, self.folder)
+        try:
+            return figures(record, plan.windows)
+        finally:
+            record.close()
 
-    def _failed(self) -> int:
-        return int(sum(self.ask("/api/v1/summary")["failures"].values()))
-
-    def _all_succeeded(self) -> bool:
-        return self.apps.succeeded() == self.calls
-
-    def _drained(self) -> bool:
-        sinks = self.ask("/api/v1/sinks")
-        summary = self.ask("/api/v1/summary")
-        still = summary["failures"].get("held", 0) + summary["failures"].get("released", 0)
-        ended = all(each["ended_at"] for one in self.incidents() for each in one["releases"])
-        settled = self.settled()["executions"] >= sum(len(one["releases"]) for one in self.incidents())
-        whole = sinks["warehouse"]["delivered"] >= self.calls
-        return not still and ended and settled and whole and all(each["pending"] == 0 for each in sinks.values())
-
-    def incidents(self) -> list[dict[str, Any]]:
-        """Give every incident whole."""
-        found = self.ask("/api/v1/incidents?limit=1000")["incidents"]
-        return [self.ask(f"/api/v1/incidents/{each['id']}") for each in found]
-
-    def settled(self) -> dict[str, int]:
-        """Add up the outputs of every `settle` execution, as StackStorm has them."""
-        url = f"{self.stack.stackstorm_url}/v1/executions"
-        wanted = {"action": "redrive.settle", "limit": "100"}
-        found = requests.get(url, params=wanted, timeout=CALL_SECONDS).json()
-        outputs = [each.get("result", {}).get("output") or {} for each in found if each.get("end_timestamp")]
-        return {
-            "executions": len(outputs),
-            "first_attempts": sum(int(each.get("first_attempts", 0)) for each in outputs),
-            "first_successes": sum(int(each.get("first_successes", 0)) for each in outputs),
-        }
-
-    def _until(self, what: str, holds: Callable[[], bool], seconds: float = 60.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            self._show()
-            if time.monotonic() > deadline:
-                raise DemoStuck(f"expected {what} within {seconds:.0f} s; see the logs in {self.stack.folder}")
-            self._refuse_the_dead()
-            time.sleep(LOOK_SECONDS)
-
-    def _refuse_the_dead(self) -> None:
-        dead = [*self.apps.failed(), *self.stack.dead()]
-        if dead:
-            raise DemoStuck(f"expected every process to run, got an end of {', '.join(dead)}; see {self.stack.folder}")
-
-    def _show(self) -> None:
-        """Show one line: calls, failures, incidents, recovered, cost, events per sink."""
-        pause = LOOK_SECONDS if sys.stderr.isatty() else PLAIN_SECONDS
-        if self.quiet or time.monotonic() - self._shown < pause:
-            return
-        self._shown = time.monotonic()
-        summary = self.ask("/api/v1/summary")
-        failures, sinks = summary["failures"], self.ask("/api/v1/sinks")
-        delivered = "  ".join(f"{name} {counts['delivered']}/{counts['routed']}" for name, counts in sinks.items())
-        self._say(
-            f"calls {self.apps.served()}/{self.calls}  failed {sum(failures.values())}  "
-            f"incidents {sum(summary['incidents'].values())}  recovered {failures.get('recovered', 0)}  "
-            f"{self._cost():.2f} USD  {delivered}"
-        )
-
-    def _cost(self) -> Decimal:
-        return sum((each.usd_cost for each in cost_by_model(self.warehouse)), Decimal(0))
-
-    def _say(self, line: str) -> None:
-        if self.quiet:
-            return
-        live = sys.stderr.isatty()
-        print(f"\r\033[K{line}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
+    def _reported(self, result: DemoResult, record: Record, plan: DemoPlan) -> DemoResult:
+        if self.report is None:
+            return result
+        write_report(self.report, result, record, plan)
+        return replace(result, report=str(self.report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,10 @@ from orchestrator.dev.processes import Child, ready, start
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestrator.dev.demo_plan import Wish
+
 SECONDS_PER_TOKEN: Final = 0.0002
+TIMEOUT_SECONDS: Final = 1.5
 WORKERS: Final = 4
 MODEL: Final = "gpt-4o"
 CALL_SECONDS: Final = 10.0
@@ -21,24 +25,31 @@ CALL_SECONDS: Final = 10.0
 
 @dataclass(slots=True)
 class DemoApps:
-    """The processes of the sample application. `bus` is their broker too."""
+    """The processes of the sample application. `bus` is their broker; without `plugin`, Celery retries by itself."""
 
     folder: Path
     bus: str
-    calls: int
+    wish: Wish
+    plugin: bool = True
     provider_url: str = ""
     _children: list[Child] = field(default_factory=list)
 
     def start(self) -> None:
         """Start provider, worker and feeder; raises ChildFailed."""
-        path = self.folder / "provider.ready"
-        scale = ["--scale", str(SECONDS_PER_TOKEN), "--ready-file", str(path)]
-        provider = self._app("provider", ["-m", "loadtests.apps.provider", "--port", "0", *scale])
+        path, faults = self.folder / "provider.ready", ["--faults", str(self.wish.faults)] if self.wish.faults else []
+        scale = ["--port", "0", "--scale", str(SECONDS_PER_TOKEN), "--ready-file", str(path), *self._parent()]
+        log = ["--log", str(self.folder / "provider.txt"), "--with-faults", *faults]
+        provider = self._app("provider", ["-m", "loadtests.apps.provider", *scale, *log])
         self.provider_url = str(ready(provider, path)["url"])
-        worker = ["-m", "celery", "-A", "loadtests.apps.llm_app", "worker", "-c", str(WORKERS), "-Q", "celery,bulk"]
-        self._app("worker", [*worker, "-l", "WARNING"])
-        feed = ["-m", "loadtests.apps.feed", "--calls", str(self.calls), "--report", str(self._report)]
-        self._app("feed", feed)
+        worker = ["-m", "celery", "-A", "loadtests.apps.demo_worker", "worker", "-c", str(WORKERS), "-Q", "celery,bulk"]
+        self._app("worker", [*worker, "-l", "ERROR", "--without-gossip", "--without-mingle"])
+        speed = ["--speed", str(self.wish.speed)] if self.wish.speed else []
+        feed = ["-m", "loadtests.apps.feed", "--report", str(self.folder / "feed.json"), *self._parent()]
+        self._app("feed", [*feed, *self.wish.options(), *speed])
+
+    @staticmethod
+    def _parent() -> list[str]:
+        return ["--parent-pid", str(os.getpid())]
 
     def _app(self, name: str, command: list[str]) -> Child:
         child = start(name, command, self.folder, self._environ())
@@ -46,31 +57,30 @@ class DemoApps:
         return child
 
     def _environ(self) -> dict[str, str]:
+        plain = {"LLM_APP_PLUGIN": "off", "LLM_APP_RETRY": "celery"}
         return {
             "LLM_APP_MODEL": MODEL,
             "LLM_APP_BROKER": self.bus,
             "LLM_APP_BACKEND": f"db+sqlite:///{self.folder / 'results.sqlite'}",
             "LLM_APP_PROVIDER": self.provider_url,
-            "LLM_APP_RUNS": str(self.folder / "runs.txt"),
+            "LLM_APP_RECORD": str(self.folder / "runs.txt"),
+            "LLM_APP_TIMEOUT": str(TIMEOUT_SECONDS),
+            "LLM_APP_PARENT_PID": str(os.getpid()),
             "REDRIVE_BUS_URL": self.bus,
             "REDRIVE_SPOOL_DIR": str(self.folder / "spool"),
+            **({} if self.plugin else plain),
         }
 
-    @property
-    def _report(self) -> Path:
-        return self.folder / "feed.json"
+    def provider(self) -> dict[str, Any]:
+        """Ask the provider for its counts and its state."""
+        stats: dict[str, Any] = requests.get(f"{self.provider_url}/stats", timeout=CALL_SECONDS).json()
+        return stats
 
-    def switch(self, *, up: bool) -> None:
-        """Take the provider away, or bring it back."""
-        requests.post(f"{self.provider_url}/control", json={"up": up}, timeout=CALL_SECONDS).raise_for_status()
-
-    def served(self) -> int:
-        """Count the calls that the provider has answered."""
-        return int(requests.get(f"{self.provider_url}/stats", timeout=CALL_SECONDS).json()["served"])
-
-    def succeeded(self) -> int:
-        """Count the calls that the feeder has seen end well, in the result backend."""
-        return int(json.loads(self._report.read_text())["succeeded"]) if self._report.exists() else 0
+    def fed(self) -> dict[str, Any]:
+        """Read what the feeder told last: how many it sent, and how many tasks are in which state."""
+        path = self.folder / "feed.json"
+        told: dict[str, Any] = {"sent": 0, "all_sent": False, "states": {}}
+        return json.loads(path.read_text()) if path.exists() else told
 
     def assumed(self) -> dict[str, Any]:
         """Say what the trace does not tell: the model, and how its generation time was scaled."""
@@ -78,10 +88,10 @@ class DemoApps:
         return {"model": MODEL, "seconds_per_token": SECONDS_PER_TOKEN, "note": note}
 
     def failed(self) -> list[str]:
-        """Name the processes that have ended badly."""
-        return [each.name for each in self._children if not each.alive and each.process.returncode != 0]
+        """Name the processes that have ended."""
+        return [each.name for each in self._children if not each.alive]
 
     def stop(self) -> None:
-        """Stop every process, the feeder first."""
+        """Stop every process, the feeder first; a worker that is still busy is not waited for long."""
         for child in reversed(self._children):
             child.stop()
