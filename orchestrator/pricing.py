@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import genai_prices
 
+from eventbus.wire import TOKEN_CLASSES
 from orchestrator.domain.events import Price, PricingStatus
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def _usd(data: Mapping[str, Any], at: datetime) -> Decimal:
     usage = genai_prices.Usage(
         input_tokens=_tokens(data.get("gen_ai.usage.input_tokens")),
         output_tokens=_tokens(data.get("gen_ai.usage.output_tokens")),
+        **{name: _tokens(data[key]) for name, key in TOKEN_CLASSES.items() if data.get(key) is not None},
     )
     model = _name(data.get("gen_ai.response.model") or data.get("gen_ai.request.model"))
     provider = _name(data.get("gen_ai.provider.name"))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    GOVERNANCE_RECORDED,
     INCIDENT_CLOSED,
     INCIDENT_OPENED,
     INCIDENT_PLANNED,
     LLM_CALL,
+    PROMPT_SIMILARITY,
     RELEASE_ENDED,
+    SPAN_ENDED,
     TASK_FAILED,
 )
 from orchestrator.domain.events import PricingStatus
@@ -49,8 +52,18 @@ def _failure(data: Data) -> Data:
     }
 
 
+def _prompt(data: Data) -> Data:
+    """Leave out the sketch: it is made of the prompt, and nothing there can compare it."""
+    return {name: value for name, value in data.items() if name != "sketch"}
+
+
 CALLS: Final[Mapping[str, Call]] = {
     LLM_CALL: Call("LLM Call", ("workflow_execution_id", "request_id", "agent_id", "task_id")),
+    PROMPT_SIMILARITY: Call(
+        "Prompt Similarity", ("workflow_execution_id", "request_id", "agent_id", "task_id"), _prompt
+    ),
+    SPAN_ENDED: Call("Span Ended", ("workflow_execution_id", "request_id", "trace_id")),
+    GOVERNANCE_RECORDED: Call("Governance Recorded", ("workflow_execution_id", "request_id", "agent_id", "task_id")),
     TASK_FAILED: Call("Task Failed", ("task_id",), _failure),
     INCIDENT_OPENED: Call("Incident Opened", ("incident_id",)),
     INCIDENT_PLANNED: Call("Incident Planned", ("incident_id",)),

@@ -30,8 +30,27 @@ def test_the_model_that_answered_is_the_one_that_is_paid() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "parts", "usd"),
+    [
+        ("gpt-4o", {"cache_read.input_tokens": 100}, "0.0006250000"),
+        ("gpt-4o", {"reasoning.output_tokens": 50}, "0.0007500000"),
+        ("claude-sonnet-4-5", {"cache_creation.input_tokens": 100}, "0.0011250000"),
+        ("claude-sonnet-4-5", dict.fromkeys(("cache_creation.input_tokens", "cache_creation_1h.input_tokens"), 100),
+         "0.0013500000"),
+    ],
+)  # fmt: skip
+def test_parts_of_a_call_have_prices_of_their_own(model: str, parts: dict[str, int], usd: str) -> None:
+    """What was read from a cache costs less, what was written to one more; reasoning costs what output costs."""
+    provider = "openai" if model.startswith("gpt") else "anthropic"
+    data = CALL | {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
+    told = {f"gen_ai.usage.{name}": tokens for name, tokens in parts.items()}
+    assert str(GenaiPricing().price(data | told, NOON).usd) == usd
+
+
+@pytest.mark.parametrize(
     "change",
     [
+        {"gen_ai.usage.cache_read.input_tokens": 101},
         {"gen_ai.request.model": "no-such-model"},
         {"gen_ai.provider.name": "no-such-provider"},
         {"gen_ai.provider.name": None, "gen_ai.request.model": None},

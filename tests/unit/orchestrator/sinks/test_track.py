@@ -13,11 +13,14 @@ import pytest
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    GOVERNANCE_RECORDED,
     INCIDENT_CLOSED,
     INCIDENT_OPENED,
     INCIDENT_PLANNED,
     LLM_CALL,
+    PROMPT_SIMILARITY,
     RELEASE_ENDED,
+    SPAN_ENDED,
     TASK_FAILED,
 )
 from orchestrator.domain.events import EventRecord, Price, PricingStatus
@@ -42,9 +45,14 @@ FAILED = {
     "worker": "w",
     "occurred_at": NOON.isoformat(),
 }
+PROMPT = {"prompt_hash": "ab" * 16, "blocked": False, "sketch": {"key": "0a1b2c3d", "gram": 4, "counts": [1] * 512}}
+SPAN = {"name": "retrieve", "trace_id": "ab" * 16, "duration_seconds": 0.5, "status": "ok", "attributes": {"n": 1}}
 INCIDENT = {"incident_id": "i-1", "kind": "transient", "size": 1}
 SAMPLES: dict[str, dict[str, Any]] = {
     LLM_CALL: CALL,
+    PROMPT_SIMILARITY: PROMPT,
+    SPAN_ENDED: SPAN,
+    GOVERNANCE_RECORDED: {"event_type": "pii.found", "policy": "p", "action": "redacted", "details": {}},
     TASK_FAILED: FAILED,
     INCIDENT_OPENED: INCIDENT,
     INCIDENT_PLANNED: INCIDENT,
@@ -116,6 +124,12 @@ def test_a_failure_leaves_its_message_and_texts_at_home() -> None:
     assert "dGhl" not in json.dumps(message)
     assert message["properties"]["exception_type"] == "builtins.ConnectionError"
     assert message["properties"]["dependency"] == "openai"
+
+
+def test_a_sketch_stays_at_home() -> None:
+    """Of a prompt its hash is sent, and never its sketch."""
+    sent = track(record(event(PROMPT_SIMILARITY, PROMPT)))["properties"]
+    assert sent == {"prompt_hash": "ab" * 16, "blocked": False}
 
 
 def test_a_cost_is_exact_and_a_missing_one_is_none() -> None:
