@@ -100,20 +100,22 @@ class Dispatcher:
         if not all(each.ended for each in executions):
             self._save(replace(dispatch, next_at=now + timedelta(seconds=1)))
             return
-        self._save(replace(dispatch, state=DispatchState.ENDED))
         told = next((each for each in executions if not each.succeeded), executions[0] if executions else None)
         if told:
             what = f"execution {told.id} of {told.action} {told.status} without a plan"
             self._say(dispatch, f"{what}; look at it in StackStorm, or release by hand (POST /recovery/retry)")
             if not told.succeeded:
                 self._again(dispatch, told, now)
+        # Last, so that a crash before it repeats what stands above.
+        self._save(replace(dispatch, state=DispatchState.ENDED))
 
     def _again(self, dispatch: Dispatch, died: Execution, now: datetime) -> None:
         """Emit a trigger again whose execution died before its work was done; at most MOST_TIMES in all."""
         with self.ledger.transaction() as tx:
             incident = tx.incident(dispatch.incident_id)
             undecided = incident is not None and not incident.closed and incident.plan is None
-            before = [each for each in tx.dispatches_of(dispatch.incident_id) if each.trigger == dispatch.trigger]
+            others = tx.dispatches_of(dispatch.incident_id)
+            before = [each for each in others if (each.trigger, each.payload) == (dispatch.trigger, dispatch.payload)]
             if len(before) < MOST_TIMES and (died.interrupted or (undecided and dispatch.trigger in DECIDING)):
                 tx.add_dispatch(sent_again(dispatch, len(before), now))
 
@@ -137,8 +139,8 @@ class Dispatcher:
     def _no_rule(self, dispatch: Dispatch) -> None:
         off = self.workflows.rules_off(dispatch.trigger, dispatch.payload)
         what = f"rule {', '.join(off)} is off" if off else f"no rule matches {dispatch.trigger}"
-        self._save(replace(dispatch, state=DispatchState.NO_RULE, note=what))
         self._say(dispatch, f"{what}: nothing happens by itself; enable it, or release by hand (POST /recovery/retry)")
+        self._save(replace(dispatch, state=DispatchState.NO_RULE, note=what))
 
     def _postpone(self, dispatch: Dispatch, why: str) -> None:
         later = self.clock() + timedelta(seconds=UNREACHABLE.seconds(dispatch.tries, jitter=0))
@@ -164,9 +166,9 @@ class Dispatcher:
 
 
 def sent_again(dispatch: Dispatch, times: int, now: datetime) -> Dispatch:
-    """Make the next dispatch of a trigger that was emitted `times` times: the same payload, after a growing wait."""
+    """Make the dispatch that follows one of `times` so far: the same payload, after a growing wait."""
     return Dispatch(
-        id=derive("dispatch", dispatch.id, times),
+        id=derive("dispatch", dispatch.id, "again"),
         incident_id=dispatch.incident_id,
         trigger=dispatch.trigger,
         payload=dispatch.payload,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -369,3 +370,50 @@ def test_a_dispatcher_that_leads_no_more_stops() -> None:
     with pytest.raises(StaleEpoch):
         Dispatcher(Fenced(), stage.workflows, stage.scene.clock, RULE_GRACE).run_once()
     assert stage.workflows.dispatched == []
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class Dying:
+    """A ledger in front of a stage's own: the process dies when its n-th transaction would begin."""
+
+    def __init__(self, stage: Stage, survives: int) -> None:
+        self.stage = stage
+        self.left = survives
+
+    def transaction(self) -> AbstractContextManager[SqlTransaction]:
+        """Open one, or die."""
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+        return self.stage.scene.ledger.transaction()
+
+
+STORIES = {
+    "no plan came": [replace(RULE, status="succeeded")],
+    "the execution died": [replace(RULE, status="abandoned")],
+    "the rule is off": [OFF],
+    "no rule": [],
+}
+
+
+@pytest.mark.parametrize("rules", STORIES.values(), ids=STORIES)
+@pytest.mark.parametrize("survives", range(14))
+def test_a_death_between_any_two_steps_changes_no_story(rules: list[MemoryRule], survives: int) -> None:
+    """Killed before any of its writes and started again, the dispatcher ends where it would have ended, sent once."""
+    told = []
+    for dies in (False, True):
+        stage = Stage(list(rules))
+        if dies:
+            dispatcher = Dispatcher(Dying(stage, survives), stage.workflows, stage.scene.clock, RULE_GRACE)
+            with suppress(Killed):
+                for _ in range(6):
+                    stage.scene.later(RULE_GRACE)
+                    dispatcher.run_once()
+        for _ in range(18):
+            stage.run(RULE_GRACE)
+        states = sorted(str(each.state) for each in stage.scene.dispatches)
+        told.append((stage.scene.incident.note, stage.scene.incident.state, states, len(stage.workflows.dispatched)))
+    assert told[0] == told[1]
