@@ -391,6 +391,7 @@ class Dying:
         return self.stage.scene.ledger.transaction()
 
 
+UNSETTLED = {DispatchState.PENDING, DispatchState.SENDING, DispatchState.SENT, DispatchState.FIRED}
 STORIES = {
     "no plan came": [replace(RULE, status="succeeded")],
     "the execution died": [replace(RULE, status="abandoned")],
@@ -399,21 +400,23 @@ STORIES = {
 }
 
 
+def story(rules: list[MemoryRule], survives: int | None) -> tuple[object, ...]:
+    """Run a dispatcher to the end, killed before its n-th write where that is told; give what is to be seen then."""
+    stage = Stage(list(rules))
+    if survives is not None:
+        dispatcher = Dispatcher(Dying(stage, survives), stage.workflows, stage.scene.clock, RULE_GRACE)
+        with suppress(Killed):
+            for _ in range(5):
+                stage.scene.later(RULE_GRACE)
+                dispatcher.run_once()
+    while any(each.state in UNSETTLED for each in stage.scene.dispatches):
+        stage.run(RULE_GRACE)
+    states = sorted(str(each.state) for each in stage.scene.dispatches)
+    return stage.scene.incident.note, stage.scene.incident.state, states, len(stage.workflows.dispatched)
+
+
 @pytest.mark.parametrize("rules", STORIES.values(), ids=STORIES)
-@pytest.mark.parametrize("survives", range(14))
-def test_a_death_between_any_two_steps_changes_no_story(rules: list[MemoryRule], survives: int) -> None:
+def test_a_death_between_any_two_steps_changes_no_story(rules: list[MemoryRule]) -> None:
     """Killed before any of its writes and started again, the dispatcher ends where it would have ended, sent once."""
-    told = []
-    for dies in (False, True):
-        stage = Stage(list(rules))
-        if dies:
-            dispatcher = Dispatcher(Dying(stage, survives), stage.workflows, stage.scene.clock, RULE_GRACE)
-            with suppress(Killed):
-                for _ in range(6):
-                    stage.scene.later(RULE_GRACE)
-                    dispatcher.run_once()
-        for _ in range(18):
-            stage.run(RULE_GRACE)
-        states = sorted(str(each.state) for each in stage.scene.dispatches)
-        told.append((stage.scene.incident.note, stage.scene.incident.state, states, len(stage.workflows.dispatched)))
-    assert told[0] == told[1]
+    expected = story(rules, None)
+    assert [story(rules, survives) for survives in range(14)] == [expected] * 14
