@@ -20,6 +20,7 @@ from eventbus import telemetry
 from eventbus.attempts import skipping
 from eventbus.capture import keeping
 from eventbus.declaration import Declarations
+from eventbus.losses import Losses
 from eventbus.publisher import Publisher
 from eventbus.reporter import Reporter
 from eventbus.spool import folder_of
@@ -73,6 +74,7 @@ class Plugin:
         self._declarations = declarations
         self._bus_url = bus_url
         self._spool_dir = spool_dir
+        self._losses = Losses()
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -80,7 +82,7 @@ class Plugin:
         url = self._bus_url or os.environ.get(telemetry.BUS_URL) or self._app.conf.broker_write_url
         if not isinstance(url, str):
             url = self._app.connection_for_write().as_uri(include_password=True)
-        return Publisher(url, folder_of(self._spool_dir))
+        return Publisher(url, folder_of(self._spool_dir), losses=self._losses)
 
     @cached_property
     def reporter(self) -> Reporter:
@@ -100,13 +102,15 @@ class Plugin:
             signal.connect(receiver, weak=False)
 
     def prepare(self) -> None:
-        """In the parent, before it takes messages: check every declaration, and keep the message of every task."""
+        """In the parent, before it forks: check every declaration, and keep the message of every task."""
+        self._losses.share()
         for name, task in self._app.tasks.items():
             self._declarations.of(name, getattr(task, "redrive", None))
             task.Request = keeping(task.Request)
 
     def resume(self) -> None:
-        """In the parent, once the pool is up: send what earlier processes could not, if there is any."""
+        """In the parent, once the pool is up: hear of losses, and send what earlier processes could not."""
+        self._losses.listen()
         if self.publisher.has_leftovers:
             self.publisher.start()
 
@@ -134,6 +138,7 @@ class Plugin:
     def _on_exit(self, **_: Any) -> None:
         if "publisher" in self.__dict__:
             self.publisher.close()
+        self._losses.close()
 
 
 _plugins: dict[Celery, Plugin] = {}

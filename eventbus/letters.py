@@ -51,9 +51,13 @@ class Outgoing:
         self.changed = threading.Condition()
 
     def put(self, letter: Letter, *, urgent: bool) -> bool:
-        """Add a letter, or tell that there is no room or that it is closed; an urgent one waits for no company."""
+        """Add a letter, or tell that there is no room or that it is closed; an urgent one waits for no company.
+
+        A droppable one finds half the room.
+        """
         with self.changed:
-            if self.closed or self._bytes + len(letter.body) > self._max_bytes:
+            room = self._max_bytes // 2 if letter.droppable else self._max_bytes
+            if self.closed or self._bytes + len(letter.body) > room:
                 return False
             self._waiting.append(letter)
             self._bytes += len(letter.body)

@@ -16,6 +16,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from eventbus import topology, wire
 from eventbus.letters import Letter, Outgoing
+from eventbus.losses import Losses
 from eventbus.sender import Counts, Sender
 from eventbus.spool import Spool, folder_for
 
@@ -115,8 +116,11 @@ class Publisher:
     The thread starts with the first event; a forked child has a thread, a connection and a spool file of its own.
     """
 
-    def __init__(self, url: str, spool_dir: Path, *, spool_bytes: int = SPOOL_BYTES) -> None:
+    def __init__(
+        self, url: str, spool_dir: Path, *, spool_bytes: int = SPOOL_BYTES, losses: Losses | None = None
+    ) -> None:
         self._bus = Bus(url)
+        self._losses = losses or Losses()
         self._spool = Spool(folder_for(spool_dir, url), spool_bytes)
         self._sources: list[Callable[[], wire.Event | None]] = []
         self._begin()
@@ -125,7 +129,7 @@ class Publisher:
     def _begin(self) -> None:
         """Make what belongs to one process."""
         self._queue = Outgoing(MEMORY_BYTES)
-        self._sender = Sender(self._bus.send, self._spool)
+        self._sender = Sender(self._bus.send, self._spool, self._losses)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._tick_at = 0.0
@@ -141,19 +145,22 @@ class Publisher:
         return self._spool.stored_bytes() > 0
 
     def publish(self, event: wire.Event, *, urgent: bool = False, droppable: bool = False) -> None:
-        """Queue an event; an urgent one leaves at once, others within 50 ms. What can't be queued is counted."""
+        """Queue an event; an urgent one leaves at once, others within 50 ms.
+
+        What finds no room in memory goes to the spool, or is dropped if it is `droppable`; what is dropped is counted.
+        """
         try:
             letter = _letter(event, droppable=droppable)
             if self._queue.put(letter, urgent=urgent):
                 self.start()
-            elif self._queue.closed:
-                self._sender.keep([letter])
+            elif droppable and not self._queue.closed:
+                self._sender.drop(1, "expected room in memory, got too many events waiting for the bus", droppable=True)
             else:
-                self._sender.drop(1, f"expected at most {MEMORY_BYTES} bytes of events waiting in memory, got more")
+                self._sender.keep([letter])
         except SoftTimeLimitExceeded:
             raise  # the task's own limit ran out while it was in here
         except Exception as error:  # noqa: BLE001 - guarantee 4: no fault of ours reaches a task
-            self._sender.drop(1, error)
+            self._sender.drop(1, error, droppable=droppable)
 
     def start(self) -> None:
         """Start the thread if it does not run; it also sends what dead processes left in the spool."""
@@ -226,6 +233,7 @@ class Publisher:
         """Start afresh in a forked child: queue, thread, connection and file are the parent's."""
         self._bus.abandon()
         self._spool.abandon()
+        self._losses.after_fork()
         self._begin()
 
 
@@ -240,6 +248,7 @@ def _reset_children() -> None:
 def _close_all() -> None:
     for publisher in list(_publishers):
         publisher.close()
+        publisher._losses.close()  # noqa: SLF001 - of this module
 
 
 os.register_at_fork(after_in_child=_reset_children)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from eventbus.letters import Letter, bundles
+from eventbus.losses import Losses
 from eventbus.wire import join
 
 if TYPE_CHECKING:
@@ -24,20 +25,26 @@ ADOPT_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the events published by this process; a spooled one is sent later, and then counted as both."""
+    """What became of the events published by this process; a spooled one is sent later, and then counted as both.
+
+    `dropped_spans` are those of `dropped` that were allowed to.
+    """
 
     sent: int = 0
     spooled: int = 0
     dropped: int = 0
+    dropped_spans: int = 0
 
 
 class Sender:
     """Takes batches of letters. `deliver(routing_key, body)` sends one bus message and returns once it is confirmed."""
 
-    def __init__(self, deliver: Callable[[str, bytes], None], spool: Spool) -> None:
+    def __init__(self, deliver: Callable[[str, bytes], None], spool: Spool, losses: Losses | None = None) -> None:
         self._deliver = deliver
         self._spool = spool
+        self._losses = losses or Losses()
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._said: set[str] = set()
         self._retry_at = 0.0
         self._adopt_at = 0.0
@@ -73,31 +80,43 @@ class Sender:
         """Write letters to the spool; what it can't hold is dropped, counted and logged."""
         if not letters:
             return
-        with self._lock:
-            try:
+        try:
+            with self._lock:
                 dropped = self._spool.append(letters)
-            except OSError as error:
-                self.drop(len(letters), error)
-                return
-        self.counts = replace(self.counts, spooled=self.counts.spooled + len(letters) - dropped)
-        if dropped:
-            self.drop(dropped, "expected room in the spool, got a full one: start the bus")
+        except OSError as error:
+            self._lose(letters, error)
+            return
+        self._count(spooled=len(letters) - len(dropped))
+        self._lose(dropped, "expected room in the spool, got a full one: start the bus")
 
-    def drop(self, count: int, why: object) -> None:
-        """Count letters that are lost; the first time it is logged."""
-        self.counts = replace(self.counts, dropped=self.counts.dropped + count)
-        self._say_once("event.dropped", why)
+    def drop(self, count: int, why: object, *, droppable: bool = False) -> None:
+        """Count letters that are lost, and tell it."""
+        self._count(dropped=count, dropped_spans=count if droppable else 0)
+        self._losses.note(count, why, droppable=droppable)
+
+    def _count(self, **more: int) -> None:
+        with self._counting:
+            self.counts = replace(self.counts, **{name: getattr(self.counts, name) + by for name, by in more.items()})
+
+    def _lose(self, letters: Sequence[Letter], why: object) -> None:
+        for droppable in (False, True):
+            count = sum(letter.droppable is droppable for letter in letters)
+            if count:
+                self.drop(count, why, droppable=droppable)
 
     def _adopt(self) -> None:
         now = time.monotonic()
         if now >= self._adopt_at:
             self._adopt_at = now + ADOPT_SECONDS
-            self._spool.adopt()
+            with self._lock:
+                self._spool.adopt()
 
     def _drain(self) -> None:
-        letters, size = self._spool.peek()
+        with self._lock:
+            letters, size = self._spool.peek()
         if letters and not self._send(letters):
-            self._spool.forget(size)
+            with self._lock:
+                self._spool.forget(size)
 
     def _send(self, letters: Sequence[Letter]) -> Sequence[Letter]:
         """Send letters, failures first, then outcomes, then telemetry; gives those that the bus did not confirm."""
@@ -111,7 +130,7 @@ class Sender:
             self._refused(error)
         else:
             self.refusals = 0
-        self.counts = replace(self.counts, sent=self.counts.sent + sent)
+        self._count(sent=sent)
         return ordered[sent:]
 
     def _refused(self, error: Exception) -> None:

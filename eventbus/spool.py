@@ -30,6 +30,8 @@ FOLDER_VARIABLE: Final = "REDRIVE_SPOOL_DIR"
 SUFFIX: Final = ".spool"
 # Of the room, what telemetry may fill; the rest is kept for failures and outcomes.
 TELEMETRY_SHARE: Final = 0.8
+# Of the room, what may be full before spans find none.
+SPANS_SHARE: Final = 0.4
 _READ_BYTES: Final = 1 << 20
 # A record: length and crc32 of what follows, then the routing key (one byte of length before it) and the event.
 _RECORD: Final = struct.Struct("<II")
@@ -68,6 +70,12 @@ def unpack(buffer: bytes) -> tuple[list[Letter], int]:
         letters.append(Letter(payload[1:split].decode(), payload[split:]))
         at += _RECORD.size + length
     return letters, at
+
+
+def _share(letter: Letter) -> float:
+    if letter.droppable:
+        return SPANS_SHARE
+    return TELEMETRY_SHARE if letter.routing_key == TELEMETRY else 1
 
 
 class SpoolFile:
@@ -150,19 +158,21 @@ class Spool:
                 continue  # drained by its owner just now
         return sizes
 
-    def append(self, letters: Sequence[Letter]) -> int:
-        """Keep the letters; gives the number there was no room for. Raises OSError when the disk refuses."""
+    def append(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Keep the letters; gives those there was no room for. Raises OSError when the disk refuses."""
         kept: list[bytes] = []
+        refused: list[Letter] = []
         used = self.stored_bytes()
         for letter in letters:
             record = pack(letter)
-            share = TELEMETRY_SHARE if letter.routing_key == TELEMETRY else 1
-            if used + len(record) <= self._max_bytes * share:
+            if used + len(record) <= self._max_bytes * _share(letter):
                 kept.append(record)
                 used += len(record)
+            else:
+                refused.append(letter)
         if kept:
             self._own_file().append(b"".join(kept))
-        return len(letters) - len(kept)
+        return refused
 
     def adopt(self) -> None:
         """Take over the files that dead processes left in the folder, oldest first."""

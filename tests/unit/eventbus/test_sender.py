@@ -9,8 +9,10 @@ import pytest
 
 from eventbus import sender as sender_module
 from eventbus.letters import Letter
+from eventbus.losses import Losses
 from eventbus.sender import Counts, Sender
 from eventbus.spool import Spool
+from tests.unit.eventbus.test_losses import told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,16 +107,19 @@ def test_a_dead_bus_is_left_alone_for_a_while(broker: Broker, tmp_path: Path) ->
     assert sender.patience is None
 
 
-def test_what_the_spool_cannot_hold_is_counted_and_logged_once(
+def test_what_the_spool_cannot_hold_is_counted_and_told(
     broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full spool drops; the count tells how many, the log says it once."""
-    sender = Sender(broker.deliver, Spool(tmp_path, 40))
+    """A full spool drops; the counts tell how many, and how many of them were spans."""
+    losses = Losses()
+    sender = Sender(broker.deliver, Spool(tmp_path, 40), losses)
     broker.up = False
     for number in range(5):
         sender.handle(letters(number))
-    assert sender.counts == Counts(sent=0, spooled=2, dropped=3)
-    assert caplog.text.count("event.dropped") == 1
+    sender.handle([Letter("telemetry", b"9", droppable=True)])
+    losses.close()
+    assert sender.counts == Counts(sent=0, spooled=2, dropped=4, dropped_spans=1)
+    assert told(caplog) == (3, 1)
     assert caplog.text.count("bus.unreachable") == 1
 
 

@@ -37,8 +37,8 @@ def files(folder: Path) -> list[Path]:
 def test_letters_come_back_in_order(tmp_path: Path) -> None:
     """What is appended in parts is read in order; an emptied spool takes no room."""
     spool = Spool(tmp_path, PLENTY)
-    assert spool.append([A, B]) == 0
-    assert spool.append([C]) == 0
+    assert spool.append([A, B]) == []
+    assert spool.append([C]) == []
     assert not spool.empty
     assert drain(spool) == [A, B, C]
     assert spool.empty
@@ -138,14 +138,16 @@ def test_a_letter_larger_than_one_read_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_folder_is_bounded_with_a_reserve_for_failures(tmp_path: Path) -> None:
-    """Beyond the bound nothing is kept; telemetry is refused before failures are, and others' files count."""
+    """Beyond the bound nothing is kept; spans are refused before telemetry, and telemetry before failures; others' files count."""
     size = len(pack(A))
     other = Spool(tmp_path, PLENTY)
     other.append([A] * 4)
     spool = Spool(tmp_path, size * 10 + 3)
     telemetry = Letter("telemetry", b"a")
-    assert spool.append([telemetry] * 5) == 2
-    assert spool.append([A] * 9) == 6
+    span = Letter("telemetry", b"s", droppable=True)
+    assert spool.append([span]) == [span]
+    assert spool.append([telemetry] * 5) == [telemetry] * 2
+    assert len(spool.append([A] * 9)) == 6
     assert drain(spool) == [telemetry] * 3 + [A] * 3
 
 
