@@ -6,7 +6,8 @@ Broker, result backend and provider stand in LLM_APP_BROKER, LLM_APP_BACKEND and
 names a file, every run adds one line to it: task id, queue, attempt (or -), outcome. LLM_APP_RECORD names one for the
 demo: time, call, attempt (or -, or retry-N), outcome, and the id of the answer that came whole (or -).
 LLM_APP_PLUGIN=off leaves Redrive out, its events of cost too: what load test and demo compare with.
-LLM_APP_RETRY=celery has Celery retry by itself.
+LLM_APP_RETRY=celery has Celery retry by itself. LLM_APP_PROMPT_SEED makes a prompt for each call, whose sketch is
+recorded.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import requests
 from celery import Celery
 
 from eventbus.celery_plugin import install
-from eventbus.telemetry import llm_call
+from eventbus.telemetry import llm_call, similarity
+from loadtests.prompts import prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +40,7 @@ WITH_PLUGIN: Final = os.environ.get("LLM_APP_PLUGIN") != "off"
 CELERY_RETRIES: Final = {"autoretry_for": (Exception,), "retry_backoff": True}
 RETRIES: Final[dict[str, Any]] = CELERY_RETRIES if os.environ.get("LLM_APP_RETRY") == "celery" else {}
 RUNS: Final = os.environ.get("LLM_APP_RUNS")
+PROMPT_SEED: Final = os.environ.get("LLM_APP_PROMPT_SEED")
 RECORD: Final = os.environ.get("LLM_APP_RECORD")
 
 app = Celery(
@@ -66,6 +69,8 @@ def call_model(
         run.answer = answer["id"]
         if WITH_PLUGIN:
             _record_cost(answer, self.request.root_id)
+            if PROMPT_SEED and call is not None:
+                similarity(prompt_of(int(PROMPT_SEED), call))
     return {"id": answer["id"], "usage": answer["usage"]}
 
 

@@ -1,7 +1,8 @@
 """Checks what a demo is asked for, before anything starts: `python -m loadtests.apps.plan --out plan.sqlite`.
 
 Reads trace and faults once. Prints JSON: how many calls, over how many seconds of the trace, which faults. The file
-gets one row for each call that has a fault by its share. Exit code 2, and one line on stderr, where either is wrong.
+gets a row for each call that has a fault by its share, and for each whose prompt repeats an earlier one. Exit code 2,
+and one line on stderr, where trace or faults are wrong.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadtests.faults import Faults, FaultsInvalid, load
+from loadtests.prompts import original_of
 from loadtests.trace import TraceError, read_trace
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ def survey(trace: Path | None, most: int, faults: Faults, out: Path) -> dict[str
                 count += 1
 
         connection.executemany("INSERT INTO planned VALUES (?, ?)", rows())
+        connection.execute("CREATE TABLE repeats (call INTEGER PRIMARY KEY, original INTEGER NOT NULL)")
+        connection.executemany("INSERT INTO repeats VALUES (?, ?)", _repeats(faults.seed, count))
     if first is None or last is None:
         raise TraceError(f"{trace.name if trace else 'the trace'}, line 2: expected a call, got the end of the file")
     windows = [
@@ -69,6 +73,13 @@ def survey(trace: Path | None, most: int, faults: Faults, out: Path) -> dict[str
     ]
     span = (last - first).total_seconds()
     return {"calls": count, "trace_seconds": span, "seed": faults.seed, "planned": planned, "windows": windows}
+
+
+def _repeats(seed: int, count: int) -> Iterator[tuple[int, int]]:
+    for call in range(count):
+        original = original_of(seed, call)
+        if original is not None:
+            yield call, original
 
 
 if __name__ == "__main__":

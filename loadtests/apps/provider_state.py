@@ -44,6 +44,8 @@ class State:
     lock: threading.Lock = field(default_factory=threading.Lock)
     _began: float | None = None
     _limited: dict[int, float] = field(default_factory=dict)
+    # Calls whose own fault was hidden by one by the clock: it comes with their next request.
+    _owed: set[int] = field(default_factory=set)
     _file: int | None = None
 
     def __post_init__(self) -> None:
@@ -70,9 +72,14 @@ class State:
         if own and own.kind is FaultKind.MALFORMED:
             return own
         held = self._by_time(now)
-        if held:
+        if call is None or own is None:
             return held
-        return self._by_call(call, own, first=first, now=now) if call is not None and own else None
+        if held:
+            self._owed.update({call} if first else ())
+            return held
+        first = first or call in self._owed
+        self._owed.discard(call)
+        return self._by_call(call, own, first=first, now=now)
 
     def _by_time(self, now: float) -> Fault | None:
         if not self.up:

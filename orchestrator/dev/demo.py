@@ -17,7 +17,7 @@ from orchestrator.dev.demo_compare import ArmFigures, Comparison, figures
 from orchestrator.dev.demo_live import Live
 from orchestrator.dev.demo_plan import DemoInvalid, DemoPlan, Wish, survey
 from orchestrator.dev.demo_record import Record
-from orchestrator.dev.demo_report import write_report
+from orchestrator.dev.demo_report import cost_by_minute, write_report
 from orchestrator.dev.stack import Engines
 
 if TYPE_CHECKING:
@@ -103,5 +103,6 @@ class Demo:
     def _reported(self, result: DemoResult, record: Record, plan: DemoPlan) -> DemoResult:
         if self.report is None:
             return result
-        write_report(self.report, result, record, plan)
+        minutes = cost_by_minute(self.engines.within(self.folder).warehouse)
+        write_report(self.report, result, record, plan, minutes)
         return replace(result, report=str(self.report))

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from orchestrator.dev.demo_compare import clock_zero
 from orchestrator.dev.demo_faults import by_kind, costs, malformed_wait, wrong
+from orchestrator.dev.demo_prompts import near_duplicates, scored
 from orchestrator.dev.demo_record import Record
 from orchestrator.dev.demo_result import DemoResult
 from orchestrator.warehouse.queries import cost_by_model, rows
@@ -33,6 +34,7 @@ def account(arm: Arm, started: float) -> tuple[DemoResult, Record]:
     try:
         incidents = arm.ask.incidents()
         record = Record.of(arm.folder, arm.folder, answers(warehouse), arm.ask.waiting(incidents))
+        record.add_prompts(scored(warehouse))
         return _result(arm, incidents, record, warehouse, started), record
     finally:
         warehouse.dispose()
@@ -60,6 +62,7 @@ def _result(arm: Arm, incidents: list[dict[str, Any]], record: Record, warehouse
         "completeness": costs(record),
         "faults": by_kind(record, list(arm.plan.planned)),
         "wrong": wrong(record),
+        "near_duplicates": near_duplicates(record),
         "sinks": arm.ask.api("/api/v1/sinks"),
         "first_retry": arm.ask.api("/api/v1/first-retry"),
         "settled": arm.ask.settled(),
@@ -120,6 +123,7 @@ def _checks(told: Mapping[str, Any], incidents: list[dict[str, Any]], in_warehou
         == told["completeness"]["unknown"]
         == 0
         and told["completeness"]["received"] == told["completeness"]["recorded"],
+        "each answered call has its prompt's sketch": told["near_duplicates"]["prompts"] == told["succeeded"],
         "each sink's counts add up, and nothing is pending or dead": all(
             each["adds_up"] and each["pending"] == each["dead"] == 0 for each in sinks.values()
         ),

@@ -31,6 +31,7 @@ class DemoApps:
     bus: str
     wish: Wish
     plugin: bool = True
+    seed: int = 0
     provider_url: str = ""
     _children: list[Child] = field(default_factory=list)
 
@@ -65,6 +66,7 @@ class DemoApps:
             "LLM_APP_PROVIDER": self.provider_url,
             "LLM_APP_RECORD": str(self.folder / "runs.txt"),
             "LLM_APP_TIMEOUT": str(TIMEOUT_SECONDS),
+            "LLM_APP_PROMPT_SEED": str(self.seed),
             "LLM_APP_PARENT_PID": str(os.getpid()),
             "REDRIVE_BUS_URL": self.bus,
             "REDRIVE_SPOOL_DIR": str(self.folder / "spool"),

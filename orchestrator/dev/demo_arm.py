@@ -48,7 +48,7 @@ class Arm:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.engines = self.engines.within(self.folder)
         self.stack = Stack(self.folder, self.engines)
-        self.apps = DemoApps(self.folder, self.engines.bus, self.plan.wish, self.plugin)
+        self.apps = DemoApps(self.folder, self.engines.bus, self.plan.wish, self.plugin, self.plan.seed)
         self.ask = Asker(self.stack)
 
     def run(self) -> None:

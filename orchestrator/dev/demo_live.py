@@ -11,6 +11,8 @@ from typing import Final
 
 LIVE_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 5.0
+# What the rate is taken over, and with it the time left.
+RATE_SECONDS: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class Live:
     def show(self, look: Look) -> None:
         """Say how it goes."""
         self._shown = time.monotonic()
-        self._seen = [*self._seen[-20:], (self._shown, look.succeeded)]
+        recent = [each for each in self._seen if self._shown - each[0] <= RATE_SECONDS]
+        self._seen = [*recent, (self._shown, look.succeeded)]
         self.say(told(look, self._rate()))
 
     def _rate(self) -> float:
@@ -84,7 +87,7 @@ def told(look: Look, rate: float) -> str:
         f"provider {state}",
         f"refused {look.refused}",
     ]
-    if look.captured:
+    if look.captured or look.recovered:
         parts += [f"failures {look.captured}", f"recovered {look.recovered}", f"incidents {look.incidents}"]
     elif look.failed:
         parts.append(f"in FAILURE {look.failed}")

@@ -24,6 +24,7 @@ CREATE TABLE runs (at REAL, call INTEGER, attempt TEXT, outcome TEXT, answer TEX
 CREATE TABLE results (call INTEGER PRIMARY KEY, state TEXT);
 CREATE TABLE costs (answer TEXT);
 CREATE TABLE waiting (call INTEGER PRIMARY KEY);
+CREATE TABLE prompts (call INTEGER, hash TEXT, matched TEXT);
 """
 INDEXES: Final = """
 CREATE INDEX requests_call ON requests (call);
@@ -31,6 +32,9 @@ CREATE INDEX requests_answer ON requests (answer);
 CREATE INDEX runs_call ON runs (call);
 CREATE INDEX runs_answer ON runs (answer);
 CREATE INDEX costs_answer ON costs (answer);
+CREATE INDEX prompts_call ON prompts (call);
+CREATE INDEX prompts_hash ON prompts (hash);
+CREATE INDEX prompts_matched ON prompts (matched);
 CREATE VIEW met AS SELECT DISTINCT call, kind FROM requests WHERE kind != '-'
   UNION SELECT DISTINCT call, 'killed' FROM runs WHERE outcome = 'killed';
 CREATE VIEW received AS SELECT DISTINCT answer FROM runs WHERE answer != '-';
@@ -75,6 +79,11 @@ class Record:
         span = json.loads((folder / "feed.json").read_text())
         self.connection.execute(_RESULTS, (span["first"], span["last"]))
         self.connection.executescript(INDEXES)
+        self.connection.commit()
+
+    def add_prompts(self, prompts: Iterator[Sequence[Any]]) -> None:
+        """Stream in what became of prompts: call, hash, and the hash of the one it is nearly the same as."""
+        self._insert("prompts", prompts)
         self.connection.commit()
 
     def _insert(self, table: str, rows: Iterator[Sequence[Any]]) -> None:

@@ -37,6 +37,7 @@ class DemoResult:
     costs: Mapping[str, Decimal]
     completeness: Mapping[str, Any]
     faults: Sequence[FaultCounts]
+    near_duplicates: Mapping[str, float]
     wrong: Sequence[Mapping[str, Any]]
     first_retry: Mapping[str, int]
     settled: Mapping[str, int]
@@ -84,7 +85,12 @@ class DemoResult:
             f"{self.completeness['missing']} without a cost; {self.completeness['unheard']} sent and never received "
             f"(assumed: {self.assumed['note']})."
         )
-        lines = [calls, cost, *([_largest(self.story)] if self.story else [])]
+        twins = self.near_duplicates
+        prompts = (
+            f"Near-duplicate prompts: {twins['found']} of {twins['repeats']} found, {twins['missed']} missed, "
+            f"{twins['mistaken']} found that are none."
+        )
+        lines = [calls, cost, prompts, *([_largest(self.story)] if self.story else [])]
         return ["", *(line for each in lines for line in textwrap.wrap(each, WIDTH))]
 
     def _told_faults(self) -> list[str]:
