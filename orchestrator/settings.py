@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 PREFIX = "REDRIVE_"
 FILE_VARIABLE = "REDRIVE_SETTINGS_FILE"
 # Variables of the same prefix that are not the orchestrator's: the worker's, the command line's, the tests'.
-OTHERS = ("REDRIVE_SPOOL_DIR", "REDRIVE_SKETCH_KEY", "REDRIVE_API_URL", "REDRIVE_FAILPOINT", "REDRIVE_TEST_", FILE_VARIABLE)
+OTHERS = (
+    "REDRIVE_SPOOL_DIR",
+    "REDRIVE_SKETCH_KEY",
+    "REDRIVE_API_URL",
+    "REDRIVE_FAILPOINT",
+    "REDRIVE_TEST_",
+    FILE_VARIABLE,
+)
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SECRETS = ("api_token", "stackstorm_api_key", "rudderstack_write_key")
 
