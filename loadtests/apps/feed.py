@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -27,10 +27,15 @@ from loadtests.trace import Call, read_trace
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-AHEAD: Final = 400
-LOOK_SECONDS: Final = 0.5
+# Few enough that a redrive, which joins the same queue, does not wait long behind them.
+AHEAD: Final = 80
+LOOK_SECONDS: Final = 0.1
+TELL_SECONDS: Final = 1.0
 # The last four bytes of a task's id are its call's index: what ended is told from the result backend alone.
 CALL_BITS: Final = 32
+NEWER: Final = text(
+    "SELECT count(*), max(id) FROM celery_taskmeta WHERE id > :seen AND task_id BETWEEN :first AND :last"
+)
 # The outcomes of redrives stand in the same table, under ids of their own: only this run's tasks are counted.
 ENDED: Final = text(
     "SELECT status, count(*) FROM celery_taskmeta WHERE task_id BETWEEN :first AND :last GROUP BY status"
@@ -39,43 +44,48 @@ ENDED: Final = text(
 
 @dataclass(slots=True)
 class Progress:
-    """How far the feeding is; `states` counts tasks by the state that the result backend has of them."""
+    """How far the feeding of one run is."""
 
     report: Path
     engine: Engine
     run: int
     sent: int = 0
-    states: dict[str, int] = field(default_factory=dict)
-    _looked: float = 0.0
-
-    @property
-    def waiting(self) -> int:
-        """Count the calls whose first run is not over."""
-        return self.sent - sum(self.states.values())
+    waiting: int = 0
+    _seen: int = 0
+    _told: float = 0.0
 
     def task_id(self, call: int) -> str:
         """Give the id of a call's task."""
         return str(UUID(int=self.run << CALL_BITS | call))
 
-    def look(self, *, all_sent: bool = False) -> None:
-        """Ask the result backend, twice a second at most, and tell."""
-        time.sleep(max(0.0, self._looked + LOOK_SECONDS - time.monotonic()))
-        self._looked = time.monotonic()
+    def wait(self, most: int) -> None:
+        """Wait until no more than that many calls wait for their first run: a row appears when that is over."""
+        while self.waiting > most:
+            self.tell_if_due()
+            time.sleep(LOOK_SECONDS)
+            with self.engine.connect() as connection:
+                found, newest = connection.execute(NEWER, self._span | {"seen": self._seen}).one()
+            self.waiting -= found
+            self._seen = newest or self._seen
+
+    def tell(self, *, all_sent: bool = False) -> None:
+        """Count the tasks by their state, and tell."""
+        self._told = time.monotonic()
         with self.engine.connect() as connection:
-            self.states = {str(state): int(count) for state, count in connection.execute(ENDED, self._span)}
-        content = {"sent": self.sent, "all_sent": all_sent, "states": self.states, **self._span}
+            states = {str(state): int(count) for state, count in connection.execute(ENDED, self._span)}
+        content = {"sent": self.sent, "all_sent": all_sent, "states": states, **self._span}
         draft = self.report.with_name(self.report.name + ".draft")
         draft.write_text(json.dumps(content))
         draft.replace(self.report)
 
-    @property
-    def _span(self) -> dict[str, str]:
-        return {"first": self.task_id(0), "last": self.task_id(2**CALL_BITS - 1)}
+    def tell_if_due(self) -> None:
+        """Tell if that was done a while ago."""
+        if time.monotonic() - self._told > TELL_SECONDS:
+            self.tell()
 
-    def look_if_due(self) -> None:
-        """Ask if the last look is a while ago."""
-        if time.monotonic() - self._looked > LOOK_SECONDS:
-            self.look()
+    @property
+    def _span(self) -> dict[str, str | int]:
+        return {"first": self.task_id(0), "last": self.task_id(2**CALL_BITS - 1)}
 
 
 def main() -> int:
@@ -87,7 +97,8 @@ def main() -> int:
     progress = Progress(options.report, engine, UUID(bytes=os.urandom(16)).int >> CALL_BITS)
     _feed(options, progress)
     while True:
-        progress.look(all_sent=True)
+        progress.tell(all_sent=True)
+        time.sleep(TELL_SECONDS / 2)
 
 
 def _feed(options: argparse.Namespace, progress: Progress) -> None:
@@ -95,21 +106,20 @@ def _feed(options: argparse.Namespace, progress: Progress) -> None:
     for index, call in enumerate(read_trace(options.trace, options.calls or None)):
         first = first or call
         _wait_for_its_time(options.speed, began, first, call, progress)
-        while progress.waiting >= AHEAD:
-            progress.look()
+        progress.wait(AHEAD - 1)
         fault = faults.of_call(index)
         killed = {"killed": True} if fault and fault.kind is FaultKind.KILLED else {}
         tokens = {"context_tokens": call.context_tokens, "generated_tokens": call.generated_tokens}
         call_model.apply_async(kwargs=tokens | {"call": index} | killed, task_id=progress.task_id(index))
-        progress.sent = index + 1
-        progress.look_if_due()
+        progress.sent, progress.waiting = index + 1, progress.waiting + 1
+        progress.tell_if_due()
 
 
 def _wait_for_its_time(speed: float | None, began: float, first: Call, call: Call, progress: Progress) -> None:
     due = began + (call.timestamp - first.timestamp).total_seconds() / speed if speed else 0.0
     while (left := due - time.monotonic()) > 0:
-        time.sleep(min(left, LOOK_SECONDS))
-        progress.look_if_due()
+        time.sleep(min(left, TELL_SECONDS))
+        progress.tell_if_due()
 
 
 def _options() -> argparse.Namespace:

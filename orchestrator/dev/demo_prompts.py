@@ -23,12 +23,12 @@ _FAMILIES: Final = """
 SELECT prompts.call, hash, matched, coalesce(original, prompts.call) AS family, original IS NOT NULL AS repeats
 FROM prompts LEFT JOIN plan.repeats USING (call)
 """
-_FOUND: Final = """
+_REPEATS: Final = """
 WITH families AS ({0})
 SELECT count(*) FROM families AS one WHERE repeats AND EXISTS (
-  SELECT 1 FROM families AS other WHERE other.family = one.family AND other.call != one.call
-  AND (one.matched = other.hash OR other.matched = one.hash))
+  SELECT 1 FROM families AS other WHERE other.family = one.family AND other.call != one.call {1})
 """
+_NAMED: Final = "AND (one.matched = other.hash OR other.matched = one.hash)"
 _MISTAKEN: Final = """
 WITH families AS ({0})
 SELECT count(*) FROM families AS one WHERE matched IS NOT NULL AND NOT EXISTS (
@@ -48,9 +48,9 @@ def scored(warehouse: Engine) -> Iterator[tuple[int, str, str | None]]:
 
 
 def near_duplicates(record: Record) -> dict[str, float]:
-    """Count prompts that came in, those that repeat an earlier one, how many of these were found, and false finds."""
-    repeats = int(record.number("SELECT count(*) FROM prompts JOIN plan.repeats USING (call)"))
-    found = int(record.number(_FOUND.format(_FAMILIES)))
+    """Count prompts that came in, those that repeat another one that did, how many were found, and false finds."""
+    repeats = int(record.number(_REPEATS.format(_FAMILIES, "")))
+    found = int(record.number(_REPEATS.format(_FAMILIES, _NAMED)))
     return {
         "prompts": int(record.number("SELECT count(*) FROM prompts")),
         "repeats": repeats,
