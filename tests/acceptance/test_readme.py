@@ -63,6 +63,11 @@ def test_a_file_that_is_named_is_there(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_every_page_is_named() -> None:
+    """The README names each page of the documentation."""
+    assert [page.name for page in PAGES[1:] if f"`docs/{page.name}`" not in README] == []
+
+
 def test_the_commands_of_the_readme_exist() -> None:
     """Each verb of the table answers to --help, and no verb is missing from it."""
     verbs = re.findall(r"^\| `redrive (\w+)` \|", README, re.MULTILINE)
@@ -105,6 +110,7 @@ def test_the_five_minute_start_can_be_followed(tmp_path: Path) -> None:
     assert "Oslo: sunny" in said
     assert "Rome: sunny" in said
     assert said.count('"adds_up":true') == 2, said
+    assert "redrive.escalate" in said
     assert str(folder) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
