@@ -134,6 +134,23 @@ def test_what_cannot_be_encoded_is_counted_and_the_rest_goes_on(publisher: Publi
     assert publisher.counts.dropped == 2
 
 
+def test_what_finds_no_room_in_memory_goes_to_disk_and_only_spans_are_dropped(
+    publisher: Publisher, bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than memory holds, and all at once: every cost arrives; the spans that gave way are counted."""
+    monkeypatch.setattr("eventbus.publisher.MEMORY_BYTES", 20_000)
+    publisher._begin()
+    monkeypatch.setattr(publisher, "start", lambda: None)
+    for number in range(100):
+        publisher.publish(event(number, wire.LLM_CALL, filled="x" * 500))
+        publisher.publish(event(1000 + number, wire.SPAN_ENDED, filled="x" * 500), droppable=True)
+    monkeypatch.undo()
+    assert publisher.flush(SECONDS)
+    arrived = sorted(consume(bus)["telemetry"])
+    assert [number for number in arrived if number < 1000] == list(range(100))
+    assert publisher.counts.dropped == publisher.counts.dropped_spans == 200 - len(arrived) > 0
+
+
 def test_a_source_is_asked_while_the_thread_runs_and_at_the_end(publisher: Publisher, bus: str) -> None:
     """An attached source's event is published, at the latest when the publisher closes."""
     waiting = [event(7, wire.TASK_OUTCOMES)]

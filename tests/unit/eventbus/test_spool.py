@@ -138,7 +138,7 @@ def test_a_letter_larger_than_one_read_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_folder_is_bounded_with_a_reserve_for_failures(tmp_path: Path) -> None:
-    """Beyond the bound nothing is kept; spans are refused before telemetry, and telemetry before failures; others' files count."""
+    """Beyond the bound nothing is kept; spans find no room first, then telemetry, then failures; all files count."""
     size = len(pack(A))
     other = Spool(tmp_path, PLENTY)
     other.append([A] * 4)

@@ -1,0 +1,202 @@
+"""Every event has its row, and its own table's row, once, on each database; prompts are scored as they are loaded."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from eventbus.sketch import GRAM, sketch_of
+from eventbus.wire import (
+    GOVERNANCE_RECORDED,
+    LLM_CALL,
+    PROMPT_SIMILARITY,
+    SPAN_ENDED,
+    TASK_FAILED,
+    TASK_OUTCOMES,
+    TYPES,
+)
+from orchestrator.domain.events import Delivered, Rejected
+from orchestrator.sinks.warehouse import WarehouseSink
+from orchestrator.warehouse import similarity
+from orchestrator.warehouse.schema import (
+    STORE,
+    event_logs,
+    governance_events,
+    migrate,
+    model_cost_logs,
+    prompt_sim_logs,
+    prompt_sketches,
+)
+from tests.events import CALL, NOON, event, record, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from orchestrator.domain.events import EventRecord
+
+COMPLAINT = "Summarise the following customer complaint in two sentences and name the product it is about."
+WEATHER = "What is the weather like in Lisbon tomorrow, and should I take an umbrella with me to the conference?"
+
+
+class Loaded:
+    """A migrated warehouse, its sink, and what is in it."""
+
+    def __init__(self, url: str) -> None:
+        migrate(url)
+        self.url = url
+        self.sink = WarehouseSink(url)
+        self.engine = STORE.open(url)
+
+    def deliver(self, *records: EventRecord) -> None:
+        """Deliver a batch, and see that it was taken."""
+        assert self.sink.deliver(stored(*records)) == Delivered()
+
+    def restart(self) -> None:
+        """Go on as another process does, which knows only what is in the warehouse."""
+        self.sink.close()
+        self.sink = WarehouseSink(self.url)
+
+    def rows(self, table: sa.Table) -> list[dict[str, Any]]:
+        """Read a table."""
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+
+    def scores(self) -> dict[str, tuple[float | None, str | None]]:
+        """Give the score and the match of each prompt, by the user that the test gave it."""
+        found = self.rows(prompt_sim_logs)
+        return {each["user_id"]: (each["similarity_score"], each["matched_prompt_hash"]) for each in found}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Loaded]:
+    """A warehouse of each kind."""
+    sqlite = f"sqlite:///{tmp_path}/warehouse.sqlite"
+    made = Loaded(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres"))
+    yield made
+    made.sink.close()
+    made.engine.dispose()
+
+
+def prompt(text: str, name: str, organisation: str | None = "acme", secret: str = "s") -> EventRecord:  # noqa: S107 - a test's key
+    """Make the event of a prompt; the user's id names it."""
+    made = sketch_of(text, secret)
+    sketch = {"key": made.key_name, "gram": GRAM, "counts": made.counts}
+    data = {"prompt_hash": made.prompt_hash, "blocked": False, "sketch": sketch, "user_id": name}
+    return record(event(PROMPT_SIMILARITY, data | {"organization_id": organisation}))
+
+
+def decision(**changes: Any) -> EventRecord:
+    """Make the event of a policy's decision."""
+    data = {"event_type": "pii.found", "policy": "p-1", "action": "redacted", "details": {"fields": ["é\0"]}}
+    return record(event(GOVERNANCE_RECORDED, data | {"organization_id": "acme"} | changes))
+
+
+def test_each_event_is_there_once_whatever_its_type(loaded: Loaded) -> None:
+    """One row in event_logs for each event, one in its own table if it has one; a batch that comes again adds none."""
+    records = [record(), prompt(COMPLAINT, "a"), decision()]
+    records += [record(event(each, {"task_id": "t"})) for each in sorted(TYPES - {LLM_CALL, PROMPT_SIMILARITY})
+                if each not in (GOVERNANCE_RECORDED, TASK_OUTCOMES)]  # fmt: skip
+    for _ in range(2):
+        loaded.deliver(*records)
+        loaded.restart()
+    assert sorted(each["id"] for each in loaded.rows(event_logs)) == sorted(str(each.key) for each in records)
+    for table in (model_cost_logs, prompt_sim_logs, governance_events, prompt_sketches):
+        assert len(loaded.rows(table)) == 1
+
+
+def test_an_event_is_kept_with_its_envelope_and_data(loaded: Loaded) -> None:
+    """Type, source, time, subject, traceparent, and the data as JSON."""
+    loaded.deliver(record(event(SPAN_ENDED, {"name": "a", "attributes": {"n": [1.5, None, "\0"]}}, event_id="x")))
+    (row,) = loaded.rows(event_logs)
+    assert (row["type"], row["source"], row["time"], row["subject"]) == (SPAN_ENDED, "urn:redrive:test", NOON, None)
+    assert json.loads(row["data"]) == {"name": "a", "attributes": {"n": [1.5, None, "\0"]}}
+
+
+def test_what_may_hold_a_prompt_is_not_in_the_warehouse(loaded: Loaded) -> None:
+    """A failed task's message, its exception's text and trace, and a prompt's sketch stay out of event_logs."""
+    failed = {
+        "task": "ask",
+        "message": {"body": "prompt"},
+        "exception": {"type": "E", "message": "prompt", "status": 5},
+    }
+    loaded.deliver(record(event(TASK_FAILED, failed)), prompt(COMPLAINT, "a"))
+    told = {row["type"]: json.loads(row["data"]) for row in loaded.rows(event_logs)}
+    assert told[TASK_FAILED] == {"task": "ask", "exception": {"type": "E", "status": 5, "retry_after": None}}
+    assert told[PROMPT_SIMILARITY].keys() == {"prompt_hash", "blocked", "user_id", "organization_id"}
+
+
+def test_a_decision_is_a_row(loaded: Loaded) -> None:
+    """Each column has its value, the details as JSON."""
+    made = decision(user_id="ann")
+    loaded.deliver(made)
+    assert loaded.rows(governance_events) == [
+        {"id": str(made.key), "event_type": "pii.found", "policy": "p-1", "action": "redacted", "user_id": "ann",
+         "organization_id": "acme", "details": '{"fields":["é\\u0000"]}', "created_at": NOON},
+    ]  # fmt: skip
+
+
+def test_a_near_duplicate_is_found_and_a_stranger_is_not(loaded: Loaded) -> None:
+    """The first prompt has no score, a near-duplicate a high one with the hash of its like, a stranger a low one."""
+    loaded.deliver(prompt(COMPLAINT, "first"), prompt(WEATHER, "stranger"))
+    loaded.restart()
+    loaded.deliver(prompt(COMPLAINT.replace("two", "three"), "near"), prompt(COMPLAINT, "same"))
+    scores, first = loaded.scores(), sketch_of(COMPLAINT, "s").prompt_hash
+    assert scores["first"] == (None, None)
+    assert scores["stranger"][0] is not None
+    assert scores["stranger"][0] < 0.5
+    assert scores["near"][0] is not None
+    assert scores["near"][0] >= similarity.NEAR_DUPLICATE
+    assert scores["near"][1] == first
+    assert scores["same"] == (pytest.approx(1.0), first)
+
+
+def test_only_what_may_be_compared_is_compared(loaded: Loaded) -> None:
+    """Not the prompts of two organisations, nor sketches under two keys."""
+    loaded.deliver(prompt(COMPLAINT, "acme"), prompt(COMPLAINT, "nobody", None), prompt(COMPLAINT, "b", "other"))
+    loaded.deliver(prompt(COMPLAINT, "key", "acme", "another key"))
+    assert set(loaded.scores().values()) == {(None, None)}
+
+
+def test_the_sketches_are_bounded(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than the window is kept, in the table and in memory; what has left it is no longer found."""
+    monkeypatch.setattr(similarity, "WINDOW", 3)
+    loaded.restart()
+    loaded.deliver(prompt(COMPLAINT, "first"))
+    for number in range(5):
+        loaded.deliver(prompt(f"{number} {uuid4().hex * 4}", f"u{number}"))
+    loaded.deliver(prompt(COMPLAINT, "late"))
+    assert len(loaded.rows(prompt_sketches)) == 3
+    assert len(loaded.sink._recent._sketches) == 3
+    late = loaded.scores()["late"][0]
+    assert late is not None
+    assert late < 0.5
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        (record(event(GOVERNANCE_RECORDED, {"event_type": "e", "policy": "", "action": "a", "details": {}})), "policy"),
+        (decision(details=[1]), "details"),
+        (decision(user_id=7), "user_id"),
+        (record(event(PROMPT_SIMILARITY, {"prompt_hash": "aa", "blocked": True})), "sketch"),
+        (record(event(PROMPT_SIMILARITY, {"prompt_hash": "aa", "blocked": True, "sketch": {"key": "k", "gram": 4,
+                "counts": [1]}})), "sketch.counts"),
+        (record(event(PROMPT_SIMILARITY, {"prompt_hash": "aa", "blocked": True, "sketch": {"key": "k", "gram": 4,
+                "counts": [-1] * 512}})), "sketch.counts"),
+        (record(event(PROMPT_SIMILARITY, {"prompt_hash": "a" * 99, "blocked": 1, "sketch": {"key": "k", "gram": 4,
+                "counts": [1] * 512}})), "prompt_hash"),
+        (record(event(LLM_CALL, CALL | {"duration_seconds": "1"})), "duration_seconds"),
+    ],
+)  # fmt: skip
+def test_what_no_row_can_hold_is_refused_alone(loaded: Loaded, bad: EventRecord, field: str) -> None:
+    """The culprit is rejected with the name of its field; the others of its batch are loaded."""
+    answer = loaded.sink.deliver(stored(record(), bad, decision()))
+    assert isinstance(answer, Rejected)
+    assert list(answer.reasons) == [2]
+    assert field in answer.reasons[2]
+    assert len(loaded.rows(event_logs)) == 2
