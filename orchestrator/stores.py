@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import DateTime, Engine, TypeDecorator, create_engine, event, func, inspect, select, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -157,6 +159,25 @@ class Store:
             except CommandError as error:
                 raise SchemaDiffers(self.name, str(error)) from error
 
+    def ready(self, url: str) -> None:
+        """Raise DependencyUnreachable unless the database answers and is at the newest revision."""
+        engine = self.open(url)
+        try:
+            with reachable(self.name), engine.connect() as connection:
+                options = {"version_table": self.version_table}
+                found = MigrationContext.configure(connection, opts=options).get_current_heads()
+                wanted = ScriptDirectory.from_config(self._config(connection)).get_heads()
+        finally:
+            engine.dispose()
+        if set(found) != set(wanted):
+            why = f"expected revision {', '.join(wanted)}, got {', '.join(found) or 'none'}; `redrive run` migrates it"
+            raise DependencyUnreachable(self.name, why)
+
+    @property
+    def version_table(self) -> str:
+        """Name the table in which alembic keeps this store's revision."""
+        return f"{self.migrations.split(':', maxsplit=1)[0].rpartition('.')[2]}_revision"
+
     def _make_schema(self, url: str) -> None:
         if self.schema is None or make_url(url).get_backend_name() == "sqlite":
             return
@@ -194,7 +215,7 @@ def run_migrations() -> None:
     context.configure(
         connection=context.config.attributes["connection"],
         target_metadata=store.metadata,
-        version_table=f"{store.migrations.split(':', maxsplit=1)[0].rpartition('.')[2]}_revision",
+        version_table=store.version_table,
         include_object=_ours,
         render_as_batch=True,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What the handlers need. `checks` raise DependencyUnreachable; with `token` None nobody is asked who they are."""
+    """What the handlers need. Checks raise DependencyUnreachable; with `token` None nobody is asked who they are."""
 
     ledger: Ledger
     warehouse: Engine
@@ -29,4 +29,5 @@ class Api:
     token: str | None
     sinks: Callable[[], Mapping[str, SinkCounts]]
     checks: Mapping[str, Callable[[], None]]
+    sink_checks: Mapping[str, Callable[[], None]]
     metrics: Callable[[], bytes]

@@ -15,10 +15,11 @@ from orchestrator.domain.errors import RedriveError
 from orchestrator.observability import METRICS_CONTENT_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from orchestrator.api.needs import Api
 
+OK = "ok"
 router = APIRouter(tags=["operations"])
 
 
@@ -75,13 +76,20 @@ def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(request: Request) -> JSONResponse:
-    """Tell whether the databases and the bus answer, each by name."""
+    """Tell whether bus and databases answer, each by name; a sink that does not makes it degraded, not unready."""
     api: Api = request.app.state.api
-    found = {name: _answer(check) for name, check in api.checks.items()}
-    ready = all(answer == "ok" for answer in found.values())
-    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    headers = {} if ready else {"Retry-After": "5"}
-    return JSONResponse({"status": "ready" if ready else "unready", "checks": found}, status, headers)
+    checks = {name: _answer(check) for name, check in api.checks.items()}
+    sinks = {name: _answer(check) for name, check in api.sink_checks.items()}
+    body = {"status": _status(checks, sinks), "checks": checks, "sinks": sinks}
+    if body["status"] == "unready":
+        return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
+    return JSONResponse(body)
+
+
+def _status(checks: Mapping[str, str], sinks: Mapping[str, str]) -> str:
+    if any(answer != OK for answer in checks.values()):
+        return "unready"
+    return "degraded" if any(answer != OK for answer in sinks.values()) else "ready"
 
 
 def _answer(check: Callable[[], None]) -> str:
@@ -89,7 +97,7 @@ def _answer(check: Callable[[], None]) -> str:
         check()
     except RedriveError as error:
         return str(error)
-    return "ok"
+    return OK
 
 
 @router.get("/version")

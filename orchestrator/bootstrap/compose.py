@@ -6,6 +6,7 @@ import random
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_
 from orchestrator.bootstrap.server import HttpServer
 from orchestrator.bootstrap.sinks import make_sinks, relay_loops
 from orchestrator.bootstrap.supervisor import Loop, Part, Service
+from orchestrator.bus import connecting
 from orchestrator.bus.consumer import BusConsumer
 from orchestrator.bus.redriver import BusRedriver
 from orchestrator.domain.errors import DependencyUnreachable, RedriveError
@@ -111,11 +113,20 @@ class Composer:
             default_mode=self.settings.mode,
             token=token.get_secret_value() if token else None,
             sinks=self.counts,
-            checks={"ledger": self.ledger.ready, "event log": self.log.ready},
+            checks=self._checks(),
+            sink_checks={"warehouse": partial(WAREHOUSE.ready, self.settings.warehouse_url)},
             metrics=self.exposition,
         )
         server = HttpServer(create_app(api), self.settings.api_host, self.settings.api_port)
         return [Service("api", server.run)]
+
+    def _checks(self) -> dict[str, Callable[[], None]]:
+        settings = self.settings
+        return {
+            "bus": partial(connecting.ready, settings.bus_url),
+            "ledger": partial(LEDGER.ready, settings.ledger_url),
+            "event log": partial(EVENTLOG.ready, settings.eventlog_url),
+        }
 
     def counts(self) -> Mapping[str, SinkCounts]:
         """Count from rows what became of every event, per sink."""

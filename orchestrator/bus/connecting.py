@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from kombu import Connection
+from kombu.exceptions import KombuError
+
+import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// known to kombu
+from orchestrator.domain.errors import DependencyUnreachable
 
 CONNECT_SECONDS: Final = 5.0
 FAIL_FAST: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
@@ -13,3 +17,12 @@ FAIL_FAST: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "
 def connect(url: str) -> Connection:
     """Make a connection, confirmed where the broker confirms; it is opened at its first use."""
     return Connection(url, connect_timeout=CONNECT_SECONDS, transport_options={"confirm_publish": True, **FAIL_FAST})
+
+
+def ready(url: str) -> None:
+    """Raise DependencyUnreachable unless the bus at `url` answers."""
+    with connect(url) as connection:
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+        except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
+            raise DependencyUnreachable("the bus", str(error)) from error

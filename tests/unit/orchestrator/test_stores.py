@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from orchestrator.domain.errors import DependencyUnreachable
 from orchestrator.eventlog import schema
+from orchestrator.ledger.schema import STORE as LEDGER
 from orchestrator.stores import Unstorable, UtcDateTime, open_engine, reachable, writing
 from tests.events import NOON
 
@@ -93,3 +94,11 @@ def test_several_processes_may_migrate_at_once(url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(schema.migrate, [url] * 4))
     schema.check(url)
+
+
+def test_a_store_is_ready_at_its_newest_revision_alone(url: str) -> None:
+    """An empty database is not ready, and says what to do; a migrated one is."""
+    with pytest.raises(DependencyUnreachable, match="migrates it"):
+        LEDGER.ready(url)
+    LEDGER.migrate(url)
+    LEDGER.ready(url)

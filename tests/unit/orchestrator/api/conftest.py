@@ -35,6 +35,7 @@ class Served:
 
     scene: Scene
     checks: dict[str, Callable[[], None]] = field(default_factory=dict)
+    sink_checks: dict[str, Callable[[], None]] = field(default_factory=dict)
     url: str = ""
     token: str | None = None
     warehouse: Engine = field(default_factory=lambda: WAREHOUSE.open("sqlite://"))
@@ -51,6 +52,7 @@ class Served:
             token=self.token,
             sinks=lambda: {"warehouse": COUNTS},
             checks=self.checks,
+            sink_checks=self.sink_checks,
             metrics=Metrics().exposition,
         )
 

@@ -139,7 +139,7 @@ def test_readiness_names_what_is_away_and_liveness_does_not_care(api: Served) ->
     def behind() -> None:
         raise RedriveError("expected the newest migration")
 
-    assert api.ask("GET", "/readyz").json() == {"status": "ready", "checks": {}}
+    assert api.ask("GET", "/readyz").json() == {"status": "ready", "checks": {}, "sinks": {}}
     api.checks |= {"ledger": away, "migrations": behind, "bus": lambda: None}
     answer = api.ask("GET", "/readyz?verbose")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
@@ -150,6 +150,18 @@ def test_readiness_names_what_is_away_and_liveness_does_not_care(api: Served) ->
     assert api.ask("GET", "/livez").json() == {"status": "alive"}
     api.checks.clear()
     assert api.ask("GET", "/readyz").status_code == 200
+
+
+def test_a_sink_that_is_away_degrades_and_no_more(api: Served) -> None:
+    """A failing sink is named, and the orchestrator stays ready: what it takes in waits in the log."""
+
+    def away() -> None:
+        raise DependencyUnreachable("the warehouse", "so")
+
+    api.sink_checks |= {"warehouse": away}
+    answer = api.ask("GET", "/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert "the warehouse cannot be reached" in answer.json()["sinks"]["warehouse"]
 
 
 def test_the_release_and_the_metrics_are_shown(api: Served) -> None:
