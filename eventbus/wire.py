@@ -239,6 +239,9 @@ def _expect_text(name: str, value: object) -> None:
         raise WireError(f"expected `{name}` as text that is not empty, got {value!r}")
 
 
+_MAY_HOLD: Final = (float, dict, Mapping, list, tuple)
+
+
 def check_finite(value: object, path: str) -> None:
     """Refuse NaN and Infinity, which the JSON encoder would silently turn into null."""
     if isinstance(value, float):
@@ -246,7 +249,9 @@ def check_finite(value: object, path: str) -> None:
             raise WireError(f"expected a finite number in `{path}`, got {value}")
     elif isinstance(value, Mapping):
         for key, each in value.items():
-            check_finite(each, f"{path}.{key}")
+            if isinstance(each, _MAY_HOLD):
+                check_finite(each, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
         for index, each in enumerate(value):
-            check_finite(each, f"{path}[{index}]")
+            if isinstance(each, _MAY_HOLD):
+                check_finite(each, f"{path}[{index}]")
