@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
+# A space at which no line is broken: what belongs together stays on one line.
+FIXED: Final = "\N{NO-BREAK SPACE}"
 LIVE_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 5.0
 # What the rate is taken over, and with it the time left.
@@ -54,7 +56,7 @@ class Live:
         """Say something, in place of what stands there."""
         if not self.quiet:
             lines = textwrap.wrap(f"{self.title}: {text}" if self.title else text, self._width()) or [""]
-            print(self._erase() + "\n".join(lines), file=sys.stderr, flush=True)
+            print(self._erase() + "\n".join(lines).replace(FIXED, " "), file=sys.stderr, flush=True)
             self._lines = len(lines)
 
     def show(self, look: Look) -> None:
@@ -91,4 +93,4 @@ def told(look: Look, rate: float) -> str:
         parts += [f"failures {look.captured}", f"recovered {look.recovered}", f"incidents {look.incidents}"]
     elif look.failed:
         parts.append(f"in FAILURE {look.failed}")
-    return "  ".join(parts)
+    return "  ".join(part.replace(" ", FIXED) for part in parts)
