@@ -16,6 +16,11 @@ def _key() -> sa.Column[str]:
 def upgrade() -> None:
     op.add_column("model_cost_logs", sa.Column("response_id", sa.Text))
     op.add_column("model_cost_logs", sa.Column("duration_seconds", sa.Double))
+    _add_prompts()
+    _add_events()
+
+
+def _add_prompts() -> None:
     op.create_table(
         "prompt_sim_logs",
         _key(),
@@ -38,6 +43,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name="uq_prompt_sketches_id"),
         sqlite_autoincrement=True,
     )
+
+
+def _add_events() -> None:
     op.create_table(
         "governance_events",
         _key(),
