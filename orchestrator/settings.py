@@ -144,4 +144,6 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     name = "_".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"REDRIVE_{name.upper()}: expected a value, got none (docs/settings.md)"
     return f"REDRIVE_{name.upper()}: {error['msg']}" if name else str(error["msg"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def make_sinks(settings: Settings) -> tuple[Sink, ...]:
     """Make the sinks: the warehouse always, RudderStack where it is named."""
     warehouse: Sink = WarehouseSink(settings.warehouse_url)
-    if settings.rudderstack_url is None or settings.rudderstack_write_key is None:
+    if not settings.rudderstack_url or settings.rudderstack_write_key is None:
         return (warehouse,)
     key = settings.rudderstack_write_key.get_secret_value()
     return (warehouse, RudderStackSink(settings.rudderstack_url, key, settings.rudderstack_timeout))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
 import requests
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from orchestrator.domain.errors import Conflict, DependencyUnreachable, NotFound, RedriveError
+from orchestrator.domain.errors import DependencyUnreachable, RedriveError
 
 TIMEOUT = 10
+UUID_WIDTH = 36
+LEAST_WIDTH = 140
+COLUMNS = ("since", "failures", "kind", "state", "plan")
 Api = Annotated[str, typer.Option("--api", envvar="REDRIVE_API_URL", help="The orchestrator's address.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as data.")]
 DEFAULT_API = "http://127.0.0.1:8400"
@@ -43,15 +47,17 @@ def incidents(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    Console().print(_table(found))
+    console = Console()
+    console.print(_table(found), width=max(console.width, LEAST_WIDTH))
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    table = Table("incident", "since", "failures", "kind", "state", "plan", "what")
+    """Draw the list: an id stays whole at any width, since the next command needs it."""
+    table = Table(Column("incident", no_wrap=True, min_width=UUID_WIDTH), *COLUMNS, Column("what", overflow="ellipsis"))
     for each in found:
         plan = each["plan"]["name"] if each["plan"] else "-"
         what = each["note"] or each["signature"]
-        cells = (each["id"], each["opened_at"], str(each["size"]), each["kind"], each["state"], plan, what)
+        cells = (each["id"], each["opened_at"][:19], str(each["size"]), each["kind"], each["state"], plan, what)
         table.add_row(*cells)
     return table
 
@@ -92,5 +98,6 @@ def _error(answer: requests.Response) -> RedriveError:
         detail = answer.json()["detail"]
     except (ValueError, KeyError):
         detail = answer.reason
-    told = {404: NotFound("resource", detail), 409: Conflict(detail)}
-    return told.get(answer.status_code, RedriveError(f"{answer.status_code}: {detail}"))
+    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE):
+        return DependencyUnreachable(f"the orchestrator at {answer.url}", detail)
+    return RedriveError(str(detail))

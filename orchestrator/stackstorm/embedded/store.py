@@ -129,8 +129,11 @@ class Store:
     def page(
         self, table: str, filters: Mapping[str, Any], limit: int, offset: int, *, newest_first: bool
     ) -> tuple[list[Document], int]:
-        """Give one page of a table's documents and the number of all that match; tables and columns are no input."""
-        where = " and ".join(f"{column} = ?" for column in filters) or "1"
+        """Give one page of a table's documents, and how many match in all; a filter of None wants the column empty.
+
+        Tables and columns are no input.
+        """
+        where = " and ".join(f"{column} is ?" for column in filters) or "1"
         order = "desc" if newest_first else "asc"
         values = tuple(filters.values())
         with self._lock:

@@ -28,7 +28,7 @@ class ContentRoutes:
     def routes(self) -> list[Route]:
         """Give the routes for the router."""
         return [
-            ("GET", "/runnertypes", lambda request: lists.paged(list(RUNNERS.values()), request.query)),
+            ("GET", "/runnertypes", self.runners),
             ("GET", "/actions", self.actions),
             ("GET", "/actions/{}", self.action),
             ("GET", "/actions/views/entry_point/{}", self.entry_point),
@@ -41,6 +41,10 @@ class ContentRoutes:
             ("GET", "/packs/{}", self.pack),
             ("POST", "/packs/register", self.register),
         ]
+
+    def runners(self, request: Request) -> Response:
+        """List the runners, all or by name."""
+        return lists.paged(lists.filtered(list(RUNNERS.values()), request.query, ("name",)), request.query)
 
     def actions(self, request: Request) -> Response:
         """Answer the actions, by ref."""

@@ -62,7 +62,12 @@ class ExecutionRoutes:
         unknown = set(request.query) - set(EXECUTION_FILTERS) - NOT_FILTERS
         if unknown:
             raise Fault(501, f"the filters {', '.join(sorted(unknown))} are not supported by the embedded StackStorm")
-        columns = {column: request.query[name] for name, column in EXECUTION_FILTERS.items() if name in request.query}
+        columns = {
+            # The command line sends "null" for executions that have no parent.
+            column: None if request.query[name] == "null" else request.query[name]
+            for name, column in EXECUTION_FILTERS.items()
+            if name in request.query
+        }
         limit, offset = lists.window(request.query)
         newest_first = not lists.truth(request.query.get("sort_asc"))
         found, total = self._store.page("executions", columns, limit, offset, newest_first=newest_first)
