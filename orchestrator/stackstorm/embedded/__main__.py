@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 USAGE = 2
 CONTENT_INVALID = 3
 PARENT_POLL = 0.5
+STOP_SECONDS = 8.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,10 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _serving(options) as url:
             _announce(options.ready_file, url)
             over.wait()
+            _bound_the_end()
     except ContentError as error:
         sys.stderr.write(f"{error}\n")
         return CONTENT_INVALID
     return 0
+
+
+def _bound_the_end() -> None:
+    """End this process though a part of it should not stop; its warm processes end when its sockets close."""
+    last = threading.Timer(STOP_SECONDS, os._exit, (1,))
+    last.daemon = True
+    last.start()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
