@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.dev.demo_apps import DemoApps
 from orchestrator.dev.demo_ask import Asker
 from orchestrator.dev.demo_live import Live, Look
+from orchestrator.dev.demo_packs import quick_packs
 from orchestrator.dev.stack import Engines, Stack
 from orchestrator.domain.errors import RedriveError
 
@@ -47,7 +48,7 @@ class Arm:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.engines = self.engines.within(self.folder)
-        self.stack = Stack(self.folder, self.engines)
+        self.stack = Stack(self.folder, self.engines, packs=quick_packs(self.folder))
         self.apps = DemoApps(self.folder, self.engines.bus, self.plan.wish, self.plugin, self.plan.seed)
         self.ask = Asker(self.stack)
 
