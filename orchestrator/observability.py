@@ -20,6 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from orchestrator.domain.attempts import IN_FLIGHT
 from orchestrator.domain.failures import Kind
 from orchestrator.domain.incidents import IncidentState
 from orchestrator.domain.ledger import Tallies
@@ -145,6 +146,8 @@ class RecoveryCounts(Collector):
         told: Counter[tuple[str, str, str]] = Counter()
         outcomes: Counter[str] = Counter()
         for (plan, outcome, number), count in latest.attempts.items():
+            if outcome in IN_FLIGHT:
+                continue  # a counter never falls: only what has ended is counted
             told[plan, outcome, str(number) if number <= MOST_ATTEMPTS_TOLD_APART else "4+"] += count
             outcomes[outcome] += count if number == 1 else 0
         for labels, count in sorted(told.items()):

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 PARTS: Final = ("api", "intake", "recovery", "dispatch", "relay")
 IDLE: Final = 0.1
-RECONCILE_EVERY: Final = 1.0
 
 
 class UnknownPart(RedriveError):
@@ -158,15 +157,13 @@ class Composer:
         settings, redriver = self.settings, BusRedriver(self.settings.redrive_url)
         lead, fenced = self._lead("release")
         releaser = Releaser(fenced, redriver, clock, random.random, settings.mode)
-        mending, mended = self._lead("reconcile")
         reconciler = Reconciler(
-            mended, redriver, clock, random.random, settings.mode, settings.outcome_grace, settings.outcome_timeout
+            fenced, redriver, clock, random.random, settings.mode, settings.outcome_grace, settings.outcome_timeout
         )
         copying, copied = self._lead("outbox")
         copier = OutboxCopier(copied, self.log)
         return [
-            Loop("release", _until_idle(releaser.run_once), lead),
-            Loop("reconcile", _every(RECONCILE_EVERY, reconciler.run_once), mending),
+            Loop("release", _until_idle(_in_turn(releaser.run_once, reconciler.run_once)), lead),
             Loop("outbox", _until_idle(copier.run_once), copying),
         ]
 
@@ -189,6 +186,11 @@ class Composer:
 
 def _until_idle(step: Callable[[], int]) -> Callable[[], float]:
     return lambda: 0.0 if step() else IDLE
+
+
+def _in_turn(*steps: Callable[[], int]) -> Callable[[], int]:
+    """Run steps one after the other: an attempt that is being published now must not look as if it were forgotten."""
+    return lambda: sum(step() for step in steps)
 
 
 def _every(seconds: float, step: Callable[[], int]) -> Callable[[], float]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.ledger import Ledger, LedgerTx
 
+PID_NAMESPACE = Path("/proc/self/ns/pid")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 START_TIME_FIELD = 19  # of /proc/PID/stat, counted behind the command's closing parenthesis
 
@@ -33,7 +34,10 @@ def is_dead(owner: str) -> bool:
 
 
 def _boot() -> str:
-    return BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
+    """Name what process ids are counted in: this boot, and the pid namespace, which a container has of its own."""
+    if not BOOT_ID.exists():
+        return ""
+    return f"{BOOT_ID.read_text().strip()} {PID_NAMESPACE.readlink()}"
 
 
 def _started(pid: int) -> str:

@@ -8,7 +8,7 @@ import signal
 import socket
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Annotated
 
 import typer
@@ -80,9 +80,20 @@ def _write(ready_file: Path | None, content: dict[str, str]) -> None:
 
 
 def _stop_on_signals(stop: Event) -> Event:
+    """Set an event at SIGTERM or SIGINT, from a thread: a handler that is interrupted inside `set` would never end."""
+    reader, writer = socket.socketpair()
+    writer.settimeout(0)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: None)
+    Thread(target=_set_when_woken, args=(reader, writer, stop), name="signals", daemon=True).start()
     return stop
+
+
+def _set_when_woken(reader: socket.socket, writer: socket.socket, stop: Event) -> None:
+    with writer:  # signals write to it as long as this process lives
+        while reader.recv(4096):
+            stop.set()
 
 
 def _wait(stop: Event, parent_pid: int | None) -> None:

@@ -72,7 +72,7 @@ def _failure(event: Event, data: Mapping[str, Any]) -> Failure:
         attempt_id=UUID(_text(data, "attempt_id")) if attempt_id is not None else None,
         exception=_facts(_mapping(data, "exception")),
         message=_message(_mapping(data, "message")),
-        declaration=_declaration(data.get("declaration") or {}),
+        declaration=_declaration(_mapping(data, "declaration") if data.get("declaration") else {}),
         occurred_at=_moment(_text(data, "occurred_at")),
         event_id=str(row_key(event.source, event.id)),
         worker=str(data.get("worker") or "").replace("\x00", "")[:LONGEST_WORKER],

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A person who asks for a retry wants it now; the gate only spaces further tries.
 BY_HAND = Gate(first_after=1, factor=2, max_distance=300, max_tries=10)
+# A task that may not run twice runs once for each command.
+ONCE = replace(BY_HAND, max_tries=1)
 
 
 def accept_plan(tx: LedgerTx, incident_id: UUID, plan: Plan, revision: int, now: datetime) -> Incident:
@@ -104,7 +106,8 @@ def command_retry(tx: LedgerTx, request: RetryRequest, command_id: UUID, now: da
         reason=request.reason,
         created_at=now,
     )
-    plan = Plan(PlanName.RETRY, f"{request.actor}: {request.reason}", gate=BY_HAND)
+    gate = BY_HAND if stored.idempotent else ONCE
+    plan = Plan(PlanName.RETRY, f"{request.actor}: {request.reason}", gate=gate)
     tx.add_release(_release(command.release_id, stored.incident_id, plan, now, command_id))
     tx.set_failure_state([stored.failure.id], FailureState.HELD)
     tx.claim([stored.failure.id], command.release_id)

@@ -121,9 +121,9 @@ class _Http:
 
 def _firings(trace: Mapping[str, Any]) -> Iterator[Firing]:
     """Pair each dispatched trigger instance of a trace with its rules and executions, by what each was caused by."""
-    rules = _by_cause(trace["rules"], "ref")
-    executions = _by_cause(trace["action_executions"], "object_id")
-    for instance in trace["trigger_instances"]:
+    rules = _by_cause(trace.get("rules", []), "ref")
+    executions = _by_cause(trace.get("action_executions", []), "object_id")
+    for instance in trace.get("trigger_instances", []):
         if not instance.get("caused_by"):
             id_ = instance["object_id"]
             yield Firing(id_, instance["ref"], tuple(rules[id_]), tuple(executions[id_]))

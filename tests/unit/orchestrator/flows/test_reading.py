@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import jsonschema_rs
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventbus.wire import TASK_FAILED, Event, schema_text
+from eventbus.wire import TASK_FAILED, Event, WireError, schema_text
 from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, TaskMessage
 from orchestrator.flows.reading import ended_of, failure_data, failure_of
 from tests.recovery import NOON, ended_event, failed_event
@@ -111,3 +112,11 @@ def test_a_skipped_run_went_well_and_did_not_run() -> None:
         "failed": (False, True),
         "skipped": (True, False),
     }
+
+
+@pytest.mark.parametrize("declaration", [["openai"], "openai", 7, True])
+def test_a_declaration_of_another_shape_is_refused(declaration: object) -> None:
+    """What is no JSON object is the event's fault, said as such: it must not stop the others of its batch."""
+    event = failed_event()
+    with pytest.raises(WireError, match="declaration"):
+        failure_of(replace(event, data={**event.data, "declaration": declaration}))

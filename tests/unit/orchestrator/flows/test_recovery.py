@@ -178,6 +178,17 @@ def test_a_person_s_retry_is_tried_again_at_a_distance() -> None:
     assert len(scene.release()) == 1
 
 
+def test_a_task_that_may_not_run_twice_runs_once_for_each_command() -> None:
+    """Without a declaration one command is one run: when that fails too, it is dead until a person asks again."""
+    scene = scene_of(idempotent=False)
+    ask(scene, task_id=scene.failures[0].failure.task_id)
+    scene.answer(scene.release(), "failed")
+    for _ in range(20):
+        scene.later(600)
+        assert scene.release() == []
+    assert scene.failures[0].state is FailureState.DEAD
+
+
 def test_a_retry_by_hand_that_never_helps_is_listed_as_dead() -> None:
     """When a person's tries are used up the failure is dead, its incident says so, and it can be asked for again."""
     scene = scene_of()
