@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from celery import states
-from celery.app.task import Context
-from celery.app.trace import trace_ok_t
 
 from eventbus.wire import ATTEMPT_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from celery.backends.base import Backend
 
@@ -41,7 +39,7 @@ def attempt_of(headers: Mapping[str, Any] | None) -> str | None:
 def store_outcome(backend: Backend, attempt_id: str, outcome: str) -> None:
     """Store how an attempt ended; a backend that can't is said, and the attempt may then run twice."""
     try:
-        if _keeps(backend):
+        if keeps(backend):
             backend.store_result(attempt_id, {_STORED: outcome}, states.SUCCESS)
     except Exception as error:  # noqa: BLE001 - a task that has ended must not fail for this
         log.warning("attempt.not_stored: %s ended %s: %r", attempt_id, outcome, error)
@@ -50,7 +48,7 @@ def store_outcome(backend: Backend, attempt_id: str, outcome: str) -> None:
 def stored_outcome(backend: Backend, attempt_id: str) -> str | None:
     """Give how an attempt ended before; None when it did not, or when nobody can tell."""
     try:
-        meta = backend.get_task_meta(attempt_id, cache=False) if _keeps(backend) else {}
+        meta = backend.get_task_meta(attempt_id, cache=False) if keeps(backend) else {}
     except Exception as error:  # noqa: BLE001 - without an answer the task runs
         log.warning("attempt.unknown: %s: %r", attempt_id, error)
         return None
@@ -58,17 +56,6 @@ def stored_outcome(backend: Backend, attempt_id: str) -> str | None:
     return result.get(_STORED) if isinstance(result, dict) else None
 
 
-def _keeps(backend: Backend) -> bool:
+def keeps(backend: Backend) -> bool:
     """Tell whether a result backend keeps what it is given: rpc sends it away, a disabled one forgets it."""
     return bool(backend.persistent) and backend.as_uri() not in {"rpc://", "disabled://"}
-
-
-def skipping(trace: Callable[..., Any], ended: Callable[[Context], bool]) -> Callable[..., Any]:
-    """Wrap what runs a task: a message with the attempt header runs only where `ended(request)` is False."""
-
-    def run(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:  # noqa: ANN401 - as Celery calls it
-        if request and ATTEMPT_HEADER in request and ended(Context(request)):
-            return trace_ok_t(None, None, 0.0, "skipped: this attempt has ended before")
-        return trace(uuid, args, kwargs, request)
-
-    return run

@@ -2,106 +2,109 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from eventbus.answers import code_of, status_of
+from eventbus.attributes import attribute, found, text_of
+from eventbus.waits import wait_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
+T = TypeVar("T")
 MESSAGE_CHARACTERS: Final = 4096
 TRACEBACK_CHARACTERS: Final = 32768
-HTTP_STATUS: Final = range(100, 600)
+NAME_CHARACTERS: Final = 1024
 _CHAIN_LENGTH: Final = 16
+# Python's own exceptions say what broke by their types, wherever they are raised; these say nothing.
+_OWN: Final = frozenset({"builtins", "socket", "ssl"})
+_SAY_NOTHING: Final = (BaseException, Exception, RuntimeError)
+
+
+class Shown(NamedTuple):
+    """What one exception shows by itself: HTTP status, error code, seconds that it asks to wait."""
+
+    status: int | None
+    code: str | None
+    wait: float | None
+
+    @property
+    def anything(self) -> bool:
+        """Tell whether it shows any of them."""
+        return any(each is not None for each in self)
 
 
 def facts_of(error: BaseException, traceback: str, now: datetime) -> dict[str, Any]:
-    """Give type, message, traceback, chain, HTTP status and Retry-After (seconds from `now`); never raises."""
-    chain = list(_chain(error))
+    """Give type, message, traceback, chain, HTTP status, Retry-After (seconds from `now`) and code; never raises."""
+    chain = list(_chain(error, now))
+    status, code, wait = _answer([shown for _, shown in chain])
+    told = {"code": code} if code is not None else {}
     return {
         "type": type_name(error),
-        "message": _shorten(_text(error), MESSAGE_CHARACTERS),
+        "message": _shorten(text_of(error), MESSAGE_CHARACTERS),
         "traceback": _shorten(traceback, TRACEBACK_CHARACTERS),
-        "chain": [type_name(each) for each in chain[1:]],
-        "status": next((status for each in chain if (status := status_of(each)) is not None), None),
-        "retry_after": next((wait for each in chain if (wait := retry_after_of(each, now)) is not None), None),
+        "chain": [type_name(each) for each, _ in chain[1:]],
+        "status": status,
+        "retry_after": wait,
+        **told,
     }
 
 
 def type_name(error: BaseException) -> str:
     """Give the name of an exception's type with its module, `builtins.ValueError`."""
-    return f"{type(error).__module__}.{type(error).__qualname__}"
+    kind = type(error)
+    told = found(lambda: f"{kind.__module__}.{kind.__qualname__}") or "builtins.BaseException"
+    return _shorten(told, NAME_CHARACTERS)
 
 
-def status_of(error: BaseException) -> int | None:
-    """Give the HTTP status an exception tells of, as requests, httpx, openai, aiohttp and urllib show it."""
-    response = _attribute(error, "response")
-    shown = [_attribute(error, "status_code"), _attribute(error, "status"), _attribute(error, "code")]
-    for status in [_attribute(response, "status_code"), _attribute(response, "status"), *shown]:
-        if isinstance(status, int) and not isinstance(status, bool) and status in HTTP_STATUS:
-            return int(status)
-    return None
+def _answer(chain: Sequence[Shown]) -> Shown:
+    """Give status, code and wait of one answer: that of the outermost exception that shows a status or a code.
+
+    The same status beneath is the same answer, and may say what is missing. A wait may also be told by what wraps it.
+    """
+    place = next((at for at, each in enumerate(chain) if each.status is not None or each.code is not None), len(chain))
+    status, code, _ = chain[place] if place < len(chain) else Shown(None, None, None)
+    same = [each for each in chain[place:] if status is not None and each.status == status]
+    codes = [code, *(each.code for each in same)]
+    waits = (each.wait for each in (*chain[: place + 1], *same))
+    return Shown(status, _first(codes), _first(waits))
 
 
-def retry_after_of(error: BaseException, now: datetime) -> float | None:
-    """Give the seconds that the other side asked to wait: its own word, or the response's header (RFC 9110, 10.2.3)."""
-    told = _seconds(_attribute(error, "retry_after"))
-    headers = _attribute(_attribute(error, "response"), "headers") or _attribute(error, "headers")
-    if told is not None or headers is None:
-        return told
-    milliseconds = _seconds(_header(headers, "retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = _header(headers, "retry-after")
-    return _until(value, now) if _seconds(value) is None else _seconds(value)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Give the exception and those beneath it, as a traceback shows them."""
+def _chain(error: BaseException, now: datetime) -> Iterator[tuple[BaseException, Shown]]:
+    """Give the exception and those beneath it that tell of it, nearest first, with what each shows."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen and len(seen) < _CHAIN_LENGTH:
         seen.add(id(current))
-        yield current
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        shown = _shown(current, now)
+        yield current, shown
+        current = found(partial(_beneath, current, shown))
 
 
-def _attribute(owner: object, name: str) -> Any:  # noqa: ANN401 - of an exception that we know nothing of
-    try:
-        return getattr(owner, name, None)
-    except Exception:  # noqa: BLE001 - a property of somebody else's exception may do anything
-        return None
+def _shown(error: BaseException, now: datetime) -> Shown:
+    return Shown(found(lambda: status_of(error)), found(lambda: code_of(error)), found(lambda: wait_of(error, now)))
 
 
-def _header(headers: Any, name: str) -> object:  # noqa: ANN401 - whatever an HTTP client calls headers
-    try:
-        return headers.get(name) or headers.get(name.title())
-    except Exception:  # noqa: BLE001 - it may be no mapping at all
-        return None
+def _beneath(error: BaseException, shown: Shown) -> BaseException | None:
+    """Give the cause; of what was being handled only what an exception wraps that says nothing by itself.
+
+    What was handled when a further call failed, or when the code that handled it broke, tells of something else.
+    """
+    cause = attribute(error, "__cause__")
+    if cause is None and not shown.anything and _says_nothing(error) and not attribute(error, "__suppress_context__"):
+        cause = attribute(error, "__context__")
+    return cause if isinstance(cause, BaseException) else None
 
 
-def _seconds(value: object) -> float | None:
-    try:
-        seconds = float(value)  # type: ignore[arg-type]  # what is no number is refused on the next line
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+def _says_nothing(error: BaseException) -> bool:
+    kind = type(error)
+    return kind in _SAY_NOTHING or kind.__module__ not in _OWN
 
 
-def _until(value: object, now: datetime) -> float | None:
-    try:
-        moment = parsedate_to_datetime(str(value))
-    except ValueError:
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as broken:  # noqa: BLE001 - somebody else's __str__
-        return f"<no message: {type(broken).__name__} in __str__>"
+def _first(told: Iterable[T | None]) -> T | None:
+    return next((each for each in told if each is not None), None)
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+log = logging.getLogger(__name__)
 
 BATCH_EVENTS: Final = 200
 BATCH_BYTES: Final = 1 << 20
 BATCH_SECONDS: Final = 0.05
+
+
+class Receipt:
+    """What waits for the end of a letter's way: told once, by whichever thread first knows it."""
+
+    def __init__(self, on_kept: Callable[[], None] | None, on_end: Callable[[], None] | None = None) -> None:
+        self._on_end = [on_end]
+        self._on_kept = on_kept
+
+    def give(self, *, kept: bool) -> None:
+        """Call `on_kept`, if the bus or the spool has it, and `on_end`; nothing the second time. A fault stays here."""
+        try:
+            on_end = self._on_end.pop()
+        except IndexError:
+            return
+        for call in (self._on_kept if kept else None, on_end):
+            try:
+                if call is not None:
+                    call()
+            except Exception:
+                log.exception("event.receipt_failed: whether the event is kept does not depend on it")
+
+
+def settle(letters: Iterable[Letter], *, kept: bool) -> None:
+    """Tell whoever waits that these letters are kept, or that they are lost."""
+    for letter in letters:
+        if letter.receipt is not None:
+            letter.receipt.give(kept=kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +54,7 @@ class Letter:
     routing_key: str
     body: bytes
     droppable: bool = False
+    receipt: Receipt | None = field(default=None, compare=False)
 
 
 def bundles(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
@@ -47,6 +80,7 @@ class Outgoing:
         self._in_flight: list[Letter] = []
         self._bytes = 0
         self._hurry = False
+        self._rests_until = 0.0
         self.closed = False
         self.changed = threading.Condition()
 
@@ -67,11 +101,16 @@ class Outgoing:
             return True
 
     def take(self, patience: float | None) -> list[Letter]:
-        """Wait up to `patience` seconds for a letter, then shortly for company; they are in flight until `done`."""
+        """Wait up to `patience` seconds for a letter; they are in flight until `done`.
+
+        The first one after a rest leaves at once; those close behind a batch wait shortly for company.
+        """
         with self.changed:
             self.changed.wait_for(lambda: self._waiting or self._pressed, patience)
             if self._waiting:
-                self.changed.wait_for(lambda: len(self._waiting) >= BATCH_EVENTS or self._pressed, BATCH_SECONDS)
+                rest = max(0.0, self._rests_until - time.monotonic())
+                self.changed.wait_for(lambda: len(self._waiting) >= BATCH_EVENTS or self._pressed, rest)
+                self._rests_until = time.monotonic() + BATCH_SECONDS
             count = min(len(self._waiting), BATCH_EVENTS)
             self._in_flight = [self._waiting.popleft() for _ in range(count)]
             self._hurry &= bool(self._waiting)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,16 +17,23 @@ class Outcomes:
 
     def __init__(self, dependency_of: Callable[[str], str | None]) -> None:
         self._dependency_of = dependency_of
-        self._lock = threading.Lock()
+        self._begin()
+        _counting.add(self)
+
+    def _begin(self) -> None:
+        """Begin with nothing; in a forked child too, where the parent's counts and lock are the parent's."""
+        self._lock = threading.RLock()  # a signal's handler may count on top of a count
         self._counts: dict[str, list[int]] = {}
         self._since = 0.0
 
-    def count(self, task: str, *, succeeded: bool) -> None:
-        """Count one run that ended."""
+    def count(self, task: str, *, succeeded: bool, redriven: bool = False) -> None:
+        """Count one run that ended; how many of those that went well were redrives or probes is counted beside it."""
         with self._lock:
             if not self._counts:
                 self._since = time.monotonic()
-            self._counts.setdefault(task, [0, 0])[succeeded] += 1
+            counts = self._counts.setdefault(task, [0, 0, 0])
+            counts[succeeded] += 1
+            counts[2] += redriven and succeeded
 
     def take(self) -> dict[str, Any] | None:
         """Give what was counted since the last time as data of an event, and begin anew; None when nothing was."""
@@ -37,6 +46,18 @@ class Outcomes:
             "window_seconds": max(seconds, 0.001),
             "counts": [
                 {"task": task, "dependency": self._dependency_of(task), "succeeded": succeeded, "failed": failed}
-                for task, (failed, succeeded) in counts.items()
+                | ({"redriven": redriven} if redriven else {})
+                for task, (failed, succeeded, redriven) in counts.items()
             ],
         }
+
+
+_counting: Final[weakref.WeakSet[Outcomes]] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for outcomes in tuple(_counting):
+        outcomes._begin()  # noqa: SLF001 - of the same module
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

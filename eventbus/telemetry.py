@@ -10,53 +10,22 @@ attribute names are OpenTelemetry's, all still 'development' (snapshot of 2026-1
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
-import time
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
-from celery import signals
-
-import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// a URL of the bus
+import eventbus.carrying  # noqa: F401 - listens to Celery's signals
 from eventbus import fields, scope, wire
-from eventbus.publisher import Publisher
+from eventbus.recording import configure, record
 from eventbus.scope import Around
 from eventbus.sketch import GRAM, sketch_of
-from eventbus.spool import folder_of
+from eventbus.spans import Span, timed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from celery import Task
+__all__ = ["Span", "configure", "context", "governance", "llm_call", "similarity", "span"]
 
-log = logging.getLogger(__name__)
-
-BUS_URL: Final = "REDRIVE_BUS_URL"
 LONGEST_ERROR: Final = 16_384
 LONGEST_PROMPT: Final = 1_000_000
-
-_publisher: Callable[[], Publisher] | None = None
-
-
-def use(publisher: Callable[[], Publisher]) -> None:
-    """Publish through this from now on; `install` calls it."""
-    global _publisher  # noqa: PLW0603 - user code calls `llm_call` from anywhere, with no object at hand
-    _publisher = publisher
-
-
-def configure(*, bus_url: str | None = None, spool_dir: str | Path | None = None) -> None:
-    """Publish from a process that runs no Celery worker; `bus_url` is REDRIVE_BUS_URL by default."""
-    url = bus_url or os.environ.get(BUS_URL)
-    if not url:
-        raise ValueError(f"expected the URL of the bus in bus_url or in {BUS_URL}, got neither")
-    publisher = Publisher(url, folder_of(spool_dir))
-    use(lambda: publisher)
 
 
 def context(**identifiers: str | None) -> Around[None]:
@@ -107,7 +76,7 @@ def llm_call(  # noqa: PLR0913 - each is an attribute of the event, by name only
         "duration_seconds": fields.seconds("duration_seconds", duration_seconds),
         "error": fields.optional_text("error", error, LONGEST_ERROR),
     }
-    return _publish(wire.LLM_CALL, data, {name: more[name] for name in wire.IDENTIFIERS if name in more})
+    return record(wire.LLM_CALL, data, {name: more[name] for name in wire.IDENTIFIERS if name in more})
 
 
 def _parts(given: Mapping[str, Any], input_tokens: int, output_tokens: int) -> dict[str, int]:
@@ -134,7 +103,7 @@ def similarity(prompt: str, *, blocked: bool = False, **identifiers: str | None)
     made = sketch_of(prompt)
     counts = {"key": made.key_name, "gram": GRAM, "counts": made.counts}
     data = {"prompt_hash": made.prompt_hash, "blocked": blocked, "sketch": counts}
-    return _publish(wire.PROMPT_SIMILARITY, data, identifiers)
+    return record(wire.PROMPT_SIMILARITY, data, identifiers)
 
 
 def governance(
@@ -153,18 +122,7 @@ def governance(
         "action": fields.text("action", action),
         "details": fields.json_object("details", {} if details is None else details),
     }
-    return _publish(wire.GOVERNANCE_RECORDED, data, identifiers)
-
-
-class Span:
-    """A piece of work under way; `set` adds to what is known of it."""
-
-    def __init__(self, attributes: Mapping[str, Any]) -> None:
-        self.attributes = fields.json_object("attributes", attributes)
-
-    def set(self, **attributes: Any) -> None:
-        """Add attributes: JSON values, 64 KiB together."""
-        self.attributes = fields.json_object("attributes", {**self.attributes, **attributes})
+    return record(wire.GOVERNANCE_RECORDED, data, identifiers)
 
 
 def span(name: str, **attributes: Any) -> Around[Span]:
@@ -174,78 +132,4 @@ def span(name: str, **attributes: Any) -> Around[Span]:
     """
     fields.text("name", name)
     fields.json_object("attributes", attributes)
-    return Around(lambda: _timed(name, Span(attributes)))
-
-
-@contextmanager
-def _timed(name: str, running: Span) -> Iterator[Span]:
-    _, trace_id, parent_id, _ = (scope.current().get("traceparent") or _NO_PARENT).split("-")
-    trace_id, span_id = trace_id or os.urandom(16).hex(), os.urandom(8).hex()
-    started_at, began, failed = datetime.now(UTC), time.perf_counter(), None
-    with scope.bound({"traceparent": f"00-{trace_id}-{span_id}-01"}):
-        try:
-            yield running
-        except BaseException as error:
-            failed = f"{type(error).__module__}.{type(error).__qualname__}"
-            raise
-        finally:
-            data = {
-                "name": name,
-                "trace_id": trace_id,
-                "span_id": span_id,
-                "parent_span_id": parent_id or None,
-                "started_at": started_at.isoformat(),
-                "duration_seconds": time.perf_counter() - began,
-                "status": "error" if failed else "ok",
-                "error.type": failed,
-                "attributes": running.attributes,
-            }
-            _publish(wire.SPAN_ENDED, data, {}, droppable=True)
-
-
-_NO_PARENT: Final = "00---01"
-
-
-def _publish(event_type: str, data: dict[str, Any], given: Mapping[str, Any], *, droppable: bool = False) -> str:
-    """Publish what was checked, with the identifiers: those given before those known here."""
-    here = scope.current()
-    for name in wire.IDENTIFIERS:
-        data[name] = fields.optional_text(name, given[name]) if name in given else here.get(name)
-    trace = {"traceparent": here["traceparent"]} if "traceparent" in here else {}
-    source, now = f"urn:redrive:app:{socket.gethostname()}:{os.getpid()}", datetime.now(UTC)
-    event = wire.Event(str(uuid4()), source, event_type, now, data, data["task_id"] or None, extensions=trace)
-    if _publisher is None:
-        _say_no_bus()
-    else:
-        _publisher().publish(event, droppable=droppable)
-    return event.id
-
-
-@cache
-def _say_no_bus() -> None:
-    """Log it, the first time."""
-    log.warning("event.dropped: expected install(app) or configure(bus_url=...) before the first event, got neither")
-
-
-def _on_publish(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    """Give a message that is being published what is known here; what the caller put there himself stays."""
-    carried = scope.outgoing()
-    if carried and headers is not None:
-        headers.setdefault(wire.CONTEXT_HEADER, carried)
-
-
-def _on_start(task: Task, task_id: str, **_: Any) -> None:
-    """Know, in a run, what its message carried; an eager run knows what its caller knows."""
-    request = task.request
-    request.redrive_scope = before = scope.current()
-    carried = scope.incoming((request.headers or {}).get(wire.CONTEXT_HEADER))
-    scope.enter({**before, **carried, "task_id": task_id} if request.is_eager else {**carried, "task_id": task_id})
-
-
-def _on_end(task: Task, **_: Any) -> None:
-    scope.enter(getattr(task.request, "redrive_scope", {}))
-
-
-signals.before_task_publish.connect(_on_publish, weak=False)
-signals.task_prerun.connect(_on_start, weak=False)
-signals.task_postrun.connect(_on_end, weak=False)
+    return Around(lambda: timed(name, Span(attributes)))

@@ -6,7 +6,7 @@ from typing import Final
 
 from kombu import Exchange, Queue
 
-from eventbus.wire import ATTEMPT_ENDED, TASK_FAILED, TASK_OUTCOMES
+from eventbus.wire import ATTEMPT_ENDED, REDELIVERY_ENDED, TASK_FAILED, TASK_OUTCOMES, WORKER_SEEN
 
 FAILURES: Final = "failures"
 OUTCOMES: Final = "outcomes"
@@ -14,7 +14,13 @@ TELEMETRY: Final = "telemetry"
 
 EXCHANGE: Final = Exchange("redrive", type="topic", durable=True)
 
-_ROUTING_KEYS: Final = {TASK_FAILED: FAILURES, ATTEMPT_ENDED: OUTCOMES, TASK_OUTCOMES: OUTCOMES}
+_ROUTING_KEYS: Final = {
+    TASK_FAILED: FAILURES,
+    ATTEMPT_ENDED: OUTCOMES,
+    REDELIVERY_ENDED: OUTCOMES,
+    TASK_OUTCOMES: OUTCOMES,
+    WORKER_SEEN: OUTCOMES,
+}
 AMQP_SCHEMES: Final = frozenset({"amqp", "amqps", "pyamqp"})
 
 

@@ -9,80 +9,81 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
 from typing import Any, Final
-from uuid import UUID, uuid5
 
 import orjson
 
-from eventbus.frozen import freeze as freeze  # noqa: PLC0414 - re-exported: of eventbus the orchestrator sees wire
-from eventbus.frozen import thaw as thaw  # noqa: PLC0414 - as freeze
-
-TASK_FAILED: Final = "redrive.task.failed.v1"
-TASK_OUTCOMES: Final = "redrive.task.outcomes.v1"
-ATTEMPT_ENDED: Final = "redrive.attempt.ended.v1"
-LLM_CALL: Final = "redrive.llm.call.v1"
-PROMPT_SIMILARITY: Final = "redrive.prompt.similarity.v1"
-SPAN_ENDED: Final = "redrive.span.ended.v1"
-GOVERNANCE_RECORDED: Final = "redrive.governance.recorded.v1"
-INCIDENT_OPENED: Final = "redrive.incident.opened.v1"
-INCIDENT_PLANNED: Final = "redrive.incident.planned.v1"
-INCIDENT_CLOSED: Final = "redrive.incident.closed.v1"
-ATTEMPT_RECORDED: Final = "redrive.attempt.recorded.v1"
-RELEASE_ENDED: Final = "redrive.release.ended.v1"
-COMMAND_RECORDED: Final = "redrive.command.recorded.v1"
-
-# Every type that Redrive itself makes; each has a committed JSON Schema of its data in schemas/<type>.json.
-TYPES: Final = frozenset(
-    {
-        TASK_FAILED,
-        TASK_OUTCOMES,
-        ATTEMPT_ENDED,
-        LLM_CALL,
-        PROMPT_SIMILARITY,
-        SPAN_ENDED,
-        GOVERNANCE_RECORDED,
-        INCIDENT_OPENED,
-        INCIDENT_PLANNED,
-        INCIDENT_CLOSED,
-        ATTEMPT_RECORDED,
-        RELEASE_ENDED,
-        COMMAND_RECORDED,
-    }
+from eventbus.frozen import freeze, thaw
+from eventbus.identity import NAMESPACE, failure_id, message_failure_id
+from eventbus.vocabulary import (
+    ATTEMPT_ENDED,
+    ATTEMPT_HEADER,
+    ATTEMPT_RECORDED,
+    COMMAND_RECORDED,
+    CONTENT_TYPE,
+    CONTEXT_HEADER,
+    DEPENDENCY_CHANGED,
+    GOVERNANCE_RECORDED,
+    IDENTIFIERS,
+    INCIDENT_CLOSED,
+    INCIDENT_OPENED,
+    INCIDENT_PLANNED,
+    LLM_CALL,
+    PROMPT_SIMILARITY,
+    REDACTED_HEADER,
+    REDELIVERY_ENDED,
+    RELEASE_ENDED,
+    SPAN_ENDED,
+    SPEC_VERSION,
+    TASK_FAILED,
+    TASK_OUTCOMES,
+    TOKEN_CLASSES,
+    TYPES,
+    WORKER_SEEN,
 )
 
-CONTENT_TYPE: Final = "application/cloudevents-batch+json"
-ATTEMPT_HEADER: Final = "redrive-attempt"
-CONTEXT_HEADER: Final = "redrive-context"
-SPEC_VERSION: Final = "1.0"
-
-# Whom and what an event is about; each event of user code carries those that are known.
-IDENTIFIERS: Final = (
-    "agent_id",
-    "workflow_execution_id",
-    "node_id",
-    "organization_id",
-    "user_id",
-    "request_id",
-    "task_id",
-)
-
-# Tokens that are part of a call's input or output and have prices of their own: genai-prices' name, and the attribute.
-# OpenTelemetry names cache_read, cache_creation and reasoning (development, 2026-11); the others follow its pattern.
-TOKEN_CLASSES: Final = {
-    "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
-    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
-    "cache_write_5m_tokens": "gen_ai.usage.cache_creation_5m.input_tokens",
-    "cache_write_1h_tokens": "gen_ai.usage.cache_creation_1h.input_tokens",
-    "cache_audio_read_tokens": "gen_ai.usage.cache_read_audio.input_tokens",
-    "input_audio_tokens": "gen_ai.usage.audio.input_tokens",
-    "input_image_tokens": "gen_ai.usage.image.input_tokens",
-    "input_tool_tokens": "gen_ai.usage.tool.input_tokens",
-    "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
-    "output_image_tokens": "gen_ai.usage.image.output_tokens",
-    "output_reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
-}
-
-# The namespace of every id that Redrive derives from others (RFC 9562, section 5.5).
-NAMESPACE: Final = UUID("5b1c0a52-52f5-5d0a-9a51-6d7c1f0f6a10")
+# Of eventbus the orchestrator sees this module, topology and transport.
+__all__ = [
+    "ATTEMPT_ENDED",
+    "ATTEMPT_HEADER",
+    "ATTEMPT_RECORDED",
+    "COMMAND_RECORDED",
+    "CONTENT_TYPE",
+    "CONTEXT_HEADER",
+    "DEPENDENCY_CHANGED",
+    "GOVERNANCE_RECORDED",
+    "IDENTIFIERS",
+    "INCIDENT_CLOSED",
+    "INCIDENT_OPENED",
+    "INCIDENT_PLANNED",
+    "LLM_CALL",
+    "NAMESPACE",
+    "PROMPT_SIMILARITY",
+    "REDACTED_HEADER",
+    "REDELIVERY_ENDED",
+    "RELEASE_ENDED",
+    "SPAN_ENDED",
+    "SPEC_VERSION",
+    "TASK_FAILED",
+    "TASK_OUTCOMES",
+    "TOKEN_CLASSES",
+    "TYPES",
+    "WORKER_SEEN",
+    "Event",
+    "WireError",
+    "check_finite",
+    "decode",
+    "encode",
+    "encode_one",
+    "failure_id",
+    "freeze",
+    "from_mapping",
+    "join",
+    "message_failure_id",
+    "schema_text",
+    "schema_urn",
+    "thaw",
+    "to_mapping",
+]
 
 
 class WireError(ValueError):
@@ -121,11 +122,6 @@ def schema_text(event_type: str) -> bytes:
     if event_type not in TYPES:
         raise WireError(f"expected one of {', '.join(sorted(TYPES))}, got {event_type!r}")
     return resources.files("eventbus").joinpath("schemas", f"{event_type}.json").read_bytes()
-
-
-def failure_id(task_id: str, retries: int, attempt_id: str | None) -> UUID:
-    """Name one run of a task: the same run seen twice, from child and parent, has the same id."""
-    return uuid5(NAMESPACE, f"{task_id}/{retries}/{attempt_id or 'none'}")
 
 
 def to_mapping(event: Event) -> dict[str, Any]:

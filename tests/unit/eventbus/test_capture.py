@@ -18,7 +18,7 @@ app = Celery("capture", set_as_current=False)
 BODY = b'[[1, "%s"], {}, {"chain": null}]' % (b"x" * 10_000)
 
 
-@app.task(name="capture.run")  # type: ignore[untyped-decorator]  # celery has no types
+@app.task(name="capture.run", shared=False)  # type: ignore[untyped-decorator]  # celery has no types
 def run(*_: Any) -> None:
     """Do nothing."""
 
@@ -52,6 +52,7 @@ def test_the_message_comes_whole_to_the_child(request_of_worker: Request) -> Non
         "properties": {"correlation_id": "t-1", "priority": 0, "delivery_mode": 2},
         "exchange": "e",
         "routing_key": "r",
+        "queue": None,
     }
     message = message_of(in_the_child(request_of_worker))
     assert message is not None

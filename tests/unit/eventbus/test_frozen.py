@@ -17,6 +17,9 @@ from eventbus.wire import freeze, thaw
         None,
         True,
         3,
+        (1 << 63) - 1,
+        1 << 64,
+        [-(1 << 70)],
         1.5,
         "text",
         b"\x00\xff",
@@ -27,6 +30,7 @@ from eventbus.wire import freeze, thaw
         {"a": 1, "b": {"c": None}},
         {"$bytes": "not a tag"},
         {"$object": {"$bytes": "eA=="}},
+        {"$int": 1},
     ],
     ids=repr,
 )
@@ -44,3 +48,8 @@ def test_what_no_broker_carries_is_refused() -> None:
     """An arbitrary object is refused with its type."""
     with pytest.raises(TypeError, match="got object"):
         freeze({"a": object()})
+
+
+def test_half_a_character_is_told_as_a_question_mark() -> None:
+    """Half of a surrogate pair has no place in UTF-8, be it in a value or in a name."""
+    assert orjson.loads(orjson.dumps(freeze({"a\ud800": "\udfff"}))) == {"a?": "?"}

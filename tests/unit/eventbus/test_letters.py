@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
+from eventbus import letters
 from eventbus.letters import BATCH_BYTES, BATCH_EVENTS, Letter, Outgoing, bundles
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def letter(number: int, size: int = 0) -> Letter:
@@ -52,6 +57,24 @@ def test_a_closed_queue_refuses() -> None:
     assert queue.idle
 
 
+def test_the_first_letter_after_a_rest_waits_for_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A letter on its own leaves at once; one close behind it waits for company, and is pressed out of its wait."""
+    monkeypatch.setattr(letters, "BATCH_SECONDS", 3600.0)
+    queue = Outgoing(max_bytes=9)
+    queue.put(letter(1), urgent=False)
+    assert queue.take(0) == [letter(1)]
+    queue.done()
+    queue.put(letter(2), urgent=False)
+    got: list[list[Letter]] = []
+    waiting = threading.Thread(target=lambda: got.append(queue.take(None)))
+    waiting.start()
+    queue.put(letter(3), urgent=False)
+    assert got == []
+    queue.press()
+    waiting.join(10)
+    assert got == [[letter(2), letter(3)]]
+
+
 def test_closing_wakes_the_sender() -> None:
     """A sender that waits without end returns with nothing when the queue is closed."""
     queue, got = Outgoing(max_bytes=9), list[list[Letter]]()
@@ -76,6 +99,6 @@ def test_idle_means_neither_waiting_nor_in_flight() -> None:
 def test_a_bundle_has_one_routing_key_and_a_bound_on_its_bytes() -> None:
     """Letters are split, in order, where the routing key changes or the bytes run out; a huge one goes alone."""
     half = BATCH_BYTES // 2
-    letters = [letter(1, half), letter(2, half), letter(3, half), Letter("telemetry", b"x"), letter(4, 3 * half)]
-    assert list(bundles(letters)) == [letters[:2], letters[2:3], letters[3:4], letters[4:]]
+    given = [letter(1, half), letter(2, half), letter(3, half), Letter("telemetry", b"x"), letter(4, 3 * half)]
+    assert list(bundles(given)) == [given[:2], given[2:3], given[3:4], given[4:]]
     assert list(bundles([])) == []

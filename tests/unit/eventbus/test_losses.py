@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from eventbus.losses import Losses
+from eventbus.losses import Losses, Trouble
 
 if TYPE_CHECKING:
     import pytest
@@ -41,16 +41,52 @@ def test_the_first_loss_is_said_at_once_and_later_ones_together(caplog: pytest.L
     assert told(caplog) == (2, 0)
     losses.close()
     assert told(caplog) == (3, 50)
-    assert len(LINE.findall(caplog.text)) == 2
+    assert lines(caplog) == 2
     assert "the last reason" in caplog.text
 
 
-def test_a_line_comes_again_once_its_time_has_come(caplog: pytest.LogCaptureFixture) -> None:
-    """After the time between two lines what came in is said, without another loss."""
-    losses = Losses(every=0.05)
+def lines(caplog: pytest.LogCaptureFixture) -> int:
+    """Count the lines about losses."""
+    return len(LINE.findall(caplog.text))
+
+
+def test_a_trouble_is_said_once_until_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Losses that go on are counted in silence, and said together some time after something was kept again."""
+    trouble = Trouble(quiet=60)
+    for second in range(10_000):
+        trouble.hear(b'[1,0,"full"]', second)
+        trouble.tell(second)
+    assert lines(caplog) == 1
+    assert trouble.patience(10_000) is None
+    trouble.hear(b"over", 10_000)
+    trouble.tell(10_030)
+    assert lines(caplog) == 1
+    assert trouble.patience(10_030) == 30
+    trouble.tell(10_060)
+    assert told(caplog) == (10_000, 0)
+    trouble.hear(b'[1,0,"full again"]', 10_061)
+    trouble.tell(10_061)
+    assert lines(caplog) == 3
+    assert "full again" in caplog.text
+
+
+def test_one_child_that_keeps_something_does_not_end_the_trouble_of_another(caplog: pytest.LogCaptureFixture) -> None:
+    """While anybody loses something within the quiet time, the trouble lasts, and is not said again."""
+    trouble = Trouble(quiet=60)
+    for second in range(0, 1000, 50):
+        trouble.hear(b'[1,0,"full"]', second)
+        trouble.hear(b"over", second + 1)
+        trouble.tell(second + 1)
+    assert lines(caplog) == 1
+
+
+def test_the_end_of_a_trouble_is_said_without_another_loss(caplog: pytest.LogCaptureFixture) -> None:
+    """The process that says it wakes up by itself when the quiet time is over."""
+    losses = Losses(quiet=0.05)
     losses.note(1, "a", droppable=False)
     wait_for(caplog, (1, 0))
     losses.note(1, "b", droppable=False)
+    losses.over()
     wait_for(caplog, (2, 0))
     losses.close()
 

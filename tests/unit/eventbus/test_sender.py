@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventbus import sender as sender_module
-from eventbus.letters import Letter
+from eventbus.letters import Letter, Receipt
+from eventbus.limits import Limits
 from eventbus.losses import Losses
 from eventbus.sender import Counts, Sender
 from eventbus.spool import Spool
@@ -47,7 +48,7 @@ def broker() -> Broker:
 def sender(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
     """A sender that tries again at once."""
     monkeypatch.setattr(sender_module, "RETRY_SECONDS", (0.0,))
-    return Sender(broker.deliver, Spool(tmp_path, 1000))
+    return Sender(broker.deliver, Spool(tmp_path, Limits(1000)))
 
 
 def letters(*numbers: int, key: str = "failures") -> list[Letter]:
@@ -93,7 +94,7 @@ def test_only_what_was_not_confirmed_is_kept(sender: Sender, broker: Broker) -> 
 
 def test_a_dead_bus_is_left_alone_for_a_while(broker: Broker, tmp_path: Path) -> None:
     """After a refusal the sender waits before it tries again; `retry_now` ends the wait."""
-    sender = Sender(broker.deliver, Spool(tmp_path, 1000))
+    sender = Sender(broker.deliver, Spool(tmp_path, Limits(1000)))
     broker.up = False
     sender.handle(letters(1))
     broker.up = True
@@ -112,7 +113,7 @@ def test_what_the_spool_cannot_hold_is_counted_and_told(
 ) -> None:
     """A full spool drops; the counts tell how many, and how many of them were spans."""
     losses = Losses()
-    sender = Sender(broker.deliver, Spool(tmp_path, 40), losses)
+    sender = Sender(broker.deliver, Spool(tmp_path, Limits(80)), losses)
     broker.up = False
     for number in range(5):
         sender.handle(letters(number))
@@ -123,10 +124,31 @@ def test_what_the_spool_cannot_hold_is_counted_and_told(
     assert caplog.text.count("bus.unreachable") == 1
 
 
+def test_a_receipt_is_given_by_bus_or_spool_and_not_for_what_is_dropped(
+    sender: Sender, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Confirmed or spooled, a letter's receipt is given once; a dropped one's never; a fault in it loses nothing."""
+    given: list[int] = []
+
+    def letter(number: int) -> Letter:
+        return Letter("failures", str(number).encode(), receipt=Receipt(lambda: given.append(number)))
+
+    sender.handle([letter(1)])
+    broker.up = False
+    sender.handle([letter(2)])
+    sender.handle([Letter("failures", b"x" * 2000, receipt=Receipt(lambda: given.append(3)))])
+    assert given == [1, 2]
+    broker.up = True
+    sender.handle([Letter("failures", b"4", receipt=Receipt(lambda: given[9])), letter(5)])
+    assert given == [1, 2, 5]
+    assert broker.numbers == [1, 2, 4, 5]
+    assert "event.receipt_failed" in caplog.text
+
+
 def test_a_folder_that_cannot_be_written_drops_and_never_raises(broker: Broker, tmp_path: Path) -> None:
     """Without bus and without disk the letters are counted as dropped."""
     (tmp_path / "file").touch()
-    sender = Sender(broker.deliver, Spool(tmp_path / "file" / "folder", 1000))
+    sender = Sender(broker.deliver, Spool(tmp_path / "file" / "folder", Limits(1000)))
     broker.up = False
     sender.handle(letters(1, 2))
     assert sender.counts == Counts(dropped=2)

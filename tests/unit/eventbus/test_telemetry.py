@@ -10,7 +10,7 @@ import orjson
 import pytest
 from celery import Celery
 
-from eventbus import telemetry, wire
+from eventbus import recording, telemetry, wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +33,10 @@ class Kept:
 @pytest.fixture
 def kept() -> Iterator[Kept]:
     """What telemetry publishes, from now on."""
-    before, kept = telemetry._publisher, Kept()
-    telemetry.use(lambda: kept)  # type: ignore[arg-type,return-value]  # of a publisher it needs `publish` alone
+    before, kept = recording._publisher, Kept()
+    recording.use(lambda: kept)  # type: ignore[arg-type,return-value]  # of a publisher it needs `publish` alone
     yield kept
-    telemetry._publisher = before
+    recording._publisher = before
 
 
 def test_a_call_is_one_event_as_its_schema_says(kept: Kept) -> None:
@@ -57,7 +57,7 @@ def test_inside_a_task_its_id_is_filled_in(kept: Kept) -> None:
     """A call made by a task names the task, unless the caller names another."""
     app = Celery("telemetry", set_as_current=False)
 
-    @app.task(name="telemetry.ask")  # type: ignore[untyped-decorator]  # celery has no types
+    @app.task(name="telemetry.ask", shared=False)  # type: ignore[untyped-decorator]  # celery has no types
     def ask(**more: str) -> None:
         telemetry.llm_call(**CALL, **more)
 
@@ -239,8 +239,8 @@ def test_a_span_that_cannot_be_is_refused_before_the_work(kept: Kept) -> None:
 
 def test_without_a_bus_a_call_is_no_error(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
     """A process that was never told of a bus says so in its log; the caller goes on."""
-    telemetry._publisher = None
-    telemetry._say_no_bus.cache_clear()
+    recording._publisher = None
+    recording._say_no_bus.cache_clear()
     telemetry.llm_call(**CALL)
     telemetry.llm_call(**CALL)
     assert caplog.text.count("expected install(app) or configure(bus_url=...)") == 1
@@ -249,7 +249,7 @@ def test_without_a_bus_a_call_is_no_error(kept: Kept, caplog: pytest.LogCaptureF
 
 def test_a_process_without_a_worker_names_its_bus(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """`configure` wants a URL, from its argument or from the environment."""
-    monkeypatch.delenv(telemetry.BUS_URL, raising=False)
+    monkeypatch.delenv(recording.BUS_URL, raising=False)
     with pytest.raises(ValueError, match="bus_url or in REDRIVE_BUS_URL"):
         telemetry.configure()
     assert kept.events == []

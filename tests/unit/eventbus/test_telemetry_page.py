@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eventbus import fields, telemetry, wire
+from eventbus import fields, recording, telemetry, wire
 from tests.unit.eventbus.test_telemetry import Kept
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text()
 def test_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its blocks of code, one after the other, make one event of each type, and the decorated coroutine a span."""
     kept = Kept()
-    monkeypatch.setattr(telemetry, "_publisher", lambda: kept)
+    monkeypatch.setattr(recording, "_publisher", lambda: kept)
     known: dict[str, Any] = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(block, known)  # noqa: S102 - our own page

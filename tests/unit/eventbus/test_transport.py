@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -206,3 +208,75 @@ def test_several_urls_are_refused(tmp_path: Path) -> None:
     """A list of addresses to fall back on makes no sense for one file, and a ';' in a path makes such a list."""
     with pytest.raises(ValueError, match="without ';'"):
         Connection(f"redrive+sqlite:///{tmp_path}/a;b.sqlite").connect()
+
+
+def test_what_a_dead_process_held_comes_again_and_says_so(connection: Connection, url: str) -> None:
+    """A consumer is killed between delivery and acknowledgement: the next one is told that the message came before."""
+    publish(url, {"n": 1})
+    taken, tell = os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        with Connection(url) as own:
+            os.write(tell, bytes([bool(Queue("q")(own.channel()).get())]))
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.read(taken, 1) == b"\1"
+    os.waitpid(holder, 0)
+    inbox = Inbox(connection)
+    assert inbox.drain() == [{"n": 1}]
+    assert inbox.messages[0].delivery_info["redelivered"] is True
+
+
+def test_what_is_recovered_says_so(connection: Connection, url: str) -> None:
+    """`basic.recover` gives back all that was not settled, as delivered before."""
+    publish(url, {"n": 1}, {"n": 2})
+    inbox = Inbox(connection)
+    inbox.drain()
+    inbox.consumer.recover(requeue=True)
+    assert inbox.drain() == [{"n": 1}, {"n": 2}]
+    assert [message.delivery_info["redelivered"] for message in inbox.messages] == [False, False, True, True]
+
+
+def test_a_message_that_expired_is_not_delivered_to_who_takes_it_for_good(connection: Connection, url: str) -> None:
+    """`expiration` counts from the publish, also for one that is fetched by hand; what comes behind it is delivered."""
+    publish(url, {"n": 1}, expiration=0)
+    publish(url, {"n": 2}, expiration=60)
+    publish(url, {"n": 3}, expiration=0)
+    publish(url, {"n": 4}, {"n": 5})
+    assert QUEUE(connection.default_channel).get(no_ack=True).decode() == {"n": 2}
+    assert Inbox(connection, no_ack=True).drain() == [{"n": 4}, {"n": 5}]
+    assert rows(url, "SELECT count(*) FROM message") == [(0,)]
+
+
+def test_a_message_that_expired_is_delivered_to_who_acknowledges(connection: Connection, url: str) -> None:
+    """A worker is handed it and revokes the task, so that somebody tells; it is gone when that is acknowledged."""
+    publish(url, {"n": 1}, {"n": 2}, expiration=0)
+    fetched = QUEUE(connection.default_channel).get()
+    assert fetched.decode() == {"n": 1}
+    fetched.ack()
+    inbox = Inbox(connection)
+    assert inbox.drain() == [{"n": 2}]
+    inbox.messages[0].ack()
+    assert rows(url, "SELECT count(*) FROM message") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"max_length": 10}, "x-max-length"),
+        ({"max_length_bytes": 10}, "x-max-length-bytes"),
+        ({"queue_arguments": {"x-dead-letter-exchange": "dead"}}, "x-dead-letter-exchange"),
+        ({"queue_arguments": {"x-queue-type": "quorum", "x-delivery-limit": 3}}, "x-delivery-limit"),
+    ],
+)
+def test_a_queue_that_this_bus_could_not_keep_is_refused(
+    connection: Connection, options: dict[str, Any], name: str
+) -> None:
+    """A bound or a dead-letter exchange that would be ignored is an error that names the argument."""
+    with pytest.raises(ChannelError, match=f"without {name},"):
+        Queue("bounded", QUEUE.exchange, **options)(connection.default_channel).declare()
+
+
+def test_what_celery_gives_its_own_queues_is_taken(connection: Connection, url: str) -> None:
+    """Time limits of control and event queues, and priorities, are no reason to refuse a queue."""
+    Queue("own", QUEUE.exchange, expires=10.0, message_ttl=300.0, max_priority=9)(connection.default_channel).declare()
+    assert rows(url, "SELECT name FROM queue WHERE name = 'own'") == [("own",)]
