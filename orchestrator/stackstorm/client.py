@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shlex
 import sys
 import warnings
 from collections import defaultdict
 from contextlib import contextmanager
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from orchestrator.domain.errors import DependencyUnreachable, NotFound
+from orchestrator.domain.errors import DependencyUnreachable, NotFound, Refused
+from orchestrator.domain.rules import Rule
 from orchestrator.domain.workflows import Execution, Firing
-from orchestrator.stackstorm.matching import would_match
+from orchestrator.stackstorm.call import WHAT, Call
+from orchestrator.stackstorm.calls import Calls
+from orchestrator.stackstorm.credentials import ApiKey
+from orchestrator.stackstorm.matching import matching
 
 if importlib.util.find_spec("pipes") is None:
     # st2client imports quote from pipes, which Python 3.13 no longer has.
@@ -30,32 +33,41 @@ with warnings.catch_warnings():
     from st2client.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-PAGE = 100
-# A connection that was reset says nothing of the next one; a trigger, though, must not be emitted twice.
-READING: Final = Retrying(
-    stop=stop_after_attempt(3),
-    wait=wait_random_exponential(multiplier=0.1, max=1),
-    retry=retry_if_exception_type(requests.ConnectionError),
-    reraise=True,
-)
+    from orchestrator.breaker import Breaker
+    from orchestrator.domain.rules import Matching
+    from orchestrator.stackstorm.credentials import Credentials
+
+PAGE: Final = 100
 
 
 class StackStorm:
     """The port Workflows on a real StackStorm, or on the embedded one: only the URL differs.
 
-    `api_url` may end in /v1 or not. Errors: DependencyUnreachable for whatever keeps StackStorm from answering as it
-    should (no connection, time-out, 401, an unknown trigger, 500), NotFound for an execution that is not there.
+    `api_url` may end in /v1 or not; `credentials` may be an API key as text; `ca_file` holds the certificates of who
+    may sign the server's, where it is not one that requests knows. Errors: DependencyUnreachable for whatever keeps
+    StackStorm from answering as it should, and by its cause Unauthorised (401), Refused (another 4xx, or a redirect),
+    TimedOut, CircuitOpen; NotFound for an execution that is not there.
     """
 
-    def __init__(self, api_url: str, api_key: str | None, timeout_seconds: float, ca_file: str | None = None) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        credentials: Credentials | str | None,
+        timeout_seconds: float,
+        *,
+        ca_file: str | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
         base = api_url.rstrip("/")
         self._url = base if base.rsplit("/", 1)[-1] in ("v1", "exp") else f"{base}/v1"
-        # st2client verifies TLS only when it is told how; its own api_key argument would go into os.environ.
+        known = ApiKey(credentials) if isinstance(credentials, str) else credentials
+        calls = Calls(known, timeout_seconds, ca_file, breaker)
+        # st2client's own api_key argument would go into os.environ.
         self._client = Client(api_url=self._url, cacert=ca_file or urlsplit(base).scheme == "https")
-        for manager in set(self._client.managers.values()):  # one of them stands there under two names
-            manager.client = _Http(manager.client, api_key, timeout_seconds)
+        for manager in self._client.managers.values():
+            manager.client = _Http(manager.endpoint, calls)
 
     def dispatch(self, trigger: str, payload: Mapping[str, Any], trace_tag: str) -> None:
         """Emit a trigger; stored by StackStorm when this returns."""
@@ -68,12 +80,14 @@ class StackStorm:
             traces = [trace.to_dict() for trace in self._client.trace.query(trace_tag=trace_tag, limit=PAGE)]
         return [firing for trace in traces for firing in _firings(trace)]
 
-    def rules_off(self, trigger: str, payload: Mapping[str, Any]) -> list[str]:
-        """Name the disabled rules that would have matched; one whose criteria cannot be read here counts as such."""
+    def rules(self) -> list[Rule]:
+        """List all rules, enabled and disabled."""
         with self._mapped():
-            rules = list(self._rules())
-        off = [rule for rule in rules if not rule["enabled"] and rule["trigger"]["type"] == trigger]
-        return sorted(rule["ref"] for rule in off if would_match(rule.get("criteria") or {}, payload))
+            return [_rule(each) for each in self._rules()]
+
+    def matching(self, rules: Iterable[Rule], trigger: str, payload: Mapping[str, Any]) -> Matching:
+        """Tell which of these rules match, enabled or not; nobody is asked."""
+        return matching(rules, trigger, payload)
 
     def execution(self, execution_id: str) -> Execution:
         """Look one execution up; raises NotFound."""
@@ -96,27 +110,28 @@ class StackStorm:
     def _mapped(self) -> Iterator[None]:
         try:
             yield
-        except requests.HTTPError as error:
-            reason = error.response.reason.replace("\nMESSAGE:", ":") if error.response is not None else "no answer"
-            status = error.response.status_code if error.response is not None else 0
-            raise DependencyUnreachable("StackStorm", f"{self._url} answered {status} {reason}") from error
-        except (requests.RequestException, ValueError) as error:
-            raise DependencyUnreachable("StackStorm", f"{self._url}: {type(error).__name__}") from error
+        except requests.HTTPError as error:  # 404 where st2client expects none
+            reason = str(error.response.reason).replace("\nMESSAGE:", ":")
+            raise Refused(WHAT, f"{self._url} answered {error.response.status_code} {reason}") from error
+        except ValueError as error:
+            raise DependencyUnreachable(WHAT, f"{self._url}: expected JSON, got {type(error).__name__}") from error
 
 
 class _Http:
-    """st2client's HTTP client with what it lacks: a time-out on every call, and the key in the header alone."""
+    """What st2client's managers call; the calls are ours. What st2client finds in the environment is left out."""
 
-    def __init__(self, plain: object, api_key: str | None, timeout_seconds: float) -> None:
-        self._plain = plain
-        self._options: dict[str, object] = {"timeout": timeout_seconds}
-        if api_key:
-            self._options["api_key"] = api_key
+    def __init__(self, root: str, calls: Calls) -> None:
+        self._root = root.rstrip("/")
+        self._calls = calls
 
-    def __getattr__(self, method: str) -> Callable[..., object]:
-        """Give get, post, post_raw, put, patch or delete, with the options in place; only reading is tried again."""
-        call = partial(getattr(self._plain, method), **self._options)
-        return partial(READING, call) if method == "get" else call
+    def get(self, url: str, params: Mapping[str, Any] | None = None, **_: object) -> requests.Response:
+        """Get what a path names."""
+        return self._calls.send(Call("GET", self._root + url, params=params))
+
+    def post(self, url: str, data: object, headers: Mapping[str, str] | None = None, **_: object) -> requests.Response:
+        """Post a document as JSON."""
+        sent = {"Content-Type": "application/json", **{name.title(): value for name, value in (headers or {}).items()}}
+        return self._calls.send(Call("POST", self._root + url, sent, data=json.dumps(data).encode()))
 
 
 def _firings(trace: Mapping[str, Any]) -> Iterator[Firing]:
@@ -137,6 +152,16 @@ def _by_cause(parts: Iterable[Mapping[str, Any]], name: str) -> dict[str, list[s
         if cause.get("type") in ("trigger_instance", "rule"):
             found[str(cause["id"]).rsplit(":", 1)[-1]].append(str(part[name]))
     return found
+
+
+def _rule(document: Mapping[str, Any]) -> Rule:
+    return Rule(
+        ref=document["ref"],
+        trigger=document["trigger"]["type"],
+        action=document["action"]["ref"],
+        enabled=bool(document["enabled"]),
+        criteria=document.get("criteria") or {},
+    )
 
 
 def _execution(document: Mapping[str, Any]) -> Execution:

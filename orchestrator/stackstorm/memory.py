@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.domain.errors import DependencyUnreachable, NotFound
+from orchestrator.domain.rules import Rule
 from orchestrator.domain.workflows import Execution, Firing
-from orchestrator.stackstorm.matching import would_match
+from orchestrator.stackstorm.matching import matching, would_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from orchestrator.domain.rules import Matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,12 @@ class MemoryRule:
 
 
 class MemoryWorkflows:
-    """The port Workflows. `dispatched` lists (trigger, payload, trace tag); set `down` to make every call fail."""
+    """The port Workflows. `known` are its rules, `dispatched` lists (trigger, payload, trace tag); set `down` to make
+    every call fail.
+    """
 
     def __init__(self, rules: Iterable[MemoryRule] = ()) -> None:
-        self.rules = list(rules)
+        self.known = list(rules)
         self.dispatched: list[tuple[str, dict[str, Any], str]] = []
         self.down = False
         self._firings: dict[str, list[Firing]] = {}
@@ -51,10 +56,14 @@ class MemoryWorkflows:
         self._reach()
         return list(self._firings.get(trace_tag, ()))
 
-    def rules_off(self, trigger: str, payload: Mapping[str, Any]) -> list[str]:
-        """Name the disabled rules that would have matched."""
+    def rules(self) -> list[Rule]:
+        """List all rules, enabled and disabled."""
         self._reach()
-        return sorted(rule.ref for rule in self._matching(trigger, payload) if not rule.enabled)
+        return [Rule(each.ref, each.trigger, each.action, each.enabled, each.criteria) for each in self.known]
+
+    def matching(self, rules: Iterable[Rule], trigger: str, payload: Mapping[str, Any]) -> Matching:
+        """Tell which of these rules match, enabled or not; nobody is asked."""
+        return matching(rules, trigger, payload)
 
     def execution(self, execution_id: str) -> Execution:
         """Look one execution up; raises NotFound."""
@@ -64,7 +73,7 @@ class MemoryWorkflows:
         return self._executions[execution_id]
 
     def _matching(self, trigger: str, payload: Mapping[str, Any]) -> list[MemoryRule]:
-        return [rule for rule in self.rules if rule.trigger == trigger and would_match(rule.criteria, payload)]
+        return [rule for rule in self.known if rule.trigger == trigger and would_match(rule.criteria, payload)]
 
     def _execute(self, rule: MemoryRule) -> str:
         id_ = f"execution-{len(self._executions) + 1}"

@@ -1,4 +1,4 @@
-"""The one thread on which everything is decided, in order: posted work first, then what is due."""
+"""The one thread on which everything is decided: what is due first, then what was posted, in its order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 Work = Callable[[], None]
+# A lock waits no longer than a platform can count; what is due later is looked at again.
+_LONGEST_WAIT: Final = 3600.0
 log = logging.getLogger(__name__)
 
 
@@ -43,17 +46,17 @@ class Control:
 
     def _run(self) -> None:
         while True:
-            work = self._next()
-            if work is None:
-                return
             try:
+                work = self._next()
+                if work is None:
+                    return
                 work()
             except Exception:
                 log.exception("control.work_failed")
 
     def _next(self) -> Work | None:
         while True:
-            wait = self._due[0][0] - time.monotonic() if self._due else None
+            wait = min(self._due[0][0] - time.monotonic(), _LONGEST_WAIT) if self._due else None
             if wait is not None and wait <= 0:
                 return heapq.heappop(self._due)[2]
             try:

@@ -9,14 +9,31 @@ if TYPE_CHECKING:
 
 
 class ContentError(Exception):
-    """A file of a pack that a StackStorm would refuse, or that this one does not support: names file, key and line."""
+    """A file of a pack that a StackStorm would refuse, or that cannot be read: names file, key and line.
 
-    def __init__(self, path: Path | str, key: str, expected: str, line: int | None = None) -> None:
-        where = f"{path}:{line}" if line else f"{path}"
-        super().__init__(f"{where}: {key or 'file'}: {expected}")
+    `others` holds what else is wrong with the same file.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        key: str,
+        expected: str,
+        line: int | None = None,
+        others: tuple[ContentError, ...] = (),
+    ) -> None:
+        super().__init__(located(path, key, line, expected))
         self.path = str(path)
         self.key = key
         self.line = line
+        self.expected = expected
+        self.others = others
+
+
+def located(path: Path | str, key: str, line: int | None, said: str) -> str:
+    """Write what is said of a place in a file: file, line, key (or `file` for the whole of it)."""
+    where = f"{path}:{line}" if line else f"{path}"
+    return f"{where}: {key or 'file'}: {said}"
 
 
 class Fault(Exception):

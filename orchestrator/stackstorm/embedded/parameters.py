@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.stackstorm.embedded.content.schemas import first_problem, standard
+from orchestrator.stackstorm.embedded.content import checks
+from orchestrator.stackstorm.embedded.content.schemas import checker, standard
 from orchestrator.stackstorm.embedded.errors import ParameterError
-from orchestrator.stackstorm.embedded.orquesta.functions import NONE_MARK
+from orchestrator.stackstorm.embedded.orquesta.documents import NONE_MARK
 from orchestrator.stackstorm.embedded.rules import templates
 from orchestrator.stackstorm.embedded.runners.catalog import RUNNERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from orchestrator.stackstorm.embedded.content.schemas import Problem
     from orchestrator.stackstorm.embedded.content.values import Action
 
 Schemas = dict[str, dict[str, Any]]
-MASK = "********"
 _CYCLE = "Cyclic dependency found in the following variables: {}. Likely the variable is referencing itself"
 
 
-def schemas_of(action: Action) -> Schemas:
-    """Give the schema of every parameter: the runner's, overridden by the action's own."""
-    merged: Schemas = {name: dict(schema) for name, schema in RUNNERS[action.runner_type]["runner_parameters"].items()}
-    for name, schema in action.parameters.items():
-        merged[name] = {**merged.get(name, {}), **schema}
-    return merged
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What an action's parameters are held against; `schemas` are the runner's, overridden by the action's own."""
+
+    action: Action
+    schemas: Schemas
+    required: bool
+    check: Callable[[Any], Problem | None]
+
+
+# By the action's ref, made anew when the action was read anew.
+_known: dict[str, _Expected] = {}
+
+
+def _expected(action: Action) -> _Expected:
+    known = _known.get(action.ref)
+    if known is None or known.action is not action:
+        merged: Schemas = {name: dict(schema) for name, schema in _runner_schemas(action).items()}
+        for name, schema in action.parameters.items():
+            merged[name] = {**merged.get(name, {}), **schema}
+        whole = _whole(merged)
+        known = _known[action.ref] = _Expected(action, merged, bool(whole["required"]), checker(whole))
+    return known
 
 
 def live(action: Action, given: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,39 +54,44 @@ def live(action: Action, given: Mapping[str, Any], context: Mapping[str, Any]) -
 
     `context` holds what templates may name besides the parameters. Raises ParameterError.
     """
-    schemas = schemas_of(action)
-    values = _resolve(given, schemas, context)
+    expected = _expected(action)
+    schemas = expected.schemas
+    values = _resolve(action, given, context, plain=frozenset())
     shown = {name: cast(values[name], schemas.get(name, {})) for name in given}
     for name, schema in schemas.items():
-        if name not in given and not schema.get("immutable") and templates.is_template(schema.get("default")):
+        if name not in given and not schema.get("immutable") and _rendered(schema.get("default"), values[name]):
             shown[name] = cast(values[name], schema)
-    _check(shown, schemas)
+    _check(shown, expected)
     return shown
 
 
-def final(action: Action, shown: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give what the runner gets and what the action gets, defaults filled in."""
-    runner_names = RUNNERS[action.runner_type]["runner_parameters"]
-    filled = {name: cast(schema.get("default"), schema) for name, schema in schemas_of(action).items()} | dict(shown)
+def _rendered(default: Any, value: Any) -> bool:
+    return isinstance(default, str) and templates.is_template(default) and value != default
+
+
+def final(
+    action: Action, shown: Mapping[str, Any], context: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give what the runner gets and what the action gets: what is shown as it is, and defaults rendered.
+
+    `context` is that of live(). Raises ParameterError.
+    """
+    runner_names = _runner_schemas(action)
+    values = _resolve(action, shown, context, plain=frozenset(shown))
+    filled = {name: cast(values[name], schema) for name, schema in _expected(action).schemas.items()}
     runner = {name: value for name, value in filled.items() if name in runner_names}
     own = {name: value for name, value in filled.items() if name not in runner_names}
     return runner, own
 
 
-def masked(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Hide the values of secret parameters, as every answer does."""
-    secret = {name for name, schema in schemas.items() if schema.get("secret")}
-    return {name: MASK if name in secret and value else value for name, value in values.items()}
-
-
 def cast(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Convert a value to its parameter's type, as StackStorm does; raises ParameterError."""
+    """Convert a value to its parameter's type, as StackStorm does; raises ParameterError, which shows no secret."""
     if value is None or (isinstance(value, str) and value == NONE_MARK):
         return None
     try:
         return _cast(value, schema.get("type"))
-    except (ValueError, TypeError, SyntaxError) as error:
-        raise ParameterError(str(error)) from None
+    except (ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError) as error:
+        raise ParameterError(_unlike(value, schema) if schema.get("secret") else str(error)) from None
 
 
 def _cast(value: Any, kind: Any) -> Any:
@@ -84,6 +108,10 @@ def _cast(value: Any, kind: Any) -> Any:
     return value
 
 
+def _unlike(secret: Any, schema: Mapping[str, Any]) -> str:
+    return f"expected {checks.WORDS[schema['type']]} for a secret parameter, got {checks.kind_of(secret)}"
+
+
 def _structure(text: str) -> Any:
     try:
         return json.loads(text)
@@ -91,21 +119,36 @@ def _structure(text: str) -> Any:
         return ast.literal_eval(text)
 
 
-def _resolve(given: Mapping[str, Any], schemas: Schemas, context: Mapping[str, Any]) -> dict[str, Any]:
-    """Render every parameter after the ones it names."""
-    pending = {name: schema.get("default") for name, schema in schemas.items()}
-    pending |= {name: value for name, value in given.items() if value is not None}
-    for name, schema in schemas.items():
-        if schema.get("immutable"):
-            pending[name] = schema.get("default")
-    values: dict[str, Any] = {**dict.fromkeys(given), **context}
+def _runner_schemas(action: Action) -> Schemas:
+    found: Schemas = RUNNERS[action.runner_type]["runner_parameters"]
+    return found
+
+
+def _resolve(
+    action: Action, given: Mapping[str, Any], context: Mapping[str, Any], *, plain: frozenset[str]
+) -> dict[str, Any]:
+    """Render every parameter after the ones it names; those in `plain` are no templates, whatever they hold."""
+    pending = dict(given)
+    fixed = set(plain)
+    for schemas in (action.parameters, _runner_schemas(action)):
+        for name, schema in schemas.items():
+            if pending.get(name) is None:
+                pending[name] = schema.get("default")
+                fixed.discard(name)
     needs = {
-        name: templates.names_in(value) & set(pending)
+        name: templates.names_in(value)
         for name, value in pending.items()
-        if templates.is_template(value)
+        if name not in fixed and templates.is_template(value) and not templates.is_literal(value)
     }
+    for needed in needs.values():
+        for name in sorted(needed - set(pending) - set(context)):
+            raise ParameterError(f'Dependency unsatisfied in variable "{name}"')
+    return _render(pending, needs, dict(context))
+
+
+def _render(pending: dict[str, Any], needs: Mapping[str, frozenset[str]], values: dict[str, Any]) -> dict[str, Any]:
     while pending:
-        ready = [name for name in pending if not needs.get(name, set()) & set(pending)]
+        ready = [name for name in pending if not needs.get(name, frozenset()) & set(pending)]
         if not ready:
             raise ParameterError(_CYCLE.format(", ".join(sorted(pending))))
         for name in ready:
@@ -114,15 +157,22 @@ def _resolve(given: Mapping[str, Any], schemas: Schemas, context: Mapping[str, A
     return values
 
 
-def _check(shown: Mapping[str, Any], schemas: Schemas) -> None:
+def _whole(schemas: Schemas) -> dict[str, Any]:
+    """Give the schema of all parameters together, as plain draft 4."""
     schema = standard({"type": "object", "properties": schemas})
     schema["additionalProperties"] = False
     schema["required"] = [
         name for name, member in schemas.items() if member.get("required") is True and member.get("default") is None
     ]
-    problem = first_problem(dict(shown), schema)
+    return schema
+
+
+def _check(shown: Mapping[str, Any], expected: _Expected) -> None:
+    if not shown and not expected.required:
+        return
+    problem = expected.check(dict(shown))
     if problem is not None:
         raise ParameterError(problem[1])
-    for name, member in schemas.items():
+    for name, member in expected.schemas.items():
         if member.get("immutable") and name in shown:
             raise ParameterError(f'Parameter "{name}" is immutable. Unable to set it.')

@@ -11,7 +11,7 @@ import yaml
 
 from orchestrator.stackstorm.embedded.content import source
 from orchestrator.stackstorm.embedded.orquesta import statuses
-from orchestrator.stackstorm.embedded.orquesta.conductor import Conductor, TaskRequest
+from orchestrator.stackstorm.embedded.orquesta.conductor import ActionRequest, Conductor, TaskRequest
 from orchestrator.stackstorm.embedded.orquesta.reading import workflow
 
 MOST_ACTIONS = 60
@@ -40,7 +40,7 @@ def conduct(
 ) -> Conducted:
     """Conduct a workflow; `plan` says for each task how its runs end (True: succeeded), the last word for all later.
 
-    The n-th run of a task gives {"result": {"task": name, "n": n}, "exit_code": 0 or 1}.
+    The n-th action of a task gives {"result": {"task": name, "n": n}, "exit_code": 0 or 1}.
     """
     text = definition if isinstance(definition, str) else yaml.safe_dump(definition, sort_keys=False)
     conductor = Conductor(workflow(source.parse(Path("w.yaml"), text)), context or {}, inputs or {})
@@ -55,7 +55,7 @@ class _Run:
         self.order: list[TaskRequest] = []
         self._conductor = conductor
         self._plan = plan
-        self._running: deque[TaskRequest] = deque()
+        self._running: deque[tuple[TaskRequest, ActionRequest]] = deque()
         self._runs: Counter[str] = Counter()
 
     def to_the_end(self) -> None:
@@ -63,26 +63,30 @@ class _Run:
         for _ in range(MOST_ACTIONS):
             if not self._running:
                 break
-            self._end(self._running.popleft())
+            self._end(*self._running.popleft())
             self._begin()
             self._conductor.finish()
         self._conductor.finish()
 
     def _begin(self) -> None:
         while requests := self._conductor.next_tasks():
-            for request in requests:
-                self._conductor.task_started(request.task, request.route)
-            for request in requests:
-                self.order.append(request)
-                if request.action is None:
-                    self._conductor.task_ended(request.task, request.route, statuses.SUCCEEDED, None)
+            actions = [
+                (request, action) for request in requests for action in request.actions or (ActionRequest(None),)
+            ]
+            for request, action in actions:
+                self._conductor.action_started(request.task, request.route, action.item)
+            self.order += requests
+            for request, action in actions:
+                if action.action is None:
+                    self._conductor.action_ended(request.task, request.route, statuses.SUCCEEDED, None)
                 else:
-                    self._running.append(request)
+                    self._running.append((request, action))
 
-    def _end(self, request: TaskRequest) -> None:
+    def _end(self, request: TaskRequest, action: ActionRequest) -> None:
         number = self._runs[request.task]
         self._runs[request.task] += 1
         ends = self._plan.get(request.task, [True])
         well = ends[min(number, len(ends) - 1)]
         result = {"result": {"task": request.task, "n": number}, "exit_code": 0 if well else 1}
-        self._conductor.task_ended(request.task, request.route, statuses.SUCCEEDED if well else statuses.FAILED, result)
+        status = statuses.SUCCEEDED if well else statuses.FAILED
+        self._conductor.action_ended(request.task, request.route, status, result, action.item)

@@ -8,6 +8,14 @@ from typing import Any
 
 import pytest
 
+from orchestrator.stackstorm.embedded.content.source import Source
+from orchestrator.stackstorm.embedded.orquesta.conductor import Conductor
+from orchestrator.stackstorm.embedded.orquesta.reading import workflow
+from orchestrator.stackstorm.embedded.orquesta.refusals import (
+    InvalidTaskRerunRequest,
+    InvalidWorkflowStatusTransition,
+    WorkflowIsActiveAndNotRerunableError,
+)
 from tests.unit.stackstorm.conducting import conduct
 
 # Workflows made by a generator of ours, with what the real conductor (StackStorm/orquesta 1.6) did with them.
@@ -20,7 +28,7 @@ def test_it_does_what_the_real_conductor_did(case: dict[str, Any]) -> None:
     """Status, output, errors, and every task in order with its route, input and delay are those of the real one."""
     done = conduct(case["workflow"], case["plan"], {"x": 7}, {"st2": {"u": "me"}})
     assert (done.status, done.output, done.errors) == (case["status"], case["output"], case["errors"])
-    assert [[r.task, r.route, r.input, r.delay] for r in done.order] == case["order"]
+    assert [[r.task, r.route, r.actions[0].input, r.delay] for r in done.order] == case["order"]
 
 
 def test_a_task_is_tried_again_as_often_and_as_late_as_its_retry_says() -> None:
@@ -80,7 +88,7 @@ def test_a_join_waits_for_all_and_sees_what_each_published() -> None:
           c: {join: all, action: p.c, input: {sum: <% ctx(x) + ctx(y) %>}}
         """
     )
-    assert (done.status, done.tasks, done.order[-1].input) == ("succeeded", ["a", "b", "c"], {"sum": 3})
+    assert (done.status, done.tasks, done.order[-1].actions[0].input) == ("succeeded", ["a", "b", "c"], {"sum": 3})
 
 
 def test_a_join_that_can_no_longer_be_reached_fails_the_workflow() -> None:
@@ -110,7 +118,7 @@ def test_inputs_vars_and_both_languages() -> None:
         inputs={"who": "world"},
         context={"st2": {"action_execution_id": "abc"}},
     )
-    assert done.order[0].input == {"text": "hello world", "n": 3}
+    assert done.order[0].actions[0].input == {"text": "hello world", "n": 3}
     assert done.output == {"jinja": "world", "list": [1, 2], "id": "abc"}
 
 
@@ -157,3 +165,70 @@ def test_the_workflow_expressions_of_jinja_blocks_and_raw_blocks() -> None:
         }
     )
     assert done.output == {"joined": "a;b;", "raw": "{{ stays }}"}
+
+
+def test_items_run_as_the_concurrency_allows_and_their_results_are_in_item_order() -> None:
+    """Two of three items run at once; result() is a list in the order of the items."""
+    done = conduct(
+        """
+        vars: [{xs: [1, 2, 3]}, {ys: [a, b, c]}]
+        tasks:
+          each:
+            with: {items: "x, y in <% zip(ctx(xs), ctx(ys)) %>", concurrency: <% 1 + 1 %>}
+            action: p.a x=<% item(x) %> y=<% item().y %>
+            delay: 5
+            next: [{publish: [{all: "<% result().select($.result.n) %>"}]}]
+        output: [{all: <% ctx(all) %>}]
+        """
+    )
+    assert (done.status, done.output) == ("succeeded", {"all": [0, 1, 2]})
+    asked = [
+        (request.items, [(a.item, a.input, request.delay_of(a)) for a in request.actions]) for request in done.order
+    ]
+    first = (3, [(0, {"x": 1, "y": "a"}, 5), (1, {"x": 2, "y": "b"}, 5)])
+    assert asked == [first, (3, [(2, {"x": 3, "y": "c"}, 0)])]
+
+
+def test_no_items_at_all_succeed_at_once_with_an_empty_list() -> None:
+    """A task over an empty list runs no action, and its result is []."""
+    done = conduct(
+        """
+        tasks: {each: {with: '<% [] %>', action: p.a, next: [{publish: [{r: <% result() %>}]}]}}
+        output: [{r: <% ctx(r) %>}]
+        """
+    )
+    assert (done.status, done.output, done.order[0].items) == ("succeeded", {"r": []}, 0)
+
+
+def test_what_a_workflow_may_not_be_asked_is_refused_and_changes_nothing() -> None:
+    """Resuming what runs, running again what has not ended or has no such task: typed errors, the same state after."""
+    spec = workflow(Source(Path("w.yaml"), {"tasks": {"a": {"action": "p.a", "with": "<% [1] %>"}}}))
+    conductor = Conductor(spec, {}, {})
+    conductor.start()
+    conductor.next_tasks()
+    conductor.action_started("a", 0, 0)
+    before = conductor.dump()
+    with pytest.raises(InvalidWorkflowStatusTransition, match='"workflow_resuming" for workflow in "running"'):
+        conductor.request("resuming")
+    with pytest.raises(WorkflowIsActiveAndNotRerunableError):
+        conductor.rerun()
+    assert conductor.dump() == before
+    conductor.action_ended("a", 0, "succeeded", {}, 0)
+    before = conductor.dump()
+    with pytest.raises(InvalidTaskRerunRequest, match="not found: nope"):
+        conductor.rerun(["nope"])
+    with pytest.raises(InvalidTaskRerunRequest, match=r"isn't rerunnable: a\|0"):
+        conductor.rerun(["a"])
+    assert conductor.dump() == before
+
+
+def test_an_inline_action_may_hold_both_languages() -> None:
+    """Each parameter of the short form is an expression of its own."""
+    done = conduct('tasks: {a: {action: "p.a x=<% 1 + 1 %> y={{ 1 + 2 }}"}}')
+    assert done.order[0].actions[0].input == {"x": 2, "y": 3}
+
+
+def test_a_task_that_one_text_names_twice_runs_once_and_counts_as_a_split() -> None:
+    """`do: b, b` leads to b by one transition, on a route of its own as b is named twice: as in the real one."""
+    done = conduct("tasks: {a: {action: p.a, next: [{do: 'b, b'}]}, b: {action: p.b}}")
+    assert [(request.task, request.route) for request in done.order] == [("a", 0), ("b", 1)]

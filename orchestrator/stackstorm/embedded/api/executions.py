@@ -1,39 +1,47 @@
-"""Executions: asked for, listed, shown."""
+"""Executions: asked for, listed, shown, paused, resumed, canceled, run again."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.stackstorm.embedded.api import lists, views
 from orchestrator.stackstorm.embedded.api.http import Request, Response
+from orchestrator.stackstorm.embedded.content import checks
 from orchestrator.stackstorm.embedded.errors import Fault
+from orchestrator.stackstorm.embedded.orquesta import statuses
 from orchestrator.stackstorm.embedded.runners.catalog import ORQUESTA
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from orchestrator.stackstorm.embedded.api.routes import Route
-    from orchestrator.stackstorm.embedded.engine import Engine
+    from orchestrator.stackstorm.embedded.executing import Executing
     from orchestrator.stackstorm.embedded.store import Document, Store
 
-EXECUTION_FILTERS = {
-    "action": "action",
-    "status": "status",
-    "rule": "rule",
-    "runner": "runner",
-    "parent": "parent",
-    "trigger_type": "trigger_type",
-    "trigger_instance": "trigger_instance",
-    "user": "user",
-}
-NOT_FILTERS = {"limit", "offset", "sort_desc", "sort_asc", "include_attributes", "exclude_attributes", "show_secrets"}
-MAY_BE_LEFT_OUT = {"result", "trigger_instance", "status"}
+    Condition = tuple[str, str, Any]
+
+FILTERS: Final = (
+    "action", "status", "liveaction", "parent", "rule", "runner", "trigger", "trigger_type", "trigger_instance", "user",
+)  # fmt: skip
+TIMES: Final = {"timestamp": "=", "timestamp_gt": ">", "timestamp_lt": "<"}
+MAY_BE_LEFT_OUT: Final = {"result", "trigger_instance", "status"}
+# What an answer always holds, whichever attributes were asked for: secrets are masked by it.
+ALWAYS: Final = (
+    "action.parameters", "action.output_schema", "runner.runner_parameters", "runner.output_key", "parameters",
+    "action.pack", "action.uid", "context", "id",
+)  # fmt: skip
+_MILLISECONDS: Final = 1000
+_LONGEST_DELAY: Final = 2**53
+# Looked at one by one: a schema's check would be a sixth of the time that an action of the runner noop takes.
+_KINDS: Final = {"action": str, "parameters": dict, "context": dict, "tasks": list, "reset": list, "delay": int}
 
 
 class ExecutionRoutes:
-    """Executions: asked for, listed, shown."""
+    """The routes of /executions."""
 
-    def __init__(self, engine: Engine, store: Store, api_url: str) -> None:
-        self._engine = engine
+    def __init__(self, executing: Executing, store: Store, api_url: str) -> None:
+        self._executing = executing
         self._store = store
         self._api_url = api_url
 
@@ -43,6 +51,9 @@ class ExecutionRoutes:
             ("GET", "/executions", self.page),
             ("POST", "/executions", self.create),
             ("GET", "/executions/{}", self.one),
+            ("PUT", "/executions/{}", self.change),
+            ("DELETE", "/executions/{}", self.cancel),
+            ("POST", "/executions/{}/re_run", self.rerun),
             ("GET", "/executions/{}/result", self.result),
             ("GET", "/executions/{}/output", self.output),
             ("GET", "/executions/{}/children", self.children),
@@ -50,54 +61,75 @@ class ExecutionRoutes:
         ]
 
     def create(self, request: Request) -> Response:
-        """Accept an execution of an action."""
-        asked = request.body if isinstance(request.body, dict) else {}
-        if not isinstance(asked.get("action"), str):
+        """Accept an execution of an action, to run after `delay` milliseconds."""
+        asked = _asked(request)
+        if asked.get("action") is None:
             raise Fault(400, "'action' is a required property")
-        document = self._engine.request(asked["action"], asked.get("parameters") or {}, asked.get("context") or {})
-        return Response(201, self._view(document))
+        delay = (asked.get("delay") or 0) / _MILLISECONDS
+        given, context = asked.get("parameters") or {}, {**(asked.get("context") or {}), "user": request.user}
+        return Response(201, self._view(self._executing.ask(asked["action"], given, context, delay)))
 
     def page(self, request: Request) -> Response:
-        """Answer executions, newest first."""
-        unknown = set(request.query) - set(EXECUTION_FILTERS) - NOT_FILTERS
-        if unknown:
-            raise Fault(501, f"the filters {', '.join(sorted(unknown))} are not supported by the embedded StackStorm")
-        columns = {
-            # The command line sends "null" for executions that have no parent.
-            column: None if request.query[name] == "null" else request.query[name]
-            for name, column in EXECUTION_FILTERS.items()
-            if name in request.query
-        }
-        limit, offset = lists.window(request.query)
-        newest_first = not lists.truth(request.query.get("sort_asc"))
-        found, total = self._store.page("executions", columns, limit, offset, newest_first=newest_first)
-        left_out = set((request.query.get("exclude_attributes") or "").split(",")) - {""}
-        if left_out - MAY_BE_LEFT_OUT:
-            raise Fault(400, f"Invalid or unsupported exclude attribute specified: {min(left_out)}")
-        kept = [{k: v for k, v in self._view(document).items() if k not in left_out} for document in found]
-        wanted = set((request.query.get("include_attributes") or "").split(",")) - {""}
-        if wanted:
-            kept = [{k: v for k, v in document.items() if k in wanted | {"id"}} for document in kept]
-        return lists.page(kept, total, limit)
+        """Answer executions, newest first; those after a time oldest first, as StackStorm does."""
+        query = request.query
+        left_out = _left_out(query)
+        wanted = _names(query, "include_attributes")
+        limit, offset = lists.window(query)
+        ascending = "timestamp_lt" not in query and not query.get("sort_desc")
+        ascending = ascending and ("timestamp_gt" in query or lists.truth(query.get("sort_asc")))
+        results = "result" not in left_out and (not wanted or "result" in wanted)
+        found, total = self._store.executions.page(
+            _conditions(query), limit, offset, newest_first=not ascending, results=results
+        )
+        return lists.page([_chosen(self._view(document), wanted, left_out) for document in found], total, limit)
 
-    def one(self, _request: Request, id_: str) -> Response:
-        """Answer one execution."""
-        return Response(200, self._view(self._find(id_)))
+    def one(self, request: Request, id_: str) -> Response:
+        """Answer one execution, by its id or as the `last` one."""
+        left_out = _left_out(request.query)
+        found = self._view(self._find(id_))
+        return Response(200, _chosen(found, _names(request.query, "include_attributes"), left_out))
+
+    def change(self, request: Request, id_: str) -> Response:
+        """Pause, resume or cancel an execution."""
+        asked = _asked(request).get("status")
+        interventions = self._executing.interventions
+        if asked in ("pausing", "paused"):
+            return Response(200, self._view(interventions.pause(id_, request.user)))
+        if asked == "resuming":
+            return Response(200, self._view(interventions.resume(id_, request.user)))
+        if asked in ("canceling", "canceled"):
+            return Response(200, self._view(interventions.cancel(id_, request.user)))
+        raise Fault(400, f"expected the status pausing, resuming or canceling, got {asked!r}")
+
+    def cancel(self, request: Request, id_: str) -> Response:
+        """Cancel an execution; one that has ended already is answered 200 with a fault, as StackStorm does."""
+        return Response(200, self._view(self._executing.interventions.cancel(id_, request.user)))
+
+    def rerun(self, request: Request, id_: str) -> Response:
+        """Run an execution's action again, or an ended workflow from some of its tasks."""
+        asked = _asked(request)
+        merge = not lists.truth(request.query.get("no_merge"))
+        return Response(201, self._view(self._executing.interventions.rerun(id_, asked, request.user, merge=merge)))
 
     def result(self, _request: Request, id_: str) -> Response:
         """Answer the result alone."""
         return Response(200, self._find(id_).get("result", {}), content_type="text/json")
 
-    def output(self, _request: Request, id_: str) -> Response:
-        """Answer what a Python action printed."""
-        result = self._find(id_).get("result") or {}
-        text = "".join(str(result.get(name, "")) for name in ("stdout", "stderr")) if isinstance(result, dict) else ""
-        return Response(200, text or None, content_type="text/plain")
+    def output(self, request: Request, id_: str) -> Response:
+        """Answer what an action has printed until now: both streams, or one by `output_type`."""
+        kind = request.query.get("output_type", "all")
+        document = self._find(id_)
+        result = document.get("result") or {}
+        printed = dict(zip(("stdout", "stderr"), self._executing.printed(document["id"]), strict=True))
+        if document["status"] in statuses.COMPLETED:
+            printed = {name: result.get(name, "") for name in printed} if isinstance(result, dict) else {}
+        text = "".join(str(said) for name, said in printed.items() if kind in ("all", name))
+        return Response(200, text, content_type="text/plain; charset=UTF-8")
 
     def children(self, request: Request, id_: str) -> Response:
         """Answer the executions below this one, to a depth; -1 for all."""
         self._find(id_)
-        depth = int(request.query.get("depth", -1))
+        depth = lists.whole(request.query, "depth", -1)
         return Response(200, [self._view(document) for document in self._below(id_, depth)])
 
     def attribute(self, _request: Request, id_: str, name: str) -> Response:
@@ -109,16 +141,74 @@ class ExecutionRoutes:
 
     def _below(self, id_: str, depth: int) -> list[Document]:
         found: list[Document] = []
-        for child in self._store.children(id_) if depth else ():
+        for child in self._store.executions.children(id_) if depth else ():
             found += [child, *self._below(child["id"], depth - 1)]
         return found
 
     def _find(self, id_: str) -> Document:
-        document = self._store.execution(id_)
+        known = self._store.executions.newest() if id_ == "last" else id_
+        if known is None:
+            raise Fault(400, "No executions found in the database")
+        document = self._store.executions.get(known)
         if document is None:
             raise Fault(404, f'Unable to identify resource with id "{id_}".')
         return document
 
     def _view(self, document: Document) -> Document:
-        children = self._store.child_ids(document["id"]) if document["runner"] == ORQUESTA else []
+        begun = document["runner"] == ORQUESTA and document["status"] not in views.WITHOUT_RUNNER
+        children = self._store.executions.child_ids(document["id"]) if begun else []
         return views.execution_view(document, children, self._api_url, os.getpid())
+
+
+def _asked(request: Request) -> Document:
+    """Give what is asked of an execution, each member of its kind or null; raises Fault 400."""
+    asked: Document = {} if request.body is None else request.body
+    if not isinstance(asked, dict):
+        raise Fault(400, f"expected a JSON object, got {checks.kind_of(asked)}")
+    for name, kind in _KINDS.items():
+        value = asked.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise Fault(400, f"expected {name} to be {checks.kind_of(kind())}, got {checks.got(value)}")
+    for name in [*(asked.get("tasks") or ()), *(asked.get("reset") or ())]:
+        if not isinstance(name, str):
+            raise Fault(400, f"expected the names of tasks, got {checks.got(name)}")
+    if not 0 <= (asked.get("delay") or 0) <= _LONGEST_DELAY:
+        raise Fault(400, f"expected delay to be at most {_LONGEST_DELAY} milliseconds, and not negative")
+    return asked
+
+
+def _conditions(query: Mapping[str, str]) -> list[Condition]:
+    """Give the filters of a query; "null" wants what has none, such as executions without a parent."""
+    plain: list[Condition] = [
+        (name, "is", None if query[name] == "null" else query[name]) for name in FILTERS if query.get(name)
+    ]
+    return plain + [
+        ("start_timestamp", operator, lists.moment(query, name)) for name, operator in TIMES.items() if name in query
+    ]
+
+
+def _names(query: Mapping[str, str], name: str) -> set[str]:
+    return set((query.get(name) or "").split(",")) - {""}
+
+
+def _left_out(query: Mapping[str, str]) -> set[str]:
+    left_out = _names(query, "exclude_attributes")
+    if left_out - MAY_BE_LEFT_OUT:
+        raise Fault(400, f"Invalid or unsupported exclude attribute specified: {min(left_out - MAY_BE_LEFT_OUT)}")
+    return left_out
+
+
+def _chosen(shown: Document, wanted: Collection[str], left_out: Collection[str]) -> Document:
+    """Give the members of an execution that were asked for; `action.ref` is the ref of its action alone."""
+    if not wanted:
+        return {name: value for name, value in shown.items() if name not in left_out}
+    chosen: Document = {}
+    for path in sorted({*wanted, *ALWAYS}):
+        name, _, inner = path.partition(".")
+        if name not in shown or name in left_out:
+            continue
+        if not inner:
+            chosen[name] = shown[name]
+        elif inner in shown[name] and name not in wanted:
+            chosen.setdefault(name, {})[inner] = shown[name][inner]
+    return chosen

@@ -16,43 +16,42 @@ Handler = Callable[..., Response]
 Route = tuple[str, str, Handler]
 
 ELSEWHERE = (
-    "actionalias",
-    "aliasexecution",
-    "apikeys",
-    "config_schemas",
-    "configs",
     "inquiries",
+    "packs",
     "policies",
     "policytypes",
     "rbac",
-    "ruletypes",
     "sensortypes",
-    "service_registry",
     "stream",
-    "timers",
-    "triggers",
     "workflows",
 )
 
 
 class Router:
-    """Finds the handler of a request; `{}` in a pattern is one part of the path, handed on as an argument."""
+    """Finds the handler of a request; `{}` in a pattern is one part of the path, handed on as an argument.
+
+    The first part of a pattern is the same in every path that it fits: only patterns that begin as a path are tried.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._routes = [
-            (method, re.compile("^" + pattern.replace("{}", "([^/]+)") + "$"), handler)
-            for method, pattern, handler in routes
-        ]
+        self._routes: dict[str, list[tuple[str, re.Pattern[str], Handler]]] = {}
+        for method, pattern, handler in routes:
+            compiled = re.compile("^" + pattern.replace("{}", "([^/]+)") + "$")
+            self._routes.setdefault(_first(pattern), []).append((method, compiled, handler))
 
     def __call__(self, request: Request) -> Response:
         """Answer a request; raises Fault."""
         known = False
-        for method, pattern, handler in self._routes:
+        first = _first(request.path)
+        for method, pattern, handler in self._routes.get(first, ()):
             match = pattern.match(request.path)
             if match and method == request.method:
                 return handler(request, *match.groups())
             known = known or match is not None
-        first = request.path.strip("/").split("/")[0]
         if known or first in ELSEWHERE:
             raise Fault(501, f"{request.method} {request.path} is not supported by the embedded StackStorm")
         raise Fault(404, "The resource could not be found.")
+
+
+def _first(path: str) -> str:
+    return path.strip("/").split("/")[0]

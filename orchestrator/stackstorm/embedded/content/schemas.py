@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft4Validator  # type: ignore[import-untyped]  # 3.2, which st2client pins, has no types
 from jsonschema.exceptions import best_match  # type: ignore[import-untyped]  # as above
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from orchestrator.stackstorm.embedded.content import checks
+from orchestrator.stackstorm.embedded.masking import hidden
 
-TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-_SCALARS = "enum format maximum minimum exclusiveMaximum exclusiveMinimum maxLength minLength multipleOf pattern type"
-_STRUCTURES = (
-    "additionalItems additionalProperties allOf anyOf definitions dependencies items maxItems maxProperties minItems "
-    "minProperties not oneOf patternProperties properties uniqueItems"
-)
-_ABOUT = "$schema default description id immutable position required secret title"
-ATTRIBUTES = frozenset(f"{_SCALARS} {_STRUCTURES} {_ABOUT}".split())
-_OWN = frozenset({"required", "secret", "immutable", "position", "default", "description", "title"})
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_OWN = frozenset({"required", "immutable", "position", "default", "description", "title"})
+# What jsonschema says of these names keys alone, and no value.
+_WITHOUT_VALUES = frozenset({"additionalProperties", "dependencies", "required"})
+
+Problem = tuple[list[str | int], str]
 
 
 def standard(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,10 +49,33 @@ def _property(schema: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def first_problem(value: Any, schema: Mapping[str, Any]) -> tuple[list[str | int], str] | None:
-    """Give (path, message) of the most telling violation of a plain draft 4 schema, or None."""
-    error = best_match(Draft4Validator(schema).iter_errors(value))
-    return None if error is None else (list(error.absolute_path), error.message)
+def first_problem(value: Any, schema: Mapping[str, Any]) -> Problem | None:
+    """Give (path, message) of the most telling violation of a plain draft 4 schema, or None.
+
+    The message is jsonschema's own; where the schema calls the value secret it is ours, and does not show it.
+    """
+    return checker(schema)(value)
+
+
+def checker(schema: Mapping[str, Any]) -> Callable[[Any], Problem | None]:
+    """Make what `first_problem` does for a schema that many values are held against."""
+    validator = Draft4Validator(schema)
+
+    def check(value: Any) -> Problem | None:
+        error = best_match(validator.iter_errors(value))
+        return None if error is None else (list(error.absolute_path), _message(error, hidden(schema, value)))
+
+    return check
+
+
+def _message(error: Any, shown: Any) -> str:
+    """Say what is wrong; `shown` is the whole value with its secrets hidden."""
+    for place in error.absolute_path:
+        shown = shown[place] if isinstance(shown, (dict, list)) else shown
+    if shown == error.instance or error.validator in _WITHOUT_VALUES:
+        return str(error.message)
+    name = ".".join(str(place) for place in error.absolute_path)
+    return "; ".join(f'"{name}" holds a secret: {expected}' for _, expected in checks.said(error, show=False))
 
 
 def with_defaults(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

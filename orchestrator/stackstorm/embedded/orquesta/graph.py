@@ -45,7 +45,8 @@ class Graph:
     def __init__(self, spec: WorkflowSpec) -> None:
         self.spec = spec
         self.outbound: dict[str, list[Edge]] = {name: self._edges(name) for name in spec.tasks}
-        self._references = Counter(edge.target for edges in self.outbound.values() for edge in edges)
+        steps = [step for task in spec.tasks.values() for step in task.next]
+        self._references = Counter(target for step in steps for target in step.do if target != "retry")
         reached = set(self.roots).union(*(self._reachable(root) for root in self.roots))
         self.inbound: dict[str, list[Edge]] = {}
         for edge in (edge for name, edges in self.outbound.items() if name in reached for edge in edges):
@@ -54,7 +55,8 @@ class Graph:
     def _edges(self, name: str) -> list[Edge]:
         edges: list[Edge] = []
         keys: dict[str, int] = {}
-        targets = [(target, index) for index, step in enumerate(self.spec.tasks[name].next) for target in step.do]
+        steps = enumerate(self.spec.tasks[name].next)
+        targets = dict.fromkeys((target, index) for index, step in steps for target in step.do)
         for target, index in sorted(targets, key=lambda pair: pair[0]):
             if target == "retry":
                 continue

@@ -2,94 +2,133 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache, lru_cache, partial
 from inspect import isgenerator
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
 from orchestrator.stackstorm.embedded.orquesta import functions
-from orchestrator.stackstorm.embedded.orquesta.scope import JinjaEvaluationException
+from orchestrator.stackstorm.embedded.orquesta.cheap import LONGEST_TEXT, jinja_is_cheap
+from orchestrator.stackstorm.embedded.orquesta.scope import Costly, JinjaEvaluationException
+from orchestrator.stackstorm.embedded.orquesta.spans import spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.stackstorm.embedded.orquesta.scope import Scope
 
-_EXPRESSION = re.compile(r"{{.*?}}")
-_BLOCK = re.compile(r"{%.*?%}")
-_RAW = re.compile(r"{% raw %}.*?{% endraw %}")
-
 
 def present(text: str) -> bool:
     """Tell whether a text holds a Jinja expression or block."""
-    return "{" in text and (_EXPRESSION.search(text) is not None or _BLOCK.search(text) is not None)
+    return bool(_expressions(text) or _blocks(text))
 
 
 def evaluate(text: str, scope: Scope) -> Any:
     """Evaluate a text: the value itself where it is one expression, else text with the values put in."""
-    raw = _RAW.findall(text)
+    raw = spans(text, "{% raw %}", "{% endraw %}")
     for index, block in enumerate(raw):
         text = text.replace(block, f"{{{index}}}")
     names = _names(scope)
-    output = _expand(text, names)
-    if isinstance(output, str) and (left := [_inner(found) for found in _EXPRESSION.findall(output)]):
+    output = _expand(text, scope, names)
+    if isinstance(output, str) and (left := [_inner(found) for found in _expressions(output)]):
         raise JinjaEvaluationException(f"There are unresolved variables: {', '.join(left)}")
     if isinstance(output, str) and raw:
         for index, block in enumerate(raw):
             output = output.replace(f"{{{index}}}", block)
-        output = _environment().from_string(output).render(names)
+        output = _put_back(output, names)
     return output
 
 
-def problems(text: str) -> Iterator[str]:
-    """Name what does not parse, and every function or filter that is not there."""
+def is_cheap(text: str) -> bool:
+    """Tell whether a text costs no more than the data it is given; one that cannot be read is cheap."""
+    return len(text) <= LONGEST_TEXT and _is_cheap(text)
+
+
+@lru_cache(maxsize=1024)
+def _is_cheap(text: str) -> bool:
     try:
-        tree = _environment().parse(text)
-        _environment().compile(text)
-    except TemplateError as error:
-        yield f"expected Jinja in {text!r}, got: {error.message}"
-        return
-    known = {*functions.SCOPED, *functions.PLAIN}
-    for name in sorted(meta.find_undeclared_variables(tree) - known):
-        yield f"expected a function that the embedded StackStorm has in {text!r}, got {name!r}"
+        return jinja_is_cheap(_environment().parse(text))
+    except (TemplateError, ValueError, TypeError):
+        return True
+    except RecursionError:
+        return False
 
 
-def _expand(text: str, names: dict[str, Any]) -> Any:
-    if _BLOCK.search(text):
-        return _expand(_rendered(text, names), names)
+def found(text: str) -> list[str]:
+    """Give the inside of every expression of a text."""
+    return [_inner(expression) for expression in _expressions(text)]
+
+
+def problems(text: str) -> Iterator[tuple[str, str]]:
+    """Give what does not parse, with what the parser says of it: the whole text first, then each expression alone."""
+    expressions = _expressions(text)
+    for part in dict.fromkeys((text, *expressions)):
+        try:
+            if part == text:
+                _environment().parse(text)
+            if part in expressions:
+                Parser(_environment().overlay(), _inner(part), state="variable").parse_expression()
+        except (TemplateError, RecursionError) as error:
+            yield part, str(getattr(error, "message", error))
+
+
+def _expand(text: str, scope: Scope, names: dict[str, Any]) -> Any:
+    if _blocks(text):
+        return _rendered(text, scope, names)
     output: Any = text
-    found = _EXPRESSION.findall(text)
+    found = _expressions(text)
     for expression in found:
-        value = _value(expression, names)
+        value = _value(expression, scope, names)
         if isinstance(value, StrictUndefined):
             continue  # what stays is refused by evaluate, which names it
-        if isinstance(value, str):
-            value = _expand(value, names)
         alone = len(found) == 1 and len(output) <= len(expression)
         output = value if alone else output.replace(expression, str(value))
     return output
 
 
-def _rendered(text: str, names: dict[str, Any]) -> str:
+def _nested(text: str, scope: Scope, names: dict[str, Any]) -> Any:
+    if scope.outside.apart is not None and not is_cheap(text):
+        raise Costly
+    return _expand(text, scope, names)
+
+
+def _put_back(text: str, names: dict[str, Any]) -> str:
     try:
         return _environment().from_string(text).render(names)
     except Exception as error:  # noqa: BLE001 whatever a template raises is the template's error
         raise _failed(text, error) from None
 
 
-def _value(expression: str, names: dict[str, Any]) -> Any:
+def _rendered(text: str, scope: Scope, names: dict[str, Any]) -> Any:
+    try:
+        return _nested(_environment().from_string(text).render(names), scope, names)
+    except Exception as error:  # noqa: BLE001 whatever a template raises is the template's error
+        raise _failed(text, error) from None
+
+
+def _value(expression: str, scope: Scope, names: dict[str, Any]) -> Any:
     try:
         value = _compile(_inner(expression))(**names)
-        return list(value) if isgenerator(value) else value
+        if isgenerator(value):
+            value = list(value)
+        return _nested(value, scope, names) if isinstance(value, str) and present(value) else value
     except Exception as error:  # noqa: BLE001 whatever an expression raises is the expression's error
         raise _failed(expression, error) from None
 
 
 def _failed(expression: str, error: Exception) -> JinjaEvaluationException:
     return JinjaEvaluationException(f"Unable to evaluate expression '{expression}'. {type(error).__name__}: {error}")
+
+
+def _expressions(text: str) -> list[str]:
+    return spans(text, "{{", "}}")
+
+
+def _blocks(text: str) -> list[str]:
+    return spans(text, "{%", "%}")
 
 
 def _inner(expression: str) -> str:

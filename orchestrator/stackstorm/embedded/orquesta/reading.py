@@ -1,19 +1,20 @@
-"""A workflow file read strictly: unknown keys, undefined tasks and what is not supported, refused by key and line."""
+"""A workflow file read strictly: unknown keys and wrong types are refused by key and line."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.stackstorm.embedded.orquesta import expressions, inline
-from orchestrator.stackstorm.embedded.orquesta.inspection import inspect
-from orchestrator.stackstorm.embedded.orquesta.spec import Retry, Task, Transition, WorkflowSpec
+from orchestrator.stackstorm.embedded.orquesta.spec import Retry, Task, Transition, WithItems, WorkflowSpec
 
 if TYPE_CHECKING:
     from orchestrator.stackstorm.embedded.content.source import Key, Source
 
 _WORKFLOW = frozenset({"version", "description", "name", "tags", "input", "vars", "tasks", "output"})
-_TASK = frozenset({"action", "input", "delay", "join", "retry", "next"})
-_NOT_YET = {"with": "tasks with items"}
+_TASK = frozenset({"action", "input", "with", "delay", "join", "retry", "next"})
+_WITH = frozenset({"items", "concurrency"})
+_ITEMS = re.compile(r"\s*((\w+,|\s)*\w+\s+in\s+)?({{.*?}}|<%.*?%>)\s*")
 
 
 def workflow(source: Source) -> WorkflowSpec:
@@ -34,23 +35,18 @@ class _Reader:
         tasks = data.get("tasks")
         if not isinstance(tasks, dict) or not tasks:
             raise self._source.error(("tasks",), "expected at least one task")
-        spec = WorkflowSpec(
+        return WorkflowSpec(
             tasks={name: self._task(name, body) for name, body in tasks.items()},
             input=self._pairs(("input",), data.get("input"), bare=True),
             vars=self._pairs(("vars",), data.get("vars")),
             output=self._pairs(("output",), data.get("output")),
             description=str(data.get("description", "")),
         )
-        for key, expected in inspect(spec):
-            raise self._source.error(key, expected)
-        return spec
 
     def _mapping(self, key: Key, value: Any, allowed: frozenset[str]) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self._source.error(key, f"expected a mapping, got {type(value).__name__}")
         for name in value:
-            if name in _NOT_YET and name not in allowed:
-                raise self._source.error((*key, name), f"{_NOT_YET[name]} are not supported by the embedded StackStorm")
             if name not in allowed:
                 raise self._source.error((*key, name), f"expected one of {', '.join(sorted(allowed))}, got {name!r}")
         return value
@@ -58,27 +54,49 @@ class _Reader:
     def _task(self, name: str, body: Any) -> Task:
         key: Key = ("tasks", name)
         data = self._mapping(key, body, _TASK)
+        if not data:
+            raise self._source.error(key, f"expected at least one of {', '.join(sorted(_TASK))}, got none")
         action, given = self._action(key, data)
-        self._check(key, data, ("action", "input", "delay"))
+        self._check(key, {**data, "action": action, "input": given}, ("action", "input", "delay"))
+        items = self._items((*key, "with"), data["with"]) if "with" in data else None
+        if items is not None and action is None:
+            raise self._source.error((*key, "action"), "expected an action, which a task with items needs, got none")
         return Task(
             name=name,
             action=action,
             input=given,
+            items=items,
             delay=self._whole_number((*key, "delay"), data.get("delay")),
             join=self._join((*key, "join"), data.get("join")),
             retry=self._retry((*key, "retry"), data["retry"]) if "retry" in data else None,
             next=self._transitions((*key, "next"), data.get("next", [])),
         )
 
-    def _action(self, key: Key, data: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    def _action(self, key: Key, data: dict[str, Any]) -> tuple[str | None, dict[str, Any] | str]:
         action = data.get("action")
         if action is not None and (not isinstance(action, str) or not action):
             raise self._source.error((*key, "action"), f"expected the ref of an action, got {action!r}")
         given = data.get("input", {})
-        if "input" in data and (not isinstance(given, dict) or not given):
-            raise self._source.error((*key, "input"), f"expected a mapping of at least one parameter, got {given!r}")
+        if "input" in data and (not isinstance(given, dict | str) or not given):
+            expected = "expected a mapping of at least one parameter, or an expression that gives one"
+            raise self._source.error((*key, "input"), f"{expected}, got {given!r}")
         short = dict(inline.parameters(action)) if action else {}
         return (action.split(" ", 1)[0], short) if action and short else (action, given)
+
+    def _items(self, key: Key, value: Any) -> WithItems:
+        data = {"items": value} if isinstance(value, str) else self._mapping(key, value, _WITH)
+        where: Key = key if isinstance(value, str) else (*key, "items")
+        text = data.get("items")
+        if not isinstance(text, str) or not _ITEMS.fullmatch(text):
+            expected = "expected an expression that gives a list, with names before it or not: x, y in <% ctx(pairs) %>"
+            raise self._source.error(where, f"{expected}; got {text!r}")
+        self._check(key, data, ("items", "concurrency"))
+        names, named, expression = text.partition(" in ")
+        return WithItems(
+            (expression if named else text).strip(),
+            tuple(names.replace(" ", "").split(",")) if named else (),
+            self._whole_number((*key, "concurrency"), data.get("concurrency")),
+        )
 
     def _join(self, key: Key, value: Any) -> int | str | None:
         if value is None or value == "all":
@@ -125,7 +143,7 @@ class _Reader:
         names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
             raise self._source.error(key, f"expected a task or a list of tasks, got {value!r}")
-        return tuple(dict.fromkeys(names))
+        return tuple(names)
 
     def _pairs(self, key: Key, value: Any, *, bare: bool = False) -> tuple[tuple[str, Any], ...]:
         if value is None:
@@ -141,10 +159,10 @@ class _Reader:
             raise self._source.error(key, f"expected one name with its value, got {entry!r}")
         ((name, value),) = entry.items()
         for problem in expressions.problems(value):
-            raise self._source.error((*key, name), problem)
+            raise self._source.error((*key, name), str(problem))
         return name, value
 
     def _check(self, key: Key, data: dict[str, Any], names: tuple[str, ...]) -> None:
         for name in names:
             for problem in expressions.problems(data.get(name)):
-                raise self._source.error((*key, name), problem)
+                raise self._source.error((*key, name), str(problem))

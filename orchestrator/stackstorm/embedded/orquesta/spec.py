@@ -30,12 +30,28 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class WithItems:
+    """Run a task's action once for each item of a list, at most `concurrency` at the same time.
+
+    `names`: what item(name) may ask for; one names the whole item, several its members.
+    """
+
+    expression: str
+    names: tuple[str, ...] = ()
+    concurrency: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """One task. `join` is "all", or how many of the inbound tasks must have led here."""
+    """One task. `join` is "all", or how many of the inbound tasks must have led here.
+
+    `input` is a mapping, or an expression that gives one.
+    """
 
     name: str
     action: str | None = None
-    input: Mapping[str, Any] = field(default_factory=dict)
+    input: Mapping[str, Any] | str = field(default_factory=dict)
+    items: WithItems | None = None
     delay: int | str | None = None
     join: int | str | None = None
     retry: Retry | None = None

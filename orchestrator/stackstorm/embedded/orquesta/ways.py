@@ -30,6 +30,7 @@ class Ways:
             contexts.remove(0)  # the first context would hide what the other branches published
             entry.contexts.extend(contexts)
             entry.previous[edge.back_reference] = index
+            entry.items, entry.over = None, False  # one more way into a task with items runs them all anew
         entry.ready = self.enough(edge.target, run.route) is True
         return entry
 
@@ -51,7 +52,7 @@ class Ways:
 
     def lead_on(self, run: Run, *, joins_count: bool) -> bool:
         """Tell whether some taken transition leads to a task; one to a lost join counts only when asked."""
-        return any(
+        return run.status in statuses.COMPLETED and any(
             edge.target != "continue"
             and run.next.get(edge.id, False)
             and (joins_count or not self._is_lost_join(edge.target, run.route))
@@ -61,7 +62,9 @@ class Ways:
     def lost_joins(self) -> list[Staged]:
         """Give the joins that some way led to and that can no longer be reached."""
         return [
-            entry for entry in self._state.staged if not entry.ready and self._is_lost_join(entry.task, entry.route)
+            entry
+            for entry in self._state.staged
+            if not entry.ready and self._graph.barrier(entry.task) and self.enough(entry.task, entry.route) is False
         ]
 
     def _is_lost_join(self, task: str, route: int) -> bool:

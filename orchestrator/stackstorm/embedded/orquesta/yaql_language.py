@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import collections.abc  # noqa: F401 yaql uses it without importing it
-import re
 from functools import cache, lru_cache
 from inspect import isgenerator
 from typing import TYPE_CHECKING, Any
 
 import yaql
-from yaql.language import expressions as nodes
 from yaql.language import utils as yaql_values
 from yaql.language.exceptions import YaqlException
 from yaql.language.factory import YaqlFactory
 
 from orchestrator.stackstorm.embedded.orquesta import functions
-from orchestrator.stackstorm.embedded.orquesta.scope import YaqlEvaluationException
+from orchestrator.stackstorm.embedded.orquesta.cheap import LONGEST_TEXT, yaql_is_cheap
+from orchestrator.stackstorm.embedded.orquesta.scope import Costly, YaqlEvaluationException
+from orchestrator.stackstorm.embedded.orquesta.spans import spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from orchestrator.stackstorm.embedded.orquesta.scope import Scope
 
-_EXPRESSION = re.compile(r"<%.*?%>")
 _SCOPE = "$__scope"
+# What nearly every transition asks: as the engine calls them, and without it in a hundredth of the time.
+_OF_THE_TASK = {f"{name}()": functions.SCOPED[name] for name in ("succeeded", "failed", "completed")}
 
 
 def present(text: str) -> bool:
     """Tell whether a text holds a YAQL expression."""
-    return "<%" in text and _EXPRESSION.search(text) is not None
+    return bool(_expressions(text))
 
 
 def evaluate(text: str, scope: Scope) -> Any:
@@ -36,23 +37,39 @@ def evaluate(text: str, scope: Scope) -> Any:
     return _evaluate(text, scope, _root().create_child_context())
 
 
-def problems(text: str) -> Iterator[str]:
-    """Name every expression that does not parse, and every function that is not there."""
-    for expression in _EXPRESSION.findall(text):
+def is_cheap(text: str) -> bool:
+    """Tell whether a text's expressions cost no more than the data they are given; one that cannot be read is cheap."""
+    return len(text) <= LONGEST_TEXT and _is_cheap(text)
+
+
+@lru_cache(maxsize=2048)
+def _is_cheap(text: str) -> bool:
+    try:
+        return all(yaql_is_cheap(_compile(inner).expression) for inner in found(text))
+    except (YaqlException, ValueError, TypeError):
+        return True
+    except RecursionError:
+        return False
+
+
+def found(text: str) -> list[str]:
+    """Give the inside of every expression of a text."""
+    return [_inner(expression) for expression in _expressions(text)]
+
+
+def problems(text: str) -> Iterator[tuple[str, str]]:
+    """Give every expression that does not parse, with what the parser says of it."""
+    for expression in _expressions(text):
         try:
-            statement = _compile(_inner(expression))
-        except (YaqlException, ValueError, TypeError) as error:
-            yield f"expected YAQL in {expression!r}, got: {error}"
-            continue
-        for name in _called(statement.expression):
-            if not any(True for _ in _root().collect_functions(name)):
-                yield f"expected a function that the embedded StackStorm has in {expression!r}, got {name!r}"
+            _compile(_inner(expression))
+        except (YaqlException, ValueError, TypeError, RecursionError) as error:
+            yield expression, str(error)
 
 
 def _evaluate(text: str, scope: Scope, context: Any) -> Any:
     context[_SCOPE] = scope
     output: Any = text
-    found = _EXPRESSION.findall(text)
+    found = _expressions(text)
     for expression in found:
         value = _value(expression, scope, context)
         alone = len(found) == 1 and len(output) <= len(expression)
@@ -62,20 +79,33 @@ def _evaluate(text: str, scope: Scope, context: Any) -> Any:
 
 def _value(expression: str, scope: Scope, context: Any) -> Any:
     try:
-        value = _compile(_inner(expression)).evaluate(context=context)
+        inner = _inner(expression)
+        known = _OF_THE_TASK.get(inner)
+        value = known(scope) if known else _compile(inner).evaluate(context=context)
         if isgenerator(value):
             value = list(value)
+        return _nested(value, scope, context) if isinstance(value, str) and present(value) else value
     except KeyError as error:
         missing = str(error).strip("'")
         raise YaqlEvaluationException(
             f"Unable to resolve key '{missing}' in expression '{expression}' from context."
         ) from None
     except Exception as error:  # noqa: BLE001 whatever an expression raises is the expression's error
-        text = str(error).strip("'")
+        stripped = isinstance(error, YaqlException | ValueError | TypeError)
+        text = str(error).strip("'") if stripped else str(error)
         raise YaqlEvaluationException(
             f"Unable to evaluate expression '{expression}'. {type(error).__name__}: {text}"
         ) from None
-    return _evaluate(value, scope, context) if isinstance(value, str) and present(value) else value
+
+
+def _nested(text: str, scope: Scope, context: Any) -> Any:
+    if scope.outside.apart is not None and not is_cheap(text):
+        raise Costly
+    return _evaluate(text, scope, context)
+
+
+def _expressions(text: str) -> list[str]:
+    return spans(text, "<%", "%>")
 
 
 def _inner(expression: str) -> str:
@@ -104,20 +134,12 @@ def _root() -> Any:
 
 def _with_scope(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a YAQL function of one that takes the scope: YAQL hands its context to an argument of that name."""
-    if function in (functions.ctx, functions.item):
+    if function in (functions.ctx_, functions.item_):
         return lambda context, key=None: yaql_values.convert_input_data(function(context[_SCOPE], key))
-    if function is functions.task_status:
+    if function is functions.task_status_:
         return lambda context, task_id, route=None: function(context[_SCOPE], task_id, route)
+    if function is functions.task:
+        return lambda context, task_id=None, route=None: function(context[_SCOPE], task_id, route)
+    if function is functions.st2kv_:
+        return lambda context, key, **kwargs: function(context[_SCOPE], key, **kwargs)
     return lambda context: yaql_values.convert_input_data(function(context[_SCOPE]))
-
-
-def _called(node: Any) -> Iterator[str]:
-    if isinstance(node, nodes.Function):
-        yield node.name
-        for argument in node.args:
-            yield from _called(argument)
-    elif isinstance(node, nodes.MappingRuleExpression):
-        yield from _called(node.source)
-        yield from _called(node.destination)
-    elif isinstance(node, nodes.Wrap):
-        yield from _called(node.expression)

@@ -1,23 +1,28 @@
-"""The criteria of rules: pure functions of a payload and the time. All of them must hold.
+"""The criteria of rules: read once, evaluated on each payload. All of them must hold.
 
-The operators and their odd corners (no conversion of types; a missing value makes most comparisons an error, and an
-error makes the rule not match) are those of StackStorm's rules engine.
+A pattern that is a text is a template: it may name `trigger` (in a search, `item`) and `st2kv`, and what it renders to
+counts as the JSON value it spells, as StackStorm has it.
 """
 
 from __future__ import annotations
 
-import fnmatch
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-SEARCH = "search"
-CONDITIONS = {"all": (all, all), "any": (any, all), "all2any": (all, any), "any2any": (any, any)}
-_STEP = re.compile(r"""\.?(?:([^.\[\]'"]+)|\[(\d+)\]|\[(?:'([^']*)'|"([^"]*)")\])""")
+from orchestrator.stackstorm.embedded.rules import paths, templates
+from orchestrator.stackstorm.embedded.rules.operators import CONDITIONS, OPERATORS, SEARCH, compare
 
-Test = Callable[[Any, Any], bool]
+if TYPE_CHECKING:
+    from datetime import datetime
+
+ALLOWED: Final = (*OPERATORS, SEARCH)
+_EXPRESSION = re.compile(r"({{)\s*(.*)\s*(}})")
+_TO_VALUE: Final = r"\1\2 | to_complex\3"
+
+Render = Callable[[str, Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,156 +30,126 @@ class Criterion:
     """One line of a rule's criteria: the value at `path` compared with `pattern`; nested criteria for `search`."""
 
     key: str
-    path: tuple[str | int, ...]
+    path: tuple[paths.Step, ...]
     operator: str
     pattern: Any = None
     condition: str | None = None
     nested: tuple[Criterion, ...] = ()
 
 
-class CriterionError(ValueError):
-    """Criteria that no StackStorm, or not this one, can evaluate; `key` is the line that is wrong."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether criteria hold, and what went wrong while they were compared: a criterion that fails does not hold."""
 
-    def __init__(self, key: str, expected: str) -> None:
+    holds: bool
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What criteria are evaluated in: the time, the names that templates know besides the payload, and a renderer."""
+
+    now: datetime
+    names: Mapping[str, Any]
+    render: Render
+
+
+class CriterionError(ValueError):
+    """Criteria that no StackStorm, or not this one, can evaluate; `key` is the line, `faultstring` the API's answer."""
+
+    def __init__(self, key: str, expected: str, faultstring: str | None = None) -> None:
         super().__init__(expected)
         self.key = key
+        self.faultstring = faultstring or f"For field: {key}, {expected}"
 
 
-def parse(criteria: Mapping[str, Any], prefix: str = "trigger") -> tuple[Criterion, ...]:
+def parse(criteria: Mapping[str, Any]) -> tuple[Criterion, ...]:
     """Read a rule's `criteria`; raises CriterionError naming the key and what was expected."""
-    return tuple(_criterion(key, spec, prefix) for key, spec in criteria.items())
+    for key, spec in criteria.items():
+        if isinstance(spec, Mapping) and spec.get("type") is not None and spec.get("pattern") is None:
+            _operator(key, spec)
+            fault = f"For field: {key}, no pattern specified for operator {spec['type']}"
+            raise CriterionError(key, "expected a pattern, got none: StackStorm wants one of every operator", fault)
+    return tuple(_criterion(key, spec, "trigger") for key, spec in criteria.items())
 
 
-def holds(criteria: tuple[Criterion, ...], payload: Any, now: datetime) -> bool:
-    """Tell whether all criteria hold for a payload; raises what a comparison raises (TypeError and the like)."""
+def evaluate(criteria: tuple[Criterion, ...], payload: Any, moment: Moment) -> Outcome:
+    """Tell whether all criteria hold for a payload; the first that does not ends the evaluation."""
+    problems: list[str] = []
     if criteria and not payload:
-        return False
-    return all(_holds(criterion, payload, now) for criterion in criteria)
+        return Outcome(holds=False)
+    holds = all(_holds(criterion, "trigger", payload, moment, problems) for criterion in criteria)
+    return Outcome(holds, tuple(problems))
 
 
 def _criterion(key: str, spec: Any, prefix: str) -> Criterion:
-    if not isinstance(spec, Mapping) or not set(spec) <= {"type", "pattern", "condition"}:
+    if not isinstance(spec, Mapping):
         raise CriterionError(key, "expected a mapping of type, pattern and condition")
-    operator = str(spec.get("type", "")).lower()
-    if operator not in OPERATORS and operator != SEARCH:
-        allowed = ", ".join([*OPERATORS, SEARCH])
-        raise CriterionError(key, f"expected one of the operators {allowed}, got {spec.get('type')!r}")
+    operator = _operator(key, spec)
     pattern = spec.get("pattern")
-    if isinstance(pattern, str) and ("{{" in pattern or "{%" in pattern):
-        raise CriterionError(key, "expected a plain pattern; the embedded StackStorm does not support Jinja in one")
-    path = _path(key, prefix)
-    if operator != SEARCH:
-        return Criterion(key, path, operator, pattern)
-    return _search(key, path, spec)
+    for problem in templates.problems(pattern) if isinstance(pattern, str) else ():
+        raise CriterionError(key, problem)
+    try:
+        path = paths.parse(key.split("#", 1)[0].strip(), prefix)
+    except paths.PathError as error:
+        raise CriterionError(key, str(error)) from None
+    return _search(key, path, spec) if operator == SEARCH else Criterion(key, path, operator, pattern)
 
 
-def _search(key: str, path: tuple[str | int, ...], spec: Mapping[str, Any]) -> Criterion:
+def _operator(key: str, spec: Mapping[str, Any]) -> str:
+    operator = spec.get("type")
+    if operator is None:
+        fault = f"Operator not specified for field: {key}"
+        raise CriterionError(key, f"expected a type, one of {', '.join(ALLOWED)}, got none", fault)
+    if operator not in ALLOWED:
+        fault = f"For field: {key}, operator {operator} not in list of allowed operators: {list(ALLOWED)}"
+        raise CriterionError(key, f"expected one of the operators {', '.join(ALLOWED)}, got {operator!r}", fault)
+    return str(operator)
+
+
+def _search(key: str, path: tuple[paths.Step, ...], spec: Mapping[str, Any]) -> Criterion:
     condition = spec.get("condition")
     if condition not in CONDITIONS:
         raise CriterionError(key, f"expected condition to be one of {', '.join(CONDITIONS)}, got {condition!r}")
-    if not isinstance(spec.get("pattern"), Mapping):
+    if not isinstance(spec["pattern"], Mapping):
         raise CriterionError(key, "expected pattern to be a mapping of criteria on item.*")
-    return Criterion(key, path, SEARCH, None, condition, parse(spec["pattern"], "item"))
+    nested = tuple(_criterion(name, inner, "item") for name, inner in spec["pattern"].items())
+    return Criterion(key, path, SEARCH, None, condition, nested)
 
 
-def _path(key: str, prefix: str) -> tuple[str | int, ...]:
-    plain = key.split("#", 1)[0].strip()
-    steps = list(_STEP.finditer(plain))
-    if "".join(step.group() for step in steps) != plain or not steps or steps[0].group() != prefix:
-        raise CriterionError(key, f"expected a path such as {prefix}.name, {prefix}.list[0] or {prefix}.map['key']")
-    return tuple(int(step[2]) if step[2] else step[1] or step[3] or step[4] or "" for step in steps[1:])
-
-
-def _lookup(payload: Any, path: tuple[str | int, ...]) -> Any:
-    value = payload
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
-
-
-def _holds(criterion: Criterion, payload: Any, now: datetime) -> bool:
-    value = _lookup(payload, criterion.path)
-    if criterion.operator == SEARCH:
-        items, patterns = CONDITIONS[criterion.condition or "all"]
-        rows = [value] if isinstance(value, dict) else value
-        return items([patterns([_holds(nested, row, now) for nested in criterion.nested]) for row in rows])
-    if criterion.operator in TIMES:
-        return criterion.pattern is not None and TIMES[criterion.operator](_age(value, now), float(criterion.pattern))
-    if criterion.pattern is None and criterion.operator not in WITHOUT_PATTERN:
+def _holds(criterion: Criterion, prefix: str, payload: Any, moment: Moment, problems: list[str]) -> bool:
+    """Evaluate one criterion; what it raises is a problem, told as StackStorm tells it."""
+    told = f'Failed to render pattern value "{criterion.pattern}" for key "{criterion.key}"'
+    try:
+        pattern = _rendered(criterion.pattern, {prefix: payload, **moment.names}, moment.render)
+        told = f"Failed transforming criteria key {criterion.key}"
+        value = paths.lookup(criterion.path, payload)
+        told = "There might be a problem with the criteria in rule {rule}"
+        if criterion.operator == SEARCH:
+            return _found(criterion, value, moment, problems)
+        return compare(criterion.operator, value, pattern, moment.now)
+    except Exception as error:  # noqa: BLE001 whatever a comparison raises makes the criterion not hold
+        problems.append(f"{told}: {error}")
         return False
-    return OPERATORS[criterion.operator](_text(value), _text(criterion.pattern))
 
 
-def _text(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
+def _found(criterion: Criterion, value: Any, moment: Moment, problems: list[str]) -> bool:
+    rows, patterns = CONDITIONS[criterion.condition or "all"]
+    items = [value] if isinstance(value, dict) else value
+    return rows(
+        [patterns([_holds(nested, "item", item, moment, problems) for nested in criterion.nested]) for item in items]
+    )
 
 
-def _age(value: Any, now: datetime) -> float:
-    moment = datetime.fromisoformat(value)
-    return (now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))).total_seconds()
-
-
-def _equals(value: Any, pattern: Any) -> bool:
-    return bool(value == pattern)
-
-
-def _differs(value: Any, pattern: Any) -> bool:
-    return bool(value != pattern)
-
-
-def _iequals(value: Any, pattern: Any) -> bool:
-    return bool(value.lower() == pattern.lower())
-
-
-def _less(value: Any, pattern: Any) -> bool:
-    return bool(value < pattern)
-
-
-def _greater(value: Any, pattern: Any) -> bool:
-    return bool(value > pattern)
-
-
-def _in(value: Any, pattern: Any) -> bool:
-    return value in pattern
-
-
-def _not_in(value: Any, pattern: Any) -> bool:
-    return value not in pattern
-
-
-TIMES: dict[str, Test] = {"td_lt": _less, "timediff_lt": _less, "td_gt": _greater, "timediff_gt": _greater}
-WITHOUT_PATTERN = frozenset({"exists", "nexists", "neq", "nequals"})
-OPERATORS: dict[str, Test] = {
-    "matchwildcard": fnmatch.fnmatch,
-    "matchregex": lambda value, pattern: re.compile(pattern, re.DOTALL).match(value) is not None,
-    "regex": lambda value, pattern: re.search(pattern, value) is not None,
-    "iregex": lambda value, pattern: re.search(pattern, value, re.IGNORECASE) is not None,
-    "eq": _equals,
-    "equals": _equals,
-    "neq": _differs,
-    "nequals": _differs,
-    "ieq": _iequals,
-    "iequals": _iequals,
-    "contains": lambda value, pattern: pattern in value,
-    "icontains": lambda value, pattern: pattern.lower() in value.lower(),
-    "ncontains": lambda value, pattern: pattern not in value,
-    "incontains": lambda value, pattern: pattern.lower() not in value.lower(),
-    "startswith": lambda value, pattern: value.startswith(pattern),
-    "istartswith": lambda value, pattern: value.lower().startswith(pattern.lower()),
-    "endswith": lambda value, pattern: value.endswith(pattern),
-    "iendswith": lambda value, pattern: value.lower().endswith(pattern.lower()),
-    "lt": _less,
-    "lessthan": _less,
-    "gt": _greater,
-    "greaterthan": _greater,
-    **TIMES,
-    "exists": lambda value, _pattern: value is not None,
-    "nexists": lambda value, _pattern: value is None,
-    "inside": _in,
-    "in": _in,
-    "ninside": _not_in,
-    "nin": _not_in,
-}
+def _rendered(pattern: Any, names: Mapping[str, Any], render: Render) -> Any:
+    if not isinstance(pattern, str):
+        return pattern
+    if "{" not in pattern:
+        return pattern.removesuffix("\n")  # as Jinja does
+    if _EXPRESSION.search(pattern):
+        text = render(_EXPRESSION.sub(_TO_VALUE, pattern), names)
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass
+    return render(pattern, names)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from abc import ABCMeta, abstractmethod
 from typing import Any
+
+from .own import PackConfigDict, get_logger_for_python_runner_action
 
 
 class Action(metaclass=ABCMeta):
     """A Python action. An instance has config (the pack's values), action_service and logger."""
 
-    description: str | None = None
+    description = None  # type: str | None
 
-    def __init__(self, config: dict[str, Any] | None = None, action_service: Any = None) -> None:
-        self.config = config or {}
+    def __init__(self, config: Any = None, action_service: Any = None) -> None:
+        wrapper = getattr(action_service, "_action_wrapper", None)
+        self.config = PackConfigDict(getattr(wrapper, "_pack", "unknown"), config or {})
         self.action_service = action_service
-        self.logger = logging.getLogger(f"st2.actions.python.{type(self).__name__}")
+        self.logger = get_logger_for_python_runner_action(
+            action_name=type(self).__name__, log_level=getattr(wrapper, "_log_level", "debug")
+        )
 
     @abstractmethod
     def run(self, **kwargs: Any) -> Any:

@@ -1,0 +1,1 @@
+"""The part of st2actions that pack code imports."""

@@ -1,0 +1,1 @@
+"""The part of st2actions.runners that pack code imports."""

@@ -1,0 +1,1 @@
+"""The part of st2common.services that pack code imports."""
