@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from orchestrator.domain.errors import DependencyUnreachable, RedriveError
 from orchestrator.domain.errors import Unstorable as Unstorable  # noqa: PLC0414 - re-exported: stores raise it
@@ -86,6 +88,18 @@ def open_engine(url: str, schema: str | None = None) -> Engine:
     return create_engine(target, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
 
 
+def _locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
+# SQLite does not wait for the lock that a change to WAL needs (its busy time-out is not asked): a new file that several
+# processes open at once answers "locked" to all but one.
+@retry(
+    retry=retry_if_exception(_locked),
+    stop=stop_after_delay(BUSY_SECONDS),
+    wait=wait_random_exponential(multiplier=0.01, max=0.5),
+    reraise=True,
+)
 def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own
     cursor = connection.cursor()

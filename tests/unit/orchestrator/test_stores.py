@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -94,6 +96,17 @@ def test_several_processes_may_migrate_at_once(url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(schema.migrate, [url] * 4))
     schema.check(url)
+
+
+def test_a_new_file_that_another_holds_is_waited_for(tmp_path: Path) -> None:
+    """SQLite refuses the change to WAL at once while another holds the file; the store asks again until it may."""
+    file = tmp_path / "new.sqlite"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, other.rollback).start()
+    with open_engine(f"sqlite:///{file}").connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    other.close()
 
 
 def test_a_store_is_ready_at_its_newest_revision_alone(url: str) -> None:
