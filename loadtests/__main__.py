@@ -22,12 +22,21 @@ def benchmarks() -> dict[str, str]:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Run one benchmark in this process, or list them; gives 99 where its stated target was missed."""
+    """Run one benchmark in this process, or list them; gives 99 where its stated target was missed.
+
+    A benchmark with options of its own has `options(parser)`, and its `main` is given what they were.
+    """
     if arguments.name is None:
         print("\n".join(benchmarks()))
         return 0
-    measure: Callable[[bool], int] = importlib.import_module(benchmarks()[arguments.name]).main
-    return measure(arguments.json)
+    module = importlib.import_module(benchmarks()[arguments.name])
+    own = argparse.ArgumentParser(prog=f"python -m loadtests bench {arguments.name}", add_help=False)
+    describe: Callable[[argparse.ArgumentParser], None] | None = getattr(module, "options", None)
+    if describe is None:
+        own.parse_args(arguments.more)
+        return int(module.main(arguments.json))
+    describe(own)
+    return int(module.main(arguments.json, own.parse_args(arguments.more)))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("bench", help="run one benchmark, or list them")
     one.add_argument("name", nargs="?", choices=benchmarks(), metavar="NAME")
     one.add_argument("--json", action="store_true", help="print the figures as data")
+    one.epilog = "options of one benchmark stand in docs/loadtests.md"
     one.set_defaults(run=bench)
     load = verbs.add_parser("run", help="load everything, and tell the plugin's overhead and the first-retry success")
     load.add_argument("--seconds", type=above_zero, default=60, help="how long the plugin is on and off in turns (60)")
@@ -72,7 +82,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb that was asked for; gives the exit code."""
-    arguments = parser().parse_args(argv)
+    reader = parser()
+    arguments, more = reader.parse_known_args(argv)
+    if more and (arguments.run is not bench or arguments.name is None):
+        reader.error(f"unrecognized arguments: {' '.join(more)}")
+    arguments.more = more
     return int(arguments.run(arguments))
 
 

@@ -91,8 +91,11 @@ class Processes:
 
     def serve(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Start one that takes --ready-file and --parent-pid, and give what it wrote once it served."""
-        told = ["--ready-file", str(self.ready_file(name)), "--parent-pid", str(os.getpid())]
-        return self.await_ready(self.start(name, [*command, *told], environ))
+        return self.await_ready(self.start(name, [*command, *self.told(name)], environ))
+
+    def told(self, name: str) -> list[str]:
+        """Give the options that a process is told where to say that it serves, and whom to end with."""
+        return ["--ready-file", str(self.ready_file(name)), "--parent-pid", str(os.getpid())]
 
     def await_ready(self, process: Process) -> dict[str, Any]:
         """Wait for a ready file and read it; raises ProcessFailed."""

@@ -58,3 +58,23 @@ def test_the_load_test_is_told_its_options(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "loadtests.run", SimpleNamespace(run=lambda given: told.append(given) or 1))
     assert main(["run", "--seed", "3"]) == 1
     assert vars(told[0]).items() >= {"seconds": 60, "users": 20, "seed": 3, "json": False, "keep": None}.items()
+
+
+def test_a_benchmark_s_own_options_reach_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a benchmark describes is read from the same line; what nobody knows is a usage error."""
+    told: list[tuple[bool, int]] = []
+    fake = SimpleNamespace(
+        options=lambda own: own.add_argument("--guests", type=int),
+        main=lambda json, given: told.append((json, given.guests)) or 0,
+    )
+    monkeypatch.setitem(sys.modules, "loadtests.bench.lunch", fake)
+    monkeypatch.setattr("loadtests.__main__.benchmarks", lambda: {"lunch": "loadtests.bench.lunch"})
+    assert main(["bench", "lunch", "--guests", "3", "--json"]) == 0
+    assert told == [(True, 3)]
+    with pytest.raises(SystemExit, match="2"):
+        main(["bench", "lunch", "--wine"])
+    assert "--wine" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--guests", "3"])

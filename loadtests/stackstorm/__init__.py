@@ -1,0 +1,1 @@
+"""What loads an embedded StackStorm and watches it: a pack, a lean HTTP client, the server's processes."""

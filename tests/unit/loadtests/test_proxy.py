@@ -1,0 +1,77 @@
+"""The proxy that stands between a program and what it talks to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadtests.proxy import Proxy, Weather
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def echo() -> Iterator[int]:
+    """Run a server that sends back what it gets; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    caller, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=_answer, args=(caller,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def _answer(caller: socket.socket) -> None:
+    with caller:
+        while piece := caller.recv(100):
+            caller.sendall(piece)
+
+
+def connect(proxy: Proxy) -> socket.socket:
+    """Connect to what is behind the proxy."""
+    return socket.create_connection(("127.0.0.1", proxy.port), 5)
+
+
+@pytest.mark.parametrize("weather", [Weather.CLEAR, Weather.SLOW])
+def test_bytes_pass(weather: Weather) -> None:
+    """In clear weather and in slow weather what is sent comes back."""
+    with echo() as port, Proxy("127.0.0.1", port, weather, delay=0.01) as proxy, closing(connect(proxy)) as caller:
+        caller.sendall(b"hello")
+        assert caller.recv(100) == b"hello"
+
+
+def test_a_black_hole_takes_and_gives_nothing() -> None:
+    """It accepts, and no answer comes."""
+    with echo() as port, Proxy("127.0.0.1", port, Weather.BLACK_HOLE) as proxy, closing(connect(proxy)) as caller:
+        caller.sendall(b"hello")
+        caller.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            caller.recv(100)
+
+
+def test_down_refuses_and_ends_what_is_open_until_the_weather_clears() -> None:
+    """Open connections end, new ones are refused; afterwards the same port serves again."""
+    with echo() as port, Proxy("127.0.0.1", port) as proxy:
+        with closing(connect(proxy)) as caller:
+            caller.sendall(b"hello")
+            assert caller.recv(100) == b"hello"
+            proxy.turn(Weather.DOWN)
+            assert caller.recv(100) == b""
+        with pytest.raises(ConnectionRefusedError):
+            connect(proxy)
+        proxy.turn(Weather.CLEAR)
+        with closing(connect(proxy)) as caller:
+            caller.sendall(b"again")
+            assert caller.recv(100) == b"again"
