@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.services import own_redis_database, own_vhost, postgres_url
+from tests.services import clear_away, own_redis_database, own_vhost, postgres_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def pytest_sessionfinish() -> None:
+    """Leave nothing behind on the services."""
+    clear_away()
+
+
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    """The URL of a fresh PostgreSQL database, `postgresql://...`, dropped afterwards."""
+    """The URL of an empty PostgreSQL database, `postgresql://...`, emptied afterwards."""
     with postgres_url() as url:
         yield url
 

@@ -8,16 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from eventbus.wire import ATTEMPT_ENDED, TASK_FAILED, Event, failure_id
+from eventbus.wire import ATTEMPT_ENDED, REDELIVERY_ENDED, TASK_FAILED, WORKER_SEEN, Event, failure_id
 from orchestrator.domain.attempts import Attempt, AttemptState
 from orchestrator.domain.dispatches import Dispatch, DispatchState
-from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, Kind, TaskMessage
+from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, FailureState, Kind, TaskMessage
 from orchestrator.domain.incidents import Incident, IncidentState, Trigger
 from orchestrator.domain.plan import Plan, PlanName
 from orchestrator.domain.release import Release, ReleaseState
+from orchestrator.domain.standing import StoredFailure, moved
 
 if TYPE_CHECKING:
-    from orchestrator.domain.ledger import Ledger
+    from collections.abc import Iterable
+
+    from orchestrator.domain.ledger import Ledger, LedgerTx
 
 NOON = datetime(2025, 11, 20, 12, tzinfo=UTC)
 RETRY = Plan(PlanName.RETRY, "it passes by itself", execution_id="e-1")
@@ -73,6 +76,7 @@ def incident(**changes: Any) -> Incident:
         idempotent=True,
         opened_at=NOON,
         first_failure_id=failure(0).id,
+        told_at=NOON,
     )
     return replace(made, **changes)
 
@@ -92,6 +96,7 @@ def attempt(of: Failure, within: Release, number: int = 1, **changes: Any) -> At
         incident_id=within.incident_id,
         release_id=within.id,
         number=number,
+        turn=number,
         plan="retry",
         state=AttemptState.RECORDED,
         recorded_at=NOON,
@@ -119,8 +124,33 @@ def filed(ledger: Ledger, *failures: Failure, **changes: Any) -> Incident:
     with ledger.transaction() as tx:
         tx.add_incident(made)
         for each in failures:
-            tx.add_failure(each, made.id, made.kind, idempotent=each.declaration.idempotent)
+            tx.add_failure(held(each, made))
     return made
+
+
+def held(failed: Failure, within: Incident, **changes: Any) -> StoredFailure:
+    """Make a failure that is held in an incident."""
+    made = StoredFailure(
+        failure=failed,
+        incident_id=within.id,
+        kind=within.kind,
+        state=FailureState.HELD,
+        idempotent=failed.declaration.idempotent,
+        why=within.why,
+        ways=(failed.captured,),
+        last_seen_at=NOON,
+        began_at=failed.began_at,
+        counted_as=within.kind,
+    )
+    return replace(made, **changes)
+
+
+def move(tx: LedgerTx, failure_ids: Iterable[UUID], state: FailureState, now: datetime = NOON) -> None:
+    """Move failures to a state."""
+    for each in failure_ids:
+        stored = tx.failure(each)
+        assert stored is not None
+        tx.save_failure(moved(stored, state, now))
 
 
 def failed_event(
@@ -160,6 +190,23 @@ def failed_event(
     return Event(event_id or str(uuid4()), SOURCE, TASK_FAILED, NOON, data | changes)
 
 
+def seen_event(sent_at: datetime, *, boot: int | str = 1, **changes: Any) -> Event:
+    """Make a heartbeat of the worker celery@a, with two children of which one is busy; `changes` replace its data."""
+    data = {
+        "worker": "celery@a",
+        "boot": str(UUID(int=boot)) if isinstance(boot, int) else boot,
+        "host": "a",
+        "pid": 10,
+        "state": "running",
+        "started_at": NOON.isoformat(),
+        "seen_at": sent_at.isoformat(),
+        "children": [11, 12],
+        "in_flight": 1,
+        "every_seconds": 5,
+    }
+    return Event(str(uuid4()), SOURCE, WORKER_SEEN, sent_at, data | changes)
+
+
 def ended_event(attempt_id: UUID, outcome: str = "succeeded", *, event_id: str | None = None, **changes: Any) -> Event:
     """Make the event of a redriven run that ended."""
     data = {
@@ -172,3 +219,18 @@ def ended_event(attempt_id: UUID, outcome: str = "succeeded", *, event_id: str |
         "worker": "w1",
     }
     return Event(event_id or str(uuid4()), SOURCE, ATTEMPT_ENDED, NOON, data | changes)
+
+
+def redelivered_event(number: int = 0, *, seconds: float = 60, **changes: Any) -> Event:
+    """Make the event of a redelivered run of task t<number> that ended well, some seconds after noon."""
+    data = {
+        "failure_id": str(failure_id(f"t{number}", 0, None)),
+        "task_id": f"t{number}",
+        "task": "app.call",
+        "retries": 0,
+        "attempt_id": None,
+        "outcome": "succeeded",
+        "ended_at": (NOON + timedelta(seconds=seconds)).isoformat(),
+        "worker": "w2",
+    }
+    return Event(str(uuid4()), SOURCE, REDELIVERY_ENDED, NOON, data | changes)

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 from eventbus.wire import Event, encode
 from orchestrator.bus.memory import MemoryRedriver
 from orchestrator.domain.commands import Mode
+from orchestrator.domain.dependencies import Policies, Policy
 from orchestrator.domain.events import NO_PRICE, Price
+from orchestrator.domain.moment import Moment
+from orchestrator.domain.routes.table import RouteTable
 from orchestrator.eventlog.memory import MemoryEventLog
 from orchestrator.flows.intake import Intake
+from orchestrator.flows.outcomes import end_unexplained
 from orchestrator.flows.reconcile import Reconciler
 from orchestrator.flows.recording import Recorder
 from orchestrator.flows.recovery import accept_plan
@@ -27,9 +31,9 @@ if TYPE_CHECKING:
     from orchestrator.domain.attempts import Attempt
     from orchestrator.domain.dispatches import Dispatch
     from orchestrator.domain.incidents import Incident
-    from orchestrator.domain.ledger import StoredFailure
     from orchestrator.domain.plan import Plan
     from orchestrator.domain.release import Release
+    from orchestrator.domain.standing import StoredFailure
 
 GRACE = 30.0
 TIMEOUT = 600.0
@@ -53,6 +57,12 @@ class Scene:
     recorder: Recorder = field(default_factory=Recorder)
     mode: Mode = Mode.ACT
     now: datetime = NOON
+    # One whose windows open at once, unless a test is about how they do.
+    policies: Policies = field(
+        default_factory=lambda: Policies(default=Policy(first_window=10_000, max_in_flight=10_000, budget_burst=10_000))
+    )
+
+    routes: RouteTable = field(default_factory=RouteTable)
 
     def clock(self) -> datetime:
         """Tell the time."""
@@ -69,17 +79,20 @@ class Scene:
     @property
     def intake(self) -> Intake:
         """The intake of this orchestrator."""
-        return Intake(self.log, self.ledger, NoPricing(), self.recorder, self.clock, self.jitter)
+        recorder = replace(self.recorder, policies=self.policies)
+        return Intake(self.log, self.ledger, NoPricing(), recorder, self.clock, self.jitter)
 
     @property
     def releaser(self) -> Releaser:
         """The releaser of this orchestrator."""
-        return Releaser(self.ledger, self.redriver, self.clock, self.jitter, self.mode)
+        told = (self.ledger, self.redriver, self.clock, self.jitter, self.mode)
+        return Releaser(*told, policies=self.policies, routes=self.routes)
 
     @property
     def reconciler(self) -> Reconciler:
         """The reconciler of this orchestrator."""
-        return Reconciler(self.ledger, self.redriver, self.clock, self.jitter, self.mode, GRACE, TIMEOUT)
+        told = (self.ledger, self.redriver, self.clock, self.jitter, self.mode, GRACE, TIMEOUT)
+        return Reconciler(*told, policies=self.policies)
 
     def take_in(self, *events: Event) -> None:
         """Hand events to the intake, as one message."""
@@ -98,14 +111,26 @@ class Scene:
         return [attempt for _, attempt, _ in self.redriver.published[before:]]
 
     def answer(self, attempts: Sequence[UUID], outcome: str = "succeeded") -> None:
-        """Let the runs of these attempts end."""
+        """Let the runs of these attempts end; of a failed one no failure event comes, and the wait for it is over."""
         self.take_in(*(ended_event(each, outcome) for each in attempts))
+        with self.ledger.transaction() as tx:
+            end_unexplained(tx, self.now + timedelta(microseconds=1), 10_000, Moment(self.now, 1.0, self.policies))
 
     @property
     def incidents(self) -> list[Incident]:
         """All incidents, newest first."""
         with self.ledger.transaction() as tx:
             return tx.incidents([], 100, None)
+
+    def all_incidents(self) -> list[Incident]:
+        """All incidents, however many."""
+        with self.ledger.reading() as tx:
+            return tx.incidents([], 100_000, None)
+
+    def events(self) -> list[Mapping[str, Any]]:
+        """The events that were born in the ledger, oldest first."""
+        with self.ledger.reading() as tx:
+            return [event for _, event in tx.outbox(100_000)]
 
     @property
     def incident(self) -> Incident:
@@ -115,20 +140,23 @@ class Scene:
     @property
     def releases(self) -> list[Release]:
         """The releases of the newest incident, oldest first."""
-        with self.ledger.transaction() as tx:
-            return tx.releases_of(self.incident.id)
+        found = self.incident.id
+        with self.ledger.reading() as tx:
+            return tx.releases_of(found)
 
     @property
     def failures(self) -> list[StoredFailure]:
         """The failures of the newest incident, oldest first."""
-        with self.ledger.transaction() as tx:
-            return tx.failures_of(self.incident.id, 10_000)
+        found = self.incident.id
+        with self.ledger.reading() as tx:
+            return tx.failures_of(found, 10_000)
 
     @property
     def dispatches(self) -> list[Dispatch]:
         """The triggers of the newest incident, in the order in which they were queued."""
-        with self.ledger.transaction() as tx:
-            return tx.dispatches_of(self.incident.id)
+        found = self.incident.id
+        with self.ledger.reading() as tx:
+            return tx.dispatches_of(found)
 
     def triggers(self) -> list[str]:
         """Name the triggers of the newest incident."""

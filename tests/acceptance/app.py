@@ -64,6 +64,15 @@ def greedy(self: Task, name: str) -> str:
     return name
 
 
+@app.task(bind=True, redrive={"dependency": "model", "idempotent": True})
+def answer(self: Task, name: str, region: str = "us") -> str:
+    """Fail in its own region while the file `down` is there; another region answers."""
+    run_noted(self, name)
+    if region == "us":
+        fail_while_down(first=False)
+    return region
+
+
 class SoftMemoryError(Exception):
     """Stands for a limit that was reached: its type tells the kind."""
 

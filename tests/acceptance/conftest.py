@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.stackstorm.packs import packs_dir
 from tests.acceptance.field import Field
 
 if TYPE_CHECKING:
@@ -33,3 +35,11 @@ def make_field(tmp_path: Path) -> Iterator[Callable[..., Field]]:
 def field(make_field: Callable[..., Field]) -> Field:
     """A field on the SQLite engines, in mode act."""
     return make_field()
+
+
+@pytest.fixture
+def packs(tmp_path: Path) -> Path:
+    """A copy of the packs, to be changed."""
+    copy = tmp_path / "packs"
+    shutil.copytree(packs_dir(), copy)
+    return copy

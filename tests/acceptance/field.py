@@ -34,9 +34,12 @@ class Field:
     mode: str = "act"
     packs: Path | None = None
     environ: dict[str, str] = field(default_factory=dict)
+    worker_environ: dict[str, str] = field(default_factory=dict)
+    worker_options: tuple[str, ...] = ()
     stack: Stack = field(init=False)
     sender: Celery = field(init=False)
     worker: Child | None = None
+    app: str = "tests.acceptance.app"
 
     def start(self) -> None:
         """Start the stack and the worker."""
@@ -45,8 +48,8 @@ class Field:
         self.stack = Stack(self.folder, self.engines, mode=self.mode, environ=quick | self.environ, **more)
         self.stack.start()
         self.sender = Celery("sender", broker=self.stack.engines.bus, backend=self._backend(), set_as_current=False)
-        command = ["-m", "celery", "-A", "tests.acceptance.app", "worker", "-c", "2", "-Q", "celery,bulk", "-l", "INFO"]
-        self.worker = start("worker", command, self.folder, self._environ())
+        command = ["-m", "celery", "-A", self.app, "worker", "-c", "2", "-Q", "celery,bulk", "-l", "INFO"]
+        self.worker = start("worker", [*command, *self.worker_options], self.folder, self._environ())
 
     def _backend(self) -> str:
         return f"db+sqlite:///{self.folder / 'results.sqlite'}"
@@ -58,6 +61,7 @@ class Field:
             "ACCEPTANCE_BACKEND": self._backend(),
             "REDRIVE_SPOOL_DIR": str(self.folder / "spool"),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            **self.worker_environ,
         }
 
     def stop(self) -> None:

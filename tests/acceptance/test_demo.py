@@ -57,6 +57,7 @@ faults = [
 """
 
 
+@pytest.mark.slow
 def test_all_arrives_though_the_data_plane_was_away_for_the_middle_third(tmp_path: Path) -> None:
     """Every event reaches RudderStack in the end; the warehouse holds each call once; settle agrees."""
     folder, report, faults = tmp_path / "a folder with spaces", tmp_path / "a report.html", tmp_path / "faults.toml"

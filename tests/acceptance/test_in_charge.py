@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from datetime import datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-
-from orchestrator.stackstorm.packs import packs_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,14 +24,6 @@ def change(packs: Path, file: str, *keys: str, to: object) -> None:
         part = part[key]
     part[keys[-1]] = to
     path.write_text(yaml.safe_dump(whole))
-
-
-@pytest.fixture
-def packs(tmp_path: Path) -> Path:
-    """A copy of the packs, to be changed."""
-    copy = tmp_path / "packs"
-    shutil.copytree(packs_dir(), copy)
-    return copy
 
 
 def retried_by_hand(field: Field) -> None:
@@ -63,6 +53,7 @@ def test_a_disabled_rule_means_that_nothing_happens_by_itself(field: Field) -> N
     retried_by_hand(field)
 
 
+@pytest.mark.slow
 def test_with_stackstorm_stopped_a_person_can_still_act(field: Field) -> None:
     """With StackStorm down nothing is redriven by itself, the incident says so, and a retry by hand works."""
     field.stack.child("stackstorm").stop()
@@ -74,6 +65,7 @@ def test_with_stackstorm_stopped_a_person_can_still_act(field: Field) -> None:
     retried_by_hand(field)
 
 
+@pytest.mark.slow
 def test_one_value_of_the_yaml_changes_the_pace(make_field: Callable[..., Field], packs: Path) -> None:
     """The pace in the action's YAML is the pace of the release: one in flight, and never two."""
     change(packs, "actions/retry.yaml", "parameters", "in_flight", "default", to=1)
@@ -92,6 +84,7 @@ def test_one_value_of_the_yaml_changes_the_pace(make_field: Callable[..., Field]
     assert most == 1
 
 
+@pytest.mark.slow
 def test_one_value_of_the_yaml_turns_retry_into_reroute(make_field: Callable[..., Field], packs: Path) -> None:
     """The action named in the rule decides: the same failure goes to the other queue."""
     change(packs, "rules/retry.yaml", "action", "ref", to="redrive.reroute")
@@ -102,6 +95,37 @@ def test_one_value_of_the_yaml_turns_retry_into_reroute(make_field: Callable[...
     assert [line.split()[2] for line in field.run_lines()] == ["celery", "bulk"]
 
 
+ROUTES = [
+    {
+        "dependency": "model",
+        "constraints": {"regions": ["eu"]},
+        "targets": [
+            {"name": "us", "queue": "bulk", "kwargs": {"region": "us"}, "dependency": "us-model", "region": "us"},
+            {"name": "eu", "queue": "bulk", "kwargs": {"region": "eu"}, "dependency": "eu-model", "region": "eu"},
+        ],
+    }
+]
+
+
+@pytest.mark.slow
+def test_one_value_of_the_yaml_sends_failures_by_the_table_while_home_is_down(
+    make_field: Callable[..., Field], packs: Path
+) -> None:
+    """With `table` on, tasks recover elsewhere in the outage, none where a constraint forbids it; attempts tell why."""
+    change(packs, "rules/retry.yaml", "action", "ref", to="redrive.reroute")
+    change(packs, "actions/reroute.yaml", "parameters", "table", "default", to=True)
+    field = make_field(packs=packs, environ={"REDRIVE_ROUTES": json.dumps(ROUTES)})
+    (field.folder / "down").touch()
+    sent = field.send("answer", *"abcdef")
+    field.until("the incident to recover", lambda: field.incident()["state"] == "recovered")
+    assert {each.get(timeout=10) for each in sent} == {"eu"}
+    last = [each["attempts"][-1]["decision"] for each in field.failures()]
+    assert [each["chosen"]["name"] for each in last] == ["eu"] * 6
+    refused = {each["name"]: each["refused"] for each in last[0]["candidates"]}
+    assert (refused["us"], refused["eu"]) == ("region us is not allowed (eu)", None)
+
+
+@pytest.mark.slow
 def test_cron_backoff_waits_for_the_next_time_of_its_expression(make_field: Callable[..., Field], packs: Path) -> None:
     """With cron_backoff the first canary goes at a time of the cron expression, and not before."""
     change(packs, "rules/retry.yaml", "action", "ref", to="redrive.cron_backoff")
@@ -116,6 +140,33 @@ def test_cron_backoff_waits_for_the_next_time_of_its_expression(make_field: Call
     assert datetime.fromisoformat(first["recorded_at"]) >= datetime.fromisoformat(release["gate_at"])
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("misfire", ["fire_once", "skip"])
+def test_a_time_at_which_the_orchestrator_was_killed_is_not_lost(
+    make_field: Callable[..., Field], packs: Path, misfire: str
+) -> None:
+    """Killed in mid-backoff and started after the time has passed: fire_once goes at once, skip at the next time."""
+    change(packs, "rules/retry.yaml", "action", "ref", to="redrive.cron_backoff")
+    for name, value in {"cron": "* * * * *", "misfire": misfire, "misfire_grace_seconds": 5}.items():
+        change(packs, "actions/cron_backoff.yaml", "parameters", name, "default", to=value)
+    field = make_field(packs=packs)
+    field.until("the first half of a minute", lambda: datetime.now(UTC).second < 30)
+    field.send("fragile", "a")
+    gate_at = datetime.fromisoformat(field.until("the release", lambda: field.incident()["releases"])[0]["gate_at"])
+    field.stack.child("orchestrator").kill()
+    field.until("the time to be missed", lambda: datetime.now(UTC) > gate_at + timedelta(seconds=10), seconds=80)
+    field.stack.start_orchestrator()
+    field.until("the incident to recover", lambda: field.incident()["state"] == "recovered", seconds=90)
+    (attempt,) = field.failures()[0]["attempts"]
+    missed_by = datetime.fromisoformat(attempt["recorded_at"]) - gate_at
+    if misfire == "fire_once":
+        assert timedelta(seconds=10) < missed_by < timedelta(seconds=60)
+    else:
+        assert timedelta(seconds=60) <= missed_by < timedelta(seconds=65)
+
+
+@pytest.mark.slow
 def test_observe_publishes_nothing(make_field: Callable[..., Field]) -> None:
     """In mode observe failures are taken in and planned, and nothing is published; act lets them go."""
     field = make_field(mode="observe")

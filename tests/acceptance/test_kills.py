@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.failpoints import NAMES, fired
+from tests.acceptance.test_decisions import WORKFLOWS, decide_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,21 +16,42 @@ if TYPE_CHECKING:
     from tests.acceptance.field import Field
 
 TASKS = ("a", "b", "c", "d", "e")
+# A cron expression has a time in each minute.
+SECONDS = 130.0
 
 
-@pytest.mark.parametrize("place", NAMES)
+# Two of the places by default, where a crash could send twice; every place with what is slow.
+QUICK = ("attempt_recorded", "task_published")
+
+
+@pytest.mark.parametrize(
+    ("workflow", "place"),
+    [
+        (workflow, each)
+        if workflow == "retry" and each in QUICK
+        else pytest.param(workflow, each, marks=pytest.mark.slow)
+        for workflow in WORKFLOWS
+        for each in NAMES
+    ],
+)
 def test_a_kill_loses_nothing(
-    make_field: Callable[..., Field], tmp_path: Path, place: str, record_property: Callable[[str, object], None]
+    make_field: Callable[..., Field],
+    packs: Path,
+    workflow: str,
+    place: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Killed at a named place and started again, the orchestrator ends the incident, and each task succeeds."""
-    armed = {"REDRIVE_FAILPOINT": place, "REDRIVE_FAILPOINT_LOG": str(tmp_path / "fired.txt")}
-    field = make_field(environ=armed)
+    decide_by(packs, workflow)
+    armed = {"REDRIVE_FAILPOINT": place, "REDRIVE_FAILPOINT_LOG": str(packs.parent / "fired.txt")}
+    field = make_field(environ=armed, packs=packs)
     results = field.send("fragile", *TASKS)
-    field.until("the kill", lambda: not field.stack.child("orchestrator").alive)
+    field.until("the kill", lambda: not field.stack.child("orchestrator").alive, SECONDS)
     assert fired(field.folder / "fired.txt") == [place]
     del field.stack.environ["REDRIVE_FAILPOINT"]
     field.stack.start_orchestrator()
-    field.until("every incident to recover", lambda: _all_recovered(field))
+    field.until("every incident to recover", lambda: _all_recovered(field), SECONDS)
+    assert {each["plan"]["name"] for each in field.incidents()} == {workflow}
     assert sorted(result.get(timeout=10) for result in results) == sorted(TASKS)
     duplicates = sum(field.runs().values()) - 2 * len(TASKS)
     record_property("duplicate_runs", duplicates)

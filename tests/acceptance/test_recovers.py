@@ -36,6 +36,11 @@ def test_a_failed_task_recovers_by_itself_and_every_event_arrives(
     assert incident["size"] == len(results)
     assert incident["plan"]["execution_id"] in incident["dispatches"][0]["execution_ids"]
     assert incident["dispatches"][0]["rules"]
+    for failure in field.failures():
+        shown = field.ask(f"/api/v1/failures/{failure['id']}")
+        assert shown["plan"]["execution_id"] == shown["execution_id"] == incident["plan"]["execution_id"]
+        assert shown["triggers"][0]["trigger_instance_id"]
+        assert {each["execution_id"] for each in shown["attempts"]} == {shown["execution_id"]}
     assert all(result.get(timeout=10) for result in results)
     assert set(field.runs().values()) == {2}
     field.until("every event to arrive", lambda: _arrived(field, len(results)))

@@ -122,3 +122,18 @@ def test_a_bus_that_is_away_is_unreachable() -> None:
     """Nobody answers: DependencyUnreachable."""
     with pytest.raises(DependencyUnreachable, match="the bus cannot be reached"):
         BusConsumer("amqp://guest:guest@127.0.0.1:1//", ("failures",), lambda _: None).run(Event())
+
+
+def test_only_a_bus_that_is_read_to_its_end_is_told_as_drained(bus: str) -> None:
+    """`on_drained` is called once what was sent has been handed over, not while it waits."""
+    send(bus, "failures", *(b"[%d]" % number for number in range(PREFETCH + 50)))
+    send(bus, "outcomes", b"[x]")
+    stop, told, handed = Event(), [], []
+
+    def note() -> None:
+        told.append(len(handed))
+        stop.set()
+
+    BusConsumer(bus, ("failures", "outcomes"), handed.extend, note).run(stop)
+    assert told == [PREFETCH + 51]
+    assert left(bus, "failures") == []

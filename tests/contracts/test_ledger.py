@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -12,7 +13,15 @@ import pytest
 from orchestrator.domain.failures import Declaration, ExceptionFacts, FailureState, Kind
 from orchestrator.domain.incidents import IncidentState
 from orchestrator.domain.plan import Gate, Pace, Plan, PlanName, Route
-from tests.recovery import NOON, RETRY, failure, filed, incident, message, release
+from orchestrator.domain.routes.constraints import Constraints
+from orchestrator.domain.schedule import Misfire, Rung, Schedule
+from orchestrator.ledger.codec import plan_from_json, plan_to_json
+from orchestrator.ledger.route_codec import route_from_json
+from tests.recovery import NOON, RETRY, failure, filed, held, incident, message, move, release
+
+SCHEDULE = Schedule(
+    "0 9 * * 1", "Europe/Berlin", ("22:00-06:00",), ("2026-12-24",), (Rung(3, "0 * * * *"),), Misfire.CATCH_UP, 5.0
+)
 
 if TYPE_CHECKING:
     from orchestrator.ledger.sql import SqlLedger
@@ -27,7 +36,7 @@ def test_a_block_that_raises_leaves_nothing_behind(ledger: SqlLedger) -> None:
     made = incident()
     with pytest.raises(Broken), ledger.transaction() as tx:  # noqa: PT012 - the write before the error is the point
         tx.add_incident(made)
-        tx.add_failure(failure(), made.id, Kind.TRANSIENT, idempotent=True)
+        tx.add_failure(held(failure(), made))
         raise Broken
     with ledger.transaction() as tx:
         assert tx.incident(made.id) is None
@@ -50,20 +59,20 @@ def test_a_ledger_that_answers_is_ready(ledger: SqlLedger) -> None:
 def test_an_event_is_evidence_once(ledger: SqlLedger) -> None:
     """The first sight of an event is True, each later one False, in the same transaction and in others."""
     with ledger.transaction() as tx:
-        assert tx.first_sight("worker#1", failure().id, None)
-        assert not tx.first_sight("worker#1", failure().id, None)
-        assert tx.first_sight("worker#2", None, uuid4())
+        assert tx.first_sight("worker#1", failure().id, None, NOON)
+        assert not tx.first_sight("worker#1", failure().id, None, NOON)
+        assert tx.first_sight("worker#2", None, uuid4(), NOON)
     with ledger.transaction() as tx:
-        assert not tx.first_sight("worker#1", None, None)
+        assert not tx.first_sight("worker#1", None, None, NOON)
 
 
 def test_evidence_of_a_transaction_that_failed_counts_for_nothing(ledger: SqlLedger) -> None:
     """An event that was filed and then rolled back is new the next time."""
     with pytest.raises(Broken), ledger.transaction() as tx:  # noqa: PT012 - the write before the error is the point
-        tx.first_sight("worker#1", None, None)
+        tx.first_sight("worker#1", None, None, NOON)
         raise Broken
     with ledger.transaction() as tx:
-        assert tx.first_sight("worker#1", None, None)
+        assert tx.first_sight("worker#1", None, None, NOON)
 
 
 def test_a_failure_comes_back_whole(ledger: SqlLedger) -> None:
@@ -101,10 +110,10 @@ def test_failures_move_between_states_and_are_counted(ledger: SqlLedger) -> None
     made = filed(ledger, *some)
     with ledger.transaction() as tx:
         assert tx.open_failures(made.id) == 4
-        tx.set_failure_state([some[0].id], FailureState.RECOVERED)
-        tx.set_failure_state([some[1].id], FailureState.DEAD)
-        tx.set_failure_state([some[2].id], FailureState.RELEASED)
-        tx.set_failure_state([], FailureState.DEAD)
+        move(tx, [some[0].id], FailureState.RECOVERED)
+        move(tx, [some[1].id], FailureState.DEAD)
+        move(tx, [some[2].id], FailureState.RELEASED)
+        move(tx, [], FailureState.DEAD)
         assert tx.open_failures(made.id) == 2
         assert tx.failure_counts() == {"recovered": 1, "dead": 1, "released": 1, "held": 1}
         assert tx.open_failures(uuid4()) == 0
@@ -135,9 +144,18 @@ def test_failures_are_paged_without_a_gap_or_a_repeat(ledger: SqlLedger) -> None
     assert set(found) == {each.id for each in some}
 
 
+def test_a_plan_of_before_there_were_windows_is_read() -> None:
+    """In an older row expression and time zone stand in the gate itself; without an expression there is no schedule."""
+    old = plan_to_json(RETRY)
+    assert old["gate"].pop("schedule") is None
+    gate = old["gate"] | {"cron": "0 9 * * 1", "timezone": "Europe/Berlin"}
+    assert plan_from_json(old | {"gate": gate}).gate.schedule == Schedule("0 9 * * 1", "Europe/Berlin")
+    assert plan_from_json(old | {"gate": gate | {"cron": None}}) == RETRY
+
+
 def test_an_incident_comes_back_whole(ledger: SqlLedger) -> None:
-    """Every field of an incident survives, with the whole plan: route, pace, gate, time, cron."""
-    gate = Gate(0.5, 1.5, 60.0, 7, at=NOON, cron="0 9 * * 1", timezone="Europe/Berlin")
+    """Every field of an incident survives, with the whole plan: route, pace, gate, time, schedule."""
+    gate = Gate(0.5, 1.5, 60.0, 7, at=NOON, schedule=SCHEDULE)
     plan = Plan(PlanName.REROUTE, "larger", Route("big"), Pace(3), gate, "e-9")
     made = incident(plan=plan, note="naïve", dependency=None, state=IncidentState.PLANNED)
     with ledger.transaction() as tx:
@@ -148,6 +166,36 @@ def test_an_incident_comes_back_whole(ledger: SqlLedger) -> None:
         tx.save_incident(changed)
         assert tx.incident(made.id) == changed
         assert tx.incident(uuid4()) is None
+
+
+ROUTES = [
+    Route("big"),
+    Route(exchange="x", routing_key="", kwargs={"model": {"name": "other"}}),
+    Route(table=True),
+    Route(
+        table=True,
+        constraints=Constraints(
+            ("eu",), "internal", None, ("tools",), Decimal("0.15"), "large", (("context_tokens", "kwargs.n"),), ("so",)
+        ),
+        hop_limit=2,
+    ),
+    Route(table=True, constraints=Constraints(regions=())),
+]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=["queue", "exchange", "table", "constraints", "no region"])
+def test_a_route_comes_back_whole(ledger: SqlLedger, route: Route) -> None:
+    """Every field of a plan's route survives, with its constraints, and a price is no float."""
+    made = incident(plan=Plan(PlanName.REROUTE, "so", route), state=IncidentState.PLANNED)
+    with ledger.transaction() as tx:
+        tx.add_incident(made)
+    with ledger.transaction() as tx:
+        assert tx.incident(made.id) == made
+
+
+def test_a_route_of_a_former_version_is_read() -> None:
+    """A row that was written when a route was a queue and nothing else still is that route."""
+    assert route_from_json({"queue": "big"}) == Route("big")
 
 
 def test_an_open_incident_is_found_by_signature_and_dependency(ledger: SqlLedger) -> None:
@@ -226,7 +274,7 @@ def test_what_people_claimed_or_moved_needs_no_release(ledger: SqlLedger) -> Non
         tx.add_release(by_hand)
         tx.claim([failure(0).id], by_hand.id)
         assert [each.id for each in tx.without_release()] == [planned.id]
-        tx.set_failure_state([failure(1).id], FailureState.RELEASED)
+        move(tx, [failure(1).id], FailureState.RELEASED)
         assert tx.without_release() == []
         tx.claim([failure(0).id], None)
         assert [each.id for each in tx.without_release()] == [planned.id]

@@ -7,18 +7,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from sqlalchemy import text
 
+from orchestrator.domain.failures import FailureState, Way
 from orchestrator.ledger.schema import STORE
+from orchestrator.ledger.sql import SqlLedger
 from orchestrator.stores import SchemaDiffers
-from tests.recovery import NOON
+from tests.recovery import NOON, attempt, failure, filed, move, release
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.ledger.sql import SqlLedger
+    from orchestrator.domain.incidents import Incident
 
 TTL = 10.0
+WAYS = (Way.EXCEPTION,)
 
 
 def lease(ledger: SqlLedger, owner: str, seconds: float = 0, *, takeover: bool = False) -> int | None:
@@ -86,6 +90,47 @@ def test_the_migrations_make_what_the_code_declares(
     STORE.check(url)
     STORE.migrate(url)
     STORE.check(url)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_what_an_older_release_recorded_is_told_after_the_migration(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Rows of the first revision get what was known of them; one that has closed closed at the latest now."""
+    url = f"sqlite:///{tmp_path}/l.sqlite" if engine == "sqlite" else request.getfixturevalue("postgres")
+    STORE.migrate(url)
+    made = filed_in(url)
+    with STORE._migrating(url) as config:
+        command.downgrade(config, "0001")
+    STORE.migrate(url)
+    STORE.check(url)
+    ledger = SqlLedger.open(url)
+    with ledger.reading() as tx:
+        held, over = (tx.failure(failure(number).id) for number in range(2))
+        incident, seen = tx.incident(made.id), tx.first_retry()
+    ledger.close()
+    assert held is not None
+    assert over is not None
+    assert incident is not None
+    assert (held.failure, held.why, held.ways, held.closed_at) == (failure(0, event_id="e0"), made.why, WAYS, None)
+    assert (held.began_at, held.last_seen_at) == (NOON, NOON)
+    assert (over.state, over.closed_at is not None, over.attempts, over.tries) == (FailureState.RECOVERED, True, 1, 1)
+    assert (incident.captured, incident.told_at) == (Way.EXCEPTION, NOON)
+    assert seen.first_attempts == 1
+
+
+def filed_in(url: str) -> Incident:
+    """Record a held failure, and one that was redriven and has recovered."""
+    ledger = SqlLedger.open(url)
+    made = filed(ledger, failure(0, event_id="e0"), failure(1, event_id="e1"))
+    ours = release(made.id)
+    with ledger.transaction() as tx:
+        tx.first_sight("e0", failure(0).id, None, NOON)
+        tx.add_release(ours)
+        tx.add_attempt(attempt(failure(1), ours))
+        move(tx, [failure(1).id], FailureState.RECOVERED)
+    ledger.close()
+    return made
 
 
 def test_a_table_that_was_changed_by_hand_is_noticed(tmp_path: Path) -> None:

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.failures import Declaration, FailureState
-from orchestrator.domain.ledger import FirstRetry
 from orchestrator.domain.release import Members, ReleaseCounts, ReleaseState
-from tests.recovery import NOON, attempt, failure, filed, release
+from orchestrator.domain.routes.decisions import Considered, Decision
+from orchestrator.domain.routes.measures import Measured
+from orchestrator.domain.routes.targets import HOME, RouteTarget
+from orchestrator.domain.tallies import FirstRetry
+from tests.recovery import NOON, attempt, failure, filed, move, release
 
 if TYPE_CHECKING:
     from orchestrator.ledger.sql import SqlLedger
 
 LATER = NOON + timedelta(hours=1)
+EU = RouteTarget(
+    "eu",
+    exchange="x",
+    routing_key="k",
+    kwargs={"model": {"name": "other"}},
+    dependency="eu-model",
+    region="eu",
+    data_class="internal",
+    memory_class="large",
+    capabilities=("tools",),
+    context_tokens=8000,
+    usd_per_million_tokens=Decimal("0.15"),
+)
 
 
 def test_a_release_comes_back_whole(ledger: SqlLedger) -> None:
@@ -61,7 +78,7 @@ def test_a_release_moves_what_is_held_idempotent_and_unclaimed(ledger: SqlLedger
         assert tx.members(ours) == Members(held=2, in_flight=0)
         assert tx.members(by_hand) == Members(held=2, in_flight=0)
         assert {each.failure.task_id for each in tx.held(by_hand, 10, fresh=True)} == {"t0", "t3"}
-        tx.set_failure_state([failure(1).id], FailureState.DEAD)
+        move(tx, [failure(1).id], FailureState.DEAD)
         assert [each.failure.task_id for each in tx.held(ours, 10, fresh=True)] == ["t2"]
 
 
@@ -74,7 +91,7 @@ def test_failures_go_in_order_of_their_tries_then_of_age(ledger: SqlLedger) -> N
         tried = attempt(failure(2), ours)
         tx.add_attempt(tried)
         tx.save_attempt(replace(tried, state=AttemptState.FAILED))
-        tx.set_failure_state([failure(2).id], FailureState.HELD)
+        move(tx, [failure(2).id], FailureState.HELD)
         assert [each.failure.task_id for each in tx.held(ours, 10, fresh=False)] == ["t2", "t0", "t1", "t3"]
         assert [each.failure.task_id for each in tx.held(ours, 10, fresh=True)] == ["t0", "t1", "t3", "t2"]
         assert [each.attempts for each in tx.held(ours, 2, fresh=False)] == [1, 0]
@@ -87,14 +104,14 @@ def test_giving_up_makes_everything_left_dead(ledger: SqlLedger) -> None:
     with ledger.transaction() as tx:
         tx.add_release(by_hand)
         tx.claim([failure(0).id], by_hand.id)
-        assert tx.give_up(by_hand) == 1
-        assert tx.give_up(by_hand) == 0
+        assert tx.give_up(by_hand, "so", NOON) == 1
+        assert tx.give_up(by_hand, "so", NOON) == 0
         buried = tx.failure(failure(0).id)
         assert buried is not None
         assert (buried.state, buried.command_release_id) == (FailureState.DEAD, None)
         assert tx.dead_failures(incident.id) == 1
         assert tx.open_failures(incident.id) == 2
-        assert tx.give_up(release(incident.id)) == 2
+        assert tx.give_up(release(incident.id), "so", NOON) == 2
         assert tx.dead_failures(incident.id) == 3
 
 
@@ -110,7 +127,7 @@ def test_an_attempt_is_recorded_once(ledger: SqlLedger) -> None:
         assert stored is not None
         assert (stored.state, stored.attempts) == (FailureState.RELEASED, 1)
         tx.save_attempt(replace(made, state=AttemptState.FAILED, ended_at=LATER, reason="no", duplicates=2))
-        tx.set_failure_state([failure().id], FailureState.HELD)
+        move(tx, [failure().id], FailureState.HELD)
         tx.add_attempt(made)
         again = tx.failure(failure().id)
         assert again is not None
@@ -166,6 +183,27 @@ def test_attempts_that_were_left_behind_are_found(ledger: SqlLedger) -> None:
         assert [each.id for each in tx.without_outcome(LATER, 10)] == [made[3].id]
 
 
+def test_attempts_that_failed_with_what_nobody_told_are_found(ledger: SqlLedger) -> None:
+    """Those in flight whose run is known to have ended, after their time; they are not without an outcome."""
+    incident = filed(ledger, *(failure(number) for number in range(3)))
+    ours = release(incident.id)
+    made = [attempt(failure(number), ours) for number in range(3)]
+    with ledger.transaction() as tx:
+        tx.add_release(ours)
+        for each in made:
+            tx.add_attempt(each)
+        flying = [replace(each, state=AttemptState.PUBLISHED, published_at=NOON) for each in made]
+        tx.save_attempt(flying[0])
+        tx.save_attempt(replace(flying[1], ended_at=NOON))
+        tx.save_attempt(replace(flying[2], state=AttemptState.FAILED, ended_at=NOON))
+    with ledger.transaction() as tx:
+        assert [each.id for each in tx.unexplained(LATER, 10)] == [made[1].id]
+        assert tx.unexplained(LATER, 0) == []
+        assert tx.unexplained(NOON, 10) == []
+        assert [each.id for each in tx.without_outcome(LATER, 10)] == [made[0].id]
+        assert [each.id for each in tx.attempts_ended(incident.id, NOON, 10)] == [made[2].id]
+
+
 def test_a_release_is_counted_by_its_attempts(ledger: SqlLedger) -> None:
     """Attempts in flight belong to a release's members; first attempts and successes are counted apart."""
     incident = filed(ledger, *(failure(number) for number in range(3)))
@@ -200,3 +238,55 @@ def test_first_retries_are_told_with_what_belongs_beside_them(ledger: SqlLedger)
         tx.save_attempt(replace(lost, state=AttemptState.FAILED))
         tx.save_attempt(replace(again, state=AttemptState.SUCCEEDED, duplicates=1))
         assert tx.first_retry() == FirstRetry(3, 1, 1, 1, 3)
+
+
+def test_a_decision_comes_back_whole(ledger: SqlLedger) -> None:
+    """Target, candidates, what was measured and why each was refused survive; so does that nothing was decided."""
+    failed = failure()
+    within = release(filed(ledger, failed).id)
+    candidates = (
+        Considered(HOME, "it is down", waits=True),
+        Considered("eu", place=1, measured=Measured(3, 4, 1.5)),
+        Considered("us", "region us is not allowed (eu)"),
+    )
+    bare = attempt(failed, within, 3)
+    decided = attempt(failed, within, 1, decision=Decision(EU, candidates, 2))
+    home = attempt(failed, within, 2, decision=Decision(RouteTarget(HOME), ()))
+    with ledger.transaction() as tx:
+        tx.add_release(within)
+        for each in (decided, home, bare):
+            tx.add_attempt(each)
+    with ledger.transaction() as tx:
+        assert tx.attempts_of(failed.id) == [decided, home, bare]
+        tx.save_attempt(replace(decided, state=AttemptState.SUCCEEDED, ended_at=LATER))
+        assert tx.attempt(decided.id) == replace(decided, state=AttemptState.SUCCEEDED, ended_at=LATER)
+
+
+def ended(number: int, target: str, state: AttemptState, at: datetime, seconds: float | None = None) -> dict[str, Any]:
+    """Say how an attempt at a target ended, and how many seconds after it was published."""
+    published = None if seconds is None else at - timedelta(seconds=seconds)
+    decision = Decision(RouteTarget(target, queue=target), ())
+    return {"number": number, "decision": decision, "state": state, "ended_at": at, "published_at": published}
+
+
+def test_targets_are_measured_by_what_ended_there(ledger: SqlLedger) -> None:
+    """Counts per target since a time; the mean time is that of successes; home and what is under way count nowhere."""
+    failed = failure()
+    within = release(filed(ledger, failed).id)
+    some = [
+        ended(1, "eu", AttemptState.SUCCEEDED, LATER, 2),
+        ended(2, "eu", AttemptState.SUCCEEDED, LATER, 4),
+        ended(3, "eu", AttemptState.FAILED, LATER, 100),
+        ended(4, "us", AttemptState.LOST, LATER),
+        ended(5, "us", AttemptState.SUCCEEDED, NOON, 1),
+        ended(6, HOME, AttemptState.SUCCEEDED, LATER, 1),
+        ended(7, "us", AttemptState.PUBLISHED, LATER, 1),
+    ]
+    with ledger.transaction() as tx:
+        tx.add_release(within)
+        for each in some:
+            tx.add_attempt(attempt(failed, within, **each))
+        tx.add_attempt(attempt(failed, within, 8, state=AttemptState.SUCCEEDED, ended_at=LATER))
+        assert tx.route_figures(LATER) == {"eu": Measured(2, 3, 3.0), "us": Measured(0, 1)}
+        assert tx.route_figures(NOON)["us"] == Measured(1, 2, 1.0)
+        assert tx.route_figures(LATER + timedelta(seconds=1)) == {}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestrator.domain.failures import Kind
-from tests.recovery import NOON, failure, incident
+from tests.recovery import NOON, failure, held, incident
 
 if TYPE_CHECKING:
     from orchestrator.ledger.sql import SqlLedger
@@ -26,7 +25,7 @@ def test_what_is_held_is_counted_with_its_age(ledger: SqlLedger) -> None:
     made, failed = incident(), failure()
     with ledger.transaction() as tx:
         tx.add_incident(made)
-        tx.add_failure(failed, made.id, Kind.TRANSIENT, idempotent=True)
+        tx.add_failure(held(failed, made))
         tallies = tx.tallies(failed.occurred_at + timedelta(seconds=90))
     assert tallies.failures == {"transient": 1}
     assert tallies.incidents == {str(made.state): 1}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
+import signal
+import struct
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import kombu
@@ -16,12 +18,18 @@ import pytest
 import eventbus.transport  # noqa: F401 - registers redrive+sqlite://
 from eventbus import topology, wire
 from eventbus.publisher import MAX_EVENT_BYTES, Publisher
+from tests.proxy import Cut, Proxy
+from tests.services import rabbitmqctl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 SECONDS = 10
+# AMQP frame: a method on channel 0, connection.blocked (10, 60) with the reason "low on memory".
+REASON = b"low on memory"
+BLOCKED_METHOD = struct.pack(">HHB", 10, 60, len(REASON)) + REASON
+CONNECTION_BLOCKED = struct.pack(">BHI", 1, 0, len(BLOCKED_METHOD)) + BLOCKED_METHOD + b"\xce"
 
 
 @pytest.fixture(params=["memory", "sqlite", "rabbitmq", "redis"])
@@ -81,6 +89,27 @@ def test_each_event_arrives_in_its_queue_in_order(publisher: Publisher, bus: str
     assert publisher.counts.dropped == 0
 
 
+def test_whoever_asks_is_told_once_that_the_bus_has_an_event(publisher: Publisher, bus: str) -> None:
+    """`on_kept` is called once for each event that the bus confirmed, and not for one that is dropped."""
+    kept: list[int] = []
+    for number in range(300):
+        publisher.publish(event(number), on_kept=lambda number=number: kept.append(number))
+    publisher.publish(event(1000, value=float("nan")), on_kept=lambda: kept.append(1000))
+    assert publisher.flush(SECONDS)
+    assert kept == list(range(300))
+    assert consume(bus)["failures"] == list(range(300))
+
+
+def test_whoever_asks_is_told_across_a_close(publisher: Publisher, bus: str) -> None:
+    """An event that was published just before `close` is told as kept once `close` has returned, once."""
+    kept: list[int] = []
+    for number in range(300):
+        publisher.publish(event(number), on_kept=lambda number=number: kept.append(number))
+    publisher.close(SECONDS)
+    assert kept == list(range(300))
+    assert consume(bus)["failures"] == list(range(300))
+
+
 def test_closing_sends_what_waits_and_an_event_after_it_arrives_too(publisher: Publisher, bus: str) -> None:
     """Nothing published before `close` is lost, and a publisher that was closed starts again by itself."""
     publisher.publish(event(1))
@@ -105,6 +134,25 @@ def test_a_forked_child_publishes_on_its_own(publisher: Publisher, bus: str) -> 
     publisher.publish(event(4))
     assert publisher.flush(SECONDS)
     assert sorted(consume(bus)["failures"]) == [1, 2, 3, 4]
+
+
+def test_a_killed_process_loses_nothing_that_it_published(bus: str, tmp_path: Path) -> None:
+    """A process that is killed right after `publish` has lost none of its events: the next one sends them."""
+    if bus.startswith("memory"):
+        pytest.skip("a bus in memory is not shared by two processes")
+    child = os.fork()
+    if child == 0:
+        mine = Publisher(bus, tmp_path)
+        for number in range(500):
+            mine.publish(event(number, wire.LLM_CALL))
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    publisher = Publisher(bus, tmp_path)
+    publisher.start()
+    publisher.publish(event(500, wire.LLM_CALL))
+    assert publisher.flush(SECONDS)
+    assert sorted(set(consume(bus)["telemetry"])) == list(range(501))
+    publisher.close()
 
 
 def test_many_threads_publish_at_once(publisher: Publisher, bus: str) -> None:
@@ -160,69 +208,104 @@ def test_a_source_is_asked_while_the_thread_runs_and_at_the_end(publisher: Publi
     assert consume(bus)["outcomes"] == [7]
 
 
-class DeadThenAlive:
-    """The port of RabbitMQ, which answers only once `open` was called: a proxy on loopback."""
-
-    def __init__(self, target: tuple[str, int]) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._target = target
-        self._listener: socket.socket | None = None
-
-    def open(self) -> None:
-        """Answer from now on."""
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
-
-    def close(self) -> None:
-        """Answer no more."""
-        if self._listener is not None:
-            self._listener.close()
-
-    def _serve(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._target)
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(1 << 16):
-                sink.sendall(data)
-        except OSError:
-            return  # the other side is gone
-        finally:
-            sink.close()
+@pytest.fixture
+def proxy(bus: str) -> Iterator[Proxy]:
+    """A proxy in front of that bus."""
+    with Proxy(bus) as proxy:
+        yield proxy
 
 
-@pytest.mark.parametrize("bus", ["rabbitmq"], indirect=True)
-def test_what_a_dead_bus_did_not_take_arrives_once_it_is_back(bus: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", list(Cut))
+@pytest.mark.parametrize("bus", ["rabbitmq", pytest.param("redis", marks=pytest.mark.slow)], indirect=True)
+def test_what_a_dead_bus_did_not_take_arrives_once_it_is_back(bus: str, proxy: Proxy, how: Cut, tmp_path: Path) -> None:
     """Without a bus events go to the spool; the next process in that folder sends them, in order, before its own."""
-    url = kombu.utils.url.parse_url(bus)
-    proxy = DeadThenAlive((url["hostname"], url["port"] or 5672))
-    address = bus.replace(f"{url['hostname']}:{url['port'] or 5672}", f"127.0.0.1:{proxy.port}")
-    first = Publisher(address, tmp_path)
+    proxy.cut(how)
+    first = Publisher(proxy.url, tmp_path)
     for number in range(300):
         first.publish(event(number))
     assert not first.flush(SECONDS)
-    first.close()
+    first.close(SECONDS)
     assert first.counts.dropped == 0
     assert list(tmp_path.rglob("*.spool"))
-    proxy.open()
-    try:
-        second = Publisher(address, tmp_path)
-        second.publish(event(300))
-        assert second.flush(SECONDS)
-        second.close()
-    finally:
-        proxy.close()
-    assert consume(bus)["failures"] == list(range(301))
+    proxy.mend()
+    second = Publisher(proxy.url, tmp_path)
+    second.publish(event(300))
+    assert second.flush(SECONDS)
+    second.close()
+    assert sorted(set(consume(bus)["failures"])) == list(range(301))
     assert not list(tmp_path.rglob("*.spool"))
+
+
+@pytest.mark.parametrize("how", list(Cut))
+@pytest.mark.parametrize("bus", ["rabbitmq", pytest.param("redis", marks=pytest.mark.slow)], indirect=True)
+def test_a_cut_in_the_middle_loses_nothing(bus: str, proxy: Proxy, how: Cut, tmp_path: Path) -> None:
+    """Cut while events flow, nothing hangs and nothing is lost: what was not confirmed is sent again."""
+    publisher = Publisher(proxy.url, tmp_path)
+    publisher.publish(event(0))
+    assert publisher.flush(SECONDS)
+    proxy.cut(how)
+    for number in range(1, 300):
+        publisher.publish(event(number))
+    assert not publisher.flush(SECONDS)
+    proxy.mend()
+    assert flushed(publisher)
+    publisher.close()
+    assert publisher.counts.dropped == 0
+    assert sorted(set(consume(bus)["failures"])) == list(range(300))
+
+
+def flushed(publisher: Publisher) -> bool:
+    """Flush, three times: a try that had begun before it may still fail."""
+    return any(publisher.flush(SECONDS) for _ in range(3))
+
+
+def managed(bus: str, *command: str) -> None:
+    """Tell RabbitMQ something about the virtual host of a bus."""
+    rabbitmqctl(command[0], "-p", urlsplit(bus).path[1:], *command[1:])
+
+
+@pytest.mark.parametrize("bus", ["rabbitmq"], indirect=True)
+def test_a_nack_is_a_refusal(publisher: Publisher, bus: str) -> None:
+    """A full queue that rejects what is published refuses; its events wait, and arrive when there is room again."""
+    limits = '{"max-length": 1, "overflow": "reject-publish"}'
+    managed(bus, "set_policy", "--apply-to", "queues", "full", "^redrive[.]failures$", limits)
+    taken = 0
+    while publisher.flush(SECONDS):
+        publisher.publish(event(taken))
+        taken += 1
+        assert taken < 100, "expected a nack, got none"
+    publisher.publish(event(taken))
+    managed(bus, "clear_policy", "full")
+    assert flushed(publisher)
+    assert consume(bus)["failures"] == list(range(taken + 1))
+    assert publisher.counts.dropped == 0
+
+
+@pytest.mark.parametrize("bus", ["rabbitmq"], indirect=True)
+def test_a_blocked_connection_is_a_refusal_at_once(bus: str, proxy: Proxy, tmp_path: Path) -> None:
+    """When the broker says that it is blocked (a memory alarm) its events wait on disk; nothing hangs."""
+    publisher = Publisher(proxy.url, tmp_path)
+    publisher.publish(event(1))
+    assert publisher.flush(SECONDS)
+    proxy.say(CONNECTION_BLOCKED)
+    publisher.publish(event(2))
+    assert not publisher.flush(SECONDS)
+    assert publisher.waiting_bytes
+    assert flushed(publisher)
+    publisher.close()
+    assert sorted(set(consume(bus)["failures"])) == [1, 2]
+
+
+@pytest.mark.parametrize("bus", ["rabbitmq"], indirect=True)
+def test_a_closed_channel_is_a_refusal(publisher: Publisher, bus: str) -> None:
+    """When the exchange was deleted the broker closes the channel; it is declared again, and nothing is lost."""
+    publisher.publish(event(1))
+    assert publisher.flush(SECONDS)
+    with kombu.Connection(bus) as connection, closing(connection.channel()) as channel:
+        topology.EXCHANGE(channel).delete()
+    publisher.publish(event(2))
+    assert flushed(publisher)
+    assert consume(bus)["failures"] == [1, 2]
 
 
 @pytest.mark.parametrize("bus", ["rabbitmq"], indirect=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.domain.errors import DependencyUnreachable, NotFound
+from orchestrator.domain.rules import Rule
 from orchestrator.stackstorm.client import StackStorm
 from orchestrator.stackstorm.memory import MemoryRule, MemoryWorkflows
 from tests.stackstorm_server import embedded
@@ -66,13 +67,13 @@ class Subject:
     workflows: Workflows
 
     def settled(self, trace_tag: str, firings: int) -> list[Firing]:
-        """Give the firings of a trace once there are as many and every execution has ended."""
+        """Give the firings of a trace once there are as many, each with its executions, and all of these have ended."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             found = self.workflows.firings(trace_tag)
             states = [self.workflows.execution(id_).status for firing in found for id_ in firing.execution_ids]
-            matched = all(len(firing.rules) == len(firing.execution_ids) for firing in found)
-            if len(found) == firings and matched and states and set(states) <= {"succeeded", "failed"}:
+            matched = all(0 < len(firing.rules) == len(firing.execution_ids) for firing in found)
+            if len(found) == firings and matched and set(states) <= {"succeeded", "failed"}:
                 return found
             time.sleep(0.02)
         raise AssertionError(f"expected {firings} settled firings, got {self.workflows.firings(trace_tag)}")
@@ -155,11 +156,24 @@ def test_an_unknown_trace_has_no_firings(subject: Subject) -> None:
     assert subject.workflows.firings("trace-unknown") == []
 
 
-def test_the_disabled_rule_that_would_match_is_named(subject: Subject) -> None:
-    """rules_off names disabled rules by ref, and only those whose criteria hold."""
-    assert subject.workflows.rules_off(HAPPENED, {"kind": "b"}) == ["probe.quiet"]
-    assert subject.workflows.rules_off(HAPPENED, {"kind": "z"}) == []
-    assert subject.workflows.rules_off("probe.other", {"kind": "a"}) == []
+def test_rules_are_listed_with_all_that_tells_what_they_would_do(subject: Subject) -> None:
+    """Each rule is listed, enabled or not, with its trigger, its action and its criteria."""
+    rules = {each.ref: each for each in subject.workflows.rules() if each.ref.startswith("probe.")}
+    assert {ref: each.enabled for ref, each in rules.items()} == {"probe.loud": True, "probe.quiet": False}
+    assert {(each.trigger, each.action) for each in rules.values()} == {(HAPPENED, "probe.decide")}
+    assert rules["probe.quiet"].criteria == KIND_A
+
+
+def test_the_rules_that_would_match_are_told_without_asking(subject: Subject) -> None:
+    """Rules match by trigger and criteria, enabled or not; what cannot be read here is possible, and not sure."""
+    rules = [each for each in subject.workflows.rules() if each.ref.startswith("probe.")]
+    unread = {"trigger.kind": {"type": "equals", "pattern": "{{ st2kv.system.kind }}"}}
+    rules.append(Rule("probe.unread", HAPPENED, "probe.decide", enabled=True, criteria=unread))
+    found = subject.workflows.matching(rules, HAPPENED, {"kind": "b"})
+    assert sorted(each.ref for each in found.sure) == ["probe.loud", "probe.quiet"]
+    assert sorted(each.ref for each in found.possible) == ["probe.loud", "probe.quiet", "probe.unread"]
+    assert subject.workflows.matching(rules[:2], HAPPENED, {"kind": "z"}).possible == ()
+    assert subject.workflows.matching(rules, "probe.other", {"kind": "a"}).possible == ()
 
 
 def test_an_unknown_execution_is_not_found(subject: Subject) -> None:
@@ -184,7 +198,7 @@ def test_every_call_says_that_stackstorm_is_unreachable(unreachable: Workflows) 
     for call in (
         lambda: unreachable.dispatch(HAPPENED, {"kind": "a"}, "t"),
         lambda: unreachable.firings("t"),
-        lambda: unreachable.rules_off(HAPPENED, {"kind": "a"}),
+        unreachable.rules,
         lambda: unreachable.execution("6b0000000000000000000000"),
     ):
         with pytest.raises(DependencyUnreachable, match="StackStorm"):

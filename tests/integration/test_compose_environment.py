@@ -71,8 +71,8 @@ class Deployment:
         return done.stdout.strip()
 
     def incidents(self) -> list[dict[str, Any]]:
-        """List the incidents, as `redrive incidents` does inside the container."""
-        return list(json.loads(self.run("orchestrator", "redrive", "incidents", "--json")))
+        """List the incidents, as `redrive incidents list` does inside the container."""
+        return list(json.loads(self.run("orchestrator", "redrive", "incidents", "list", "--json")))
 
     def told(self) -> str:
         """Give what the services have said."""
@@ -126,7 +126,7 @@ def test_the_commands_and_variables_of_the_file_make_a_deployment_that_recovers(
     task = deployment.run("worker", "celery", "-A", "loadtests.apps.llm_app", "call", TASK, "--args", "[374, 44]")
     until("an incident", lambda: len(deployment.incidents()) == 1, deployment)
     assert answers(f"{provider}/control", {"up": True})
-    deployment.run("orchestrator", "redrive", "retry", "--task", task, "--reason", "the provider is back")
+    deployment.run("orchestrator", "redrive", "retry", "--task", task, "--reason", "the provider is back", "--yes")
     until("it to recover", lambda: deployment.incidents()[0]["state"] == "recovered", deployment)
     until("its cost in the warehouse", lambda: has_the_cost(deployment), deployment)
 

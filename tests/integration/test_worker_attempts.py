@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=["sqlite", "rabbitmq", "redis"])
+@pytest.fixture(params=["sqlite", *(pytest.param(each, marks=pytest.mark.slow) for each in ("rabbitmq", "redis"))])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkerBench]:
     """A running worker on each kind of broker."""
     if request.param == "sqlite":
@@ -66,6 +66,7 @@ def test_a_redriven_run_that_fails_again_tells_both(bench: WorkerBench) -> None:
     assert second.data["message"]["body"] == first.data["message"]["body"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
 def test_an_attempt_ends_with_the_last_of_celerys_own_retries(bench: WorkerBench) -> None:
     """A redriven run that Celery retries has not ended; its last retry belongs to the same attempt."""

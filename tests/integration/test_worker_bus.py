@@ -27,7 +27,7 @@ def test_a_dead_bus_costs_a_task_nothing_and_its_events_arrive_later(tmp_path: P
         ] * 5
         bench.stop()
         assert list(bench.spool.rglob("*.spool"))
-        assert bench.log.count("bus.unreachable") <= 2  # once in each of the two processes of the pool
+        assert bench.log.count("bus.unreachable") <= 3  # once in each process: the two of the pool, and their parent
         missing.mkdir()
         bench.start()
         events = bench.wait_for_events(wire.TASK_FAILED, 5)
@@ -52,4 +52,5 @@ def test_a_worker_refuses_to_start_with_a_task_that_is_declared_wrongly(tmp_path
         cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode != 0
-    assert "task 'pay': expected only the keys dependency, idempotent; got idempotnet" in done.stderr
+    assert "task 'pay': expected only the keys dependency, idempotent," in done.stderr
+    assert "got idempotnet (meant: idempotent?)" in done.stderr

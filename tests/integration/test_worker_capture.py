@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BODY = '[ [["é"]], {},  {"callbacks":null, "errbacks":null, "chain":null, "chord":null}]'.encode()
 
 
-@pytest.fixture(params=["sqlite", "rabbitmq", "redis"])
+@pytest.fixture(params=["sqlite", *(pytest.param(each, marks=pytest.mark.slow) for each in ("rabbitmq", "redis"))])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkerBench]:
     """A running worker on each kind of broker."""
     fixtures = {"rabbitmq": "rabbitmq", "redis": "redis_db"}
@@ -85,7 +85,12 @@ def test_a_failure_tells_what_was_raised_where_it_was_raised(bench: WorkerBench)
     assert raised["chain"] == ["builtins.ConnectionRefusedError"]
     assert (raised["status"], raised["retry_after"]) == (429, 7.0)
     assert "nobody there at 10.0.0.1:443" in raised["traceback"]
-    assert event.data["declaration"] == {"dependency": "by-pattern", "idempotent": True}
+    assert event.data["declaration"] == {
+        "dependency": "by-pattern",
+        "idempotent": True,
+        "route": [],
+        "never": [],
+    }
     assert event.data["failure_id"] == str(wire.failure_id(sent.id, 0, None))
     assert (event.data["task"], event.data["retries"], event.data["attempt_id"]) == ("worker_app.fail", 0, None)
     assert event.data["worker"].startswith("celery@")
@@ -114,6 +119,7 @@ def test_a_task_that_succeeds_or_refuses_its_message_is_no_failure(bench: Worker
     assert counts == [{"task": "worker_app.work", "dependency": "own", "succeeded": 1, "failed": 0}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("pool", ["solo", "threads"])
 def test_the_other_pools_report_as_well(bench: WorkerBench, pool: str) -> None:

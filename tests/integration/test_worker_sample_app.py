@@ -62,6 +62,7 @@ def switch(provider: str, *, up: bool) -> None:
     assert requests.post(f"{provider}/control", json={"up": up}, timeout=PATIENCE).json() == {"up": up}
 
 
+@pytest.mark.slow
 def test_a_call_that_fails_while_the_provider_is_down_succeeds_when_it_is_redriven(
     bench: WorkerBench, provider: str
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_call_that_fails_while_the_provider_is_down_succeeds_when_it_is_redriv
     sent = bench.send(CALL, context_tokens=100, generated_tokens=7)
     (failure,) = bench.wait_for_events(wire.TASK_FAILED, 1)
     assert failure.data["exception"]["status"] == 503
-    assert failure.data["declaration"] == {"dependency": "model-provider", "idempotent": True}
+    assert failure.data["declaration"].items() >= {"dependency": "model-provider", "idempotent": True}.items()
     assert bench.events(wire.LLM_CALL) == []
     switch(provider, up=True)
     attempt_id = new_id()
@@ -90,7 +91,7 @@ def test_a_charge_is_declared_as_not_to_be_run_twice(bench: WorkerBench, provide
     switch(provider, up=False)
     bench.send("loadtests.apps.llm_app.charge_card", amount_cents=500)
     (failure,) = bench.wait_for_events(wire.TASK_FAILED, 1)
-    assert failure.data["declaration"] == {"dependency": "payments", "idempotent": False}
+    assert failure.data["declaration"].items() >= {"dependency": "payments", "idempotent": False}.items()
 
 
 def test_eight_callers_at_once_get_an_answer_each(provider: str) -> None:

@@ -44,6 +44,7 @@ def test_a_context_crosses_to_the_worker_and_on(bench: WorkerBench) -> None:
     assert sent.id in {each.data["task_id"] for each in calls}
 
 
+@pytest.mark.slow
 def test_spans_nest_over_messages(bench: WorkerBench) -> None:
     """The span of a task that another one sent names that one's span as its parent, in one trace."""
     bench.send("telemetry_app.ask", 1).get(timeout=PATIENCE)
@@ -53,6 +54,7 @@ def test_spans_nest_over_messages(bench: WorkerBench) -> None:
     assert spans[0]["trace_id"] == spans[1]["trace_id"]
 
 
+@pytest.mark.slow
 def test_nothing_of_one_run_is_known_in_the_next(bench: WorkerBench) -> None:
     """The same process runs a task with a context, then many without: those know nobody."""
     with context(**WHO):
@@ -73,6 +75,7 @@ def test_a_redrive_knows_what_the_first_run_knew(bench: WorkerBench) -> None:
     assert {name: call.data[name] for name in WHO} == WHO
 
 
+@pytest.mark.slow
 def test_what_is_refused_fails_no_other_task(bench: WorkerBench) -> None:
     """A call with NaN, with 5 MB, with an unknown key: each error names the field, and the worker goes on."""
     said = bench.send("telemetry_app.misuse").get(timeout=PATIENCE)
@@ -96,6 +99,7 @@ def test_a_dead_bus_keeps_no_call_waiting_and_loses_no_cost(tmp_path: Path) -> N
         assert len(bench.wait_for_events(wire.LLM_CALL, 5)) == 5
 
 
+@pytest.mark.slow
 def test_the_parent_says_what_its_children_lost(tmp_path: Path) -> None:
     """Without bus and without room on disk, the worker's own log says how much was lost, in its parent's voice."""
     (tmp_path / "spool").write_text("no folder")

@@ -77,14 +77,25 @@ class WorkerBench:
 
     def stop(self) -> None:
         """Stop the worker as an operator does; it must end by itself."""
+        self.end(signal.SIGTERM)
+
+    def end(self, by: signal.Signals) -> None:
+        """End the worker by a signal, after which it must end by itself."""
         if self._worker is None:
             return
         worker, self._worker = self._worker, None
-        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(by)
         try:
             worker.wait(PATIENCE)
         finally:
             worker.kill()
+
+    def kill(self) -> None:
+        """Kill the worker's main process, which can do nothing about it."""
+        if self._worker is not None:
+            worker, self._worker = self._worker, None
+            worker.kill()
+            worker.wait()
 
     @property
     def log(self) -> str:
@@ -97,13 +108,19 @@ class WorkerBench:
         path = Path(self._settings["RUNS"])
         return path.read_text().splitlines() if path.exists() else []
 
-    def wait_for(self, look: Callable[[], T | None]) -> T:
+    @property
+    def pid(self) -> int:
+        """The worker's main process."""
+        assert self._worker is not None
+        return self._worker.pid
+
+    def wait_for(self, look: Callable[[], T | None], seconds: float = PATIENCE, every: float = 0.05) -> T:
         """Give what `look` gives once it is not None."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + seconds
         while (found := look()) is None:
-            assert time.monotonic() < deadline, f"nothing came in {PATIENCE} s; the worker says:\n{self.log[-4000:]}"
+            assert time.monotonic() < deadline, f"nothing came in {seconds} s; the worker says:\n{self.log[-4000:]}"
             assert self._worker is None or self._worker.poll() is None, f"the worker ended:\n{self.log[-4000:]}"
-            time.sleep(0.05)
+            time.sleep(every)
         return found
 
     def send(self, task: str, *args: Any, **kwargs: Any) -> AsyncResult:

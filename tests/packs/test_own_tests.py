@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.stackstorm.embedded.runners import python_script
+from orchestrator.stackstorm.embedded.runners.warm_process import HERE
 from orchestrator.stackstorm.packs import packs_dir
+from tests.packs.plugin import pytest_in
 
-SHIM = Path(python_script.__file__).parent / "pythonpath"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHIM = HERE / "pythonpath"
 
 
 @pytest.mark.parametrize("pack", sorted(folder.parent for folder in packs_dir().glob("*/tests")), ids=lambda p: p.name)
@@ -29,6 +34,13 @@ def test_the_packs_own_tests_pass(pack: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Ran 0 tests" not in done.stderr
+
+
+def test_the_pack_s_workflows_do_what_its_tests_say(tmp_path: Path) -> None:
+    """The tests that need a StackStorm pass with the plugin, as the pack's README has them run."""
+    done = pytest_in(packs_dir() / "redrive", tmp_path / "site", "tests/workflows.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d\d passed", done.stdout)
 
 
 def test_actions_parse_on_the_oldest_python_that_stackstorm_runs() -> None:

@@ -19,6 +19,24 @@ def test_a_fresh_database_takes_a_table_from_both_clients(postgres: str) -> None
         assert raw.execute("SELECT count(*) FROM seen").fetchone() == (0,)
 
 
+def test_a_database_that_was_used_comes_back_empty(postgres: str) -> None:
+    """Neither tables nor schemas of one use are seen in the next, though somebody is still connected."""
+    with services.postgres_url() as used:
+        assert used != postgres
+        lingering = psycopg.connect(used)
+        lingering.execute("CREATE SCHEMA other CREATE TABLE seen (id integer)")
+        lingering.execute("CREATE TABLE seen (id integer)")
+        lingering.commit()
+        lingering.execute("SELECT * FROM seen")  # holds its lock
+    with pytest.raises(psycopg.OperationalError):
+        lingering.execute("SELECT 1")
+    lingering.close()
+    with services.postgres_url() as again, psycopg.connect(again) as fresh:
+        assert again == used
+        left = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        assert fresh.execute(left).fetchone() == (0,)
+
+
 def test_a_fresh_vhost_takes_a_queue(rabbitmq: str) -> None:
     """A queue can be declared in the virtual host, and it is empty."""
     with kombu.Connection(rabbitmq) as connection:

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from orchestrator.domain.events import SinkCounts
-from orchestrator.domain.ledger import Tallies
+from orchestrator.domain.tallies import TableSize, Tallies
 from orchestrator.observability import Metrics, set_up_logging
 
 if TYPE_CHECKING:
@@ -80,7 +80,12 @@ def test_metrics_have_their_promised_names() -> None:
     """Every metric of this release is exposed under its documented name, with its labels."""
     metrics = Metrics()
     attempts = {("retry", "succeeded", 1): 3, ("retry", "failed", 7): 1, ("retry", "failed", 8): 1}
-    metrics.recovery.set(Tallies({"transient": 1}, {"waiting": 2}, attempts, 1.5, {"model": 9.0}))
+    sizes = {"failures": TableSize(3, 4096)}
+    metrics.recovery.set(
+        Tallies(
+            {"transient": 1}, {"waiting": 2}, attempts, 1.5, {"model": 9.0}, {"model": 8.0}, sizes, {"model": "down"}
+        )
+    )
     metrics.costs.set([("gpt-4o", "openai", 0.25, 0), ("own", "us", 0.0, 4)])
     metrics.events.set("warehouse", SinkCounts(10, 4, 0, 6, 3, 2, 1))
     metrics.set_breaker("warehouse", "open")
@@ -100,6 +105,11 @@ def test_metrics_have_their_promised_names() -> None:
         "redrive_intake_lag_seconds 0.0",
         "redrive_dispatch_oldest_seconds 1.5",
         'redrive_held_oldest_seconds{dependency="model"} 9.0',
+        'redrive_pending_oldest_seconds{dependency="model"} 8.0',
+        'redrive_dependency_health{dependency="model",health="down"} 1.0',
+        'redrive_dependency_health{dependency="model",health="healthy"} 0.0',
+        'redrive_ledger_rows{table="failures"} 3.0',
+        'redrive_ledger_bytes{table="failures"} 4096.0',
         'redrive_breaker_state{sink="warehouse",state="open"} 1.0',
         'redrive_breaker_state{sink="warehouse",state="closed"} 0.0',
     ):

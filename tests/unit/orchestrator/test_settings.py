@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.domain.commands import Mode
-from orchestrator.settings import Settings, SettingsInvalid, load
+from orchestrator.domain.errors import SettingsInvalid
+from orchestrator.settings import Settings, load
 
 NEEDED = {
     "bus_url": "redrive+sqlite:////tmp/bus.sqlite",
@@ -51,6 +52,15 @@ def test_the_broker_may_be_another_than_the_bus(monkeypatch: pytest.MonkeyPatch)
         ("stackstorm_timeout", "0"),
         ("outcome_grace", "-1"),
         ("lease_seconds", "soon"),
+        ("bus_url", "http://rabbitmq"),
+        ("bus_url", "rabbitmq:5672"),
+        ("broker_url", "sqlite:////tmp/bus.sqlite"),
+        ("ledger_url", "mysql://h/redrive"),
+        ("eventlog_url", "/var/events.sqlite"),
+        ("stackstorm_url", "stackstorm.acme.com/api"),
+        ("stackstorm_auth_url", "stackstorm.acme.com/auth"),
+        ("stackstorm_cacert", "/nowhere/ca.pem"),
+        ("rudderstack_url", "amqp://h"),
     ],
 )
 def test_a_wrong_value_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -58,6 +68,26 @@ def test_a_wrong_value_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv(f"REDRIVE_{name.upper()}", value)
     with pytest.raises(SettingsInvalid, match=f"REDRIVE_{name.upper()}: "):
         load()
+
+
+def test_a_url_of_a_wrong_scheme_is_told_without_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheme alone is repeated: a password may stand behind it."""
+    monkeypatch.setenv("REDRIVE_LEDGER_URL", "mysql://redrive:hunter22@h/redrive")
+    with pytest.raises(SettingsInvalid, match=r"begins with sqlite://, postgresql://; got mysql://$") as refused:
+        load()
+    assert "hunter22" not in str(refused.value)
+
+
+def test_a_database_may_name_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """postgresql+psycopg:// is PostgreSQL."""
+    monkeypatch.setenv("REDRIVE_LEDGER_URL", "postgresql+psycopg://h/redrive")
+    assert load().ledger_url == "postgresql+psycopg://h/redrive"
+
+
+def test_blanks_around_patterns_of_tasks_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`a.*, b` names two patterns: one that begins with a blank would match no task."""
+    monkeypatch.setenv("REDRIVE_IDEMPOTENT_TASKS", " shop.*, reports.daily ,, ")
+    assert load().idempotent_tasks == ("shop.*", "reports.daily")
 
 
 def test_what_is_missing_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +148,19 @@ def test_rudderstack_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
         load()
     monkeypatch.setenv("REDRIVE_RUDDERSTACK_WRITE_KEY", "wk")
     assert load().rudderstack_write_key.get_secret_value() == "wk"
+
+
+def test_a_login_at_stackstorm_is_whole_and_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a password says nothing; a key beside both leaves open which of them counts."""
+    monkeypatch.setenv("REDRIVE_STACKSTORM_AUTH_URL", "https://stackstorm.example/auth/v1")
+    monkeypatch.setenv("REDRIVE_STACKSTORM_USER", "redrive")
+    with pytest.raises(SettingsInvalid, match="and REDRIVE_STACKSTORM_PASSWORD, got some"):
+        load()
+    monkeypatch.setenv("REDRIVE_STACKSTORM_PASSWORD", "hunter22")
+    assert load().stackstorm_password.get_secret_value() == "hunter22"
+    monkeypatch.setenv("REDRIVE_STACKSTORM_API_KEY", "s3cret")
+    with pytest.raises(SettingsInvalid, match="expected REDRIVE_STACKSTORM_API_KEY, or all of"):
+        load()
 
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,3 +224,36 @@ def test_every_setting_is_documented() -> None:
     for name in Settings.model_fields:
         documented = name.removesuffix("_file") if name.endswith("_file") else name
         assert f"`REDRIVE_{documented.upper()}`" in page, name
+
+
+ROUTES = '[{"task": "llm.*", "targets": ["bulk"], "home_memory_class": "tiny"}]'
+
+
+def test_routes_are_read_from_json_and_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is the same from both; its classes are those of the settings."""
+    assert load().routes.rules == ()
+    file = tmp_path / "redrive.toml"
+    file.write_text(
+        'memory_classes = ["tiny", "huge"]\n[[routes]]\ntask = "llm.*"\nhome_memory_class = "tiny"\n'
+        '[[routes.targets]]\nqueue = "bulk"\n'
+    )
+    monkeypatch.setenv("REDRIVE_SETTINGS_FILE", str(file))
+    from_file = load().routes
+    monkeypatch.delenv("REDRIVE_SETTINGS_FILE")
+    monkeypatch.setenv("REDRIVE_MEMORY_CLASSES", "tiny, huge")
+    monkeypatch.setenv("REDRIVE_ROUTES", ROUTES)
+    assert load().routes == from_file
+    assert from_file.of("llm.ask", None).targets[0].queue == "bulk"
+    assert from_file.classes.memory == ("tiny", "huge")
+
+
+def test_wrong_routes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is named, and in it the entry and the key."""
+    monkeypatch.setenv("REDRIVE_ROUTES", ROUTES)
+    with pytest.raises(
+        SettingsInvalid, match=r"REDRIVE_ROUTES: .*routes\[0\].home_memory_class: expected one of small"
+    ):
+        load()
+    monkeypatch.setenv("REDRIVE_ROUTES", "[")
+    with pytest.raises(SettingsInvalid, match=r"REDRIVE_ROUTES: .*expected a list of entries as JSON, got"):
+        load()

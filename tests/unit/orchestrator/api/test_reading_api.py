@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,7 +14,10 @@ from structlog.testing import capture_logs
 
 from orchestrator.domain.errors import DependencyUnreachable, RedriveError, Unstorable
 from orchestrator.domain.events import SinkCounts
-from tests.recovery import failed_event
+from orchestrator.domain.plan import PlanName, Route
+from orchestrator.domain.routes.constraints import Constraints
+from orchestrator.domain.routes.reading import table_of
+from tests.recovery import NOON, failed_event
 from tests.unit.orchestrator.api.test_recovery_api import refused
 
 if TYPE_CHECKING:
@@ -45,6 +50,26 @@ def test_incidents_are_paged_by_their_links(api: Served) -> None:
     assert [each["task"] for page in found for each in page] == [f"app.call_{number}" for number in (4, 3, 2, 1, 0)]
 
 
+def test_an_attempt_shows_where_it_went_and_why(api: Served) -> None:
+    """The target with its price, every candidate, and why each was refused; the release says why nothing goes."""
+    target = {"name": "eu", "queue": "eu", "dependency": "d", "region": "eu", "usd_per_million_tokens": "0.15"}
+    scene = api.scene
+    scene.routes = table_of([{"task": "*", "targets": [target, {"name": "us", "queue": "us", "dependency": "d"}]}])
+    route = Route(table=True, constraints=Constraints(regions=("eu",)))
+    scene.take_in(*(failed_event(number) for number in range(5)))
+    scene.plan(name=PlanName.REROUTE, route=route, execution_id="e-2")
+    scene.release()
+    scene.later(1000)
+    scene.release()
+    shown = api.ask("GET", f"/api/v1/incidents/{scene.incident.id}/failures").json()["failures"]
+    decisions = [each["attempts"][0]["decision"] for each in shown if each["attempts"]]
+    (elsewhere,) = [each for each in decisions if each["chosen"]["name"] == "eu"]
+    assert (elsewhere["chosen"]["queue"], float(elsewhere["chosen"]["usd_per_million_tokens"])) == ("eu", 0.15)
+    told = {each["name"]: (each["place"], each["refused"]) for each in elsewhere["candidates"]}
+    assert told["eu"] == (1, None)
+    assert told["us"] == (None, "its region is not declared")
+
+
 def test_a_page_keeps_its_filter(api: Served) -> None:
     """The link to the next page asks for the same states and the same length."""
     for number in range(3):
@@ -55,7 +80,16 @@ def test_a_page_keeps_its_filter(api: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=1001", "limit=x", "state=broken", "cursor=7", f"cursor={uuid4()}", "cursor=%00"]
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "state=broken",
+        "cursor=7",
+        "cursor=1b76fc9e-6ebf-4ed4-a3fc-531ea0090cef",
+        "cursor=%00",
+    ],
 )
 def test_a_list_that_cannot_be_given_is_refused(api: Served, query: str) -> None:
     """422 for limits, states and cursors that are none: never the first page again."""
@@ -86,8 +120,52 @@ def test_failures_are_shown_with_their_attempts_and_without_their_bodies(api: Se
     found = [each for page in pages(api, f"{path}?limit=2", "failures") for each in page]
     assert [each["task_id"] for each in found] == ["t0", "t1", "t2"]
     assert api.ask("GET", f"/api/v1/failures/{found[0]['id']}").json() == found[0]
-    assert found[0]["message"] == {"exchange": "", "routing_key": "celery", "bytes": 78}
+    shown = {
+        "exchange": "",
+        "routing_key": "celery",
+        "bytes": 78,
+        "claimed": False,
+        "redacted": [],
+        "resolvable": False,
+    }
+    assert found[0]["message"] == shown | {"sealed": False, "missing": False, "purged_at": None}
+    assert found[0]["not_redrivable"] is None
     refused(api.ask("GET", f"{path}?cursor={uuid4()}"), 422, "invalid-request")
+
+
+def test_a_failure_tells_what_it_was_part_of_and_its_incident_that_a_chord_has_failed(api: Served) -> None:
+    """The chord, its body and what can be done stand in the failure; the incident says that there are such failures."""
+    body = [[1], {}, {"chain": None, "chord": {"task": "app.total", "options": {"task_id": "b-1"}}}]
+    event = failed_event()
+    message = event.data["message"] | {"body": b64encode(json.dumps(body).encode()).decode()}
+    api.scene.take_in(failed_event(message=message), failed_event(1))
+    path = f"/api/v1/incidents/{api.scene.incident.id}"
+    member, other = (each["canvas"] for each in api.ask("GET", f"{path}/failures").json()["failures"])
+    assert (member["member_of"], member["chord"]) == (["chord"], {"body": "app.total", "body_id": "b-1"})
+    assert member["what_can_be_done"]
+    assert (other["member_of"], other["why_late"], other["unknown"]) == ([], None, None)
+    assert "1 of the failures looked at were part of a chord (body: app.total)" in api.ask("GET", path).json()["canvas"]
+
+
+def test_a_failure_tells_its_way_its_evidence_and_what_it_waits_for(api: Served) -> None:
+    """The way, the kind with its reason, every report, the wait for the broker with its age, why one is dead."""
+    lost = {"captured": "child_killed", "redelivery": True, "started_at": NOON.isoformat()}
+    missing = failed_event(1).data["message"] | {"missing": True}
+    api.scene.take_in(failed_event(0, **lost), failed_event(0, captured="orphaned"), failed_event(1, message=missing))
+    api.scene.later(30)
+    waits, dead = (
+        api.ask("GET", f"/api/v1/failures/{failed_event(number).data['failure_id']}").json() for number in (0, 1)
+    )
+    assert (waits["state"], waits["captured"], waits["kind"]) == ("redelivery_pending", "child_killed", "worker_lost")
+    assert waits["why"] == "its worker process was killed while it ran [way]"
+    assert (waits["evidence"]["ways"], waits["evidence"]["reports"]) == (["child_killed", "orphaned"], 2)
+    assert waits["pending"]["age_seconds"] == 30
+    assert (dead["state"], dead["pending"]) == ("dead", None)
+    assert "never reached Redrive" in dead["reason"]
+    shown = api.ask("GET", f"/api/v1/incidents/{waits['incident_id']}").json()
+    assert (shown["captured"], shown["open_failures"], shown["dead_failures"]) == ("child_killed", 1, 1)
+    asked = {"failure_id": waits["id"], "reason": "now"}
+    assert "the broker" in refused(api.ask("POST", "/recovery/retry", asked), 409, "conflict")["detail"]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +267,7 @@ def test_a_ledger_that_is_away_is_unavailable(api: Served, monkeypatch: pytest.M
         """A kind of it."""
 
     for error in (DependencyUnreachable("the ledger", "so"), Timeout("the ledger", "so")):
-        monkeypatch.setattr(api.scene.ledger, "transaction", Away(error).transaction)
+        monkeypatch.setattr(api.scene.ledger, "reading", Away(error).transaction)
         answer = api.ask("GET", "/api/v1/mode")
         refused(answer, 503, "unavailable")
         assert answer.headers["Retry-After"] == "5"
@@ -203,7 +281,7 @@ def test_values_that_no_database_holds_are_the_sender_s(api: Served, monkeypatch
 
 def test_a_fault_of_ours_is_a_problem_without_its_secrets(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """500 names the class of the error and nothing that it says; the log has the rest."""
-    monkeypatch.setattr(api.scene.ledger, "transaction", Away(KeyError("postgresql://u:secret@h")).transaction)
+    monkeypatch.setattr(api.scene.ledger, "reading", Away(KeyError("postgresql://u:secret@h")).transaction)
     with capture_logs() as logged:
         answer = api.ask("GET", "/api/v1/mode")
     problem = refused(answer, 500, "internal")
@@ -228,7 +306,7 @@ GUARDED = [
     ("PUT", "/api/v1/mode"),
     ("POST", "/recovery/retry"),
     ("POST", "/api/v1/recovery/retry"),
-    ("POST", f"/api/v1/incidents/{uuid4()}/plan"),
+    ("POST", "/api/v1/incidents/1b76fc9e-6ebf-4ed4-a3fc-531ea0090cef/plan"),
     ("GET", "/api/v1/sinks"),
 ]
 

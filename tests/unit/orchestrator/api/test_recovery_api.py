@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 from orchestrator.domain.incidents import IncidentState
+from orchestrator.domain.plan import Route
+from orchestrator.domain.routes.constraints import Constraints
+from orchestrator.domain.schedule import Misfire, Rung, Schedule
 from tests.recovery import failed_event
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ def refused(answer: requests.Response, status: int, page: str) -> dict[str, Any]
 def test_a_retry_is_accepted_with_a_place_to_look_at(api: Served, path: str) -> None:
     """Both paths are one handler: 202, a Location, and there plan, attempts, outcome and executions."""
     api.scene.take_in(failed_event())
+    api.ask("PUT", "/api/v1/mode", {"mode": "act"})
     answer = api.ask("POST", path, ASKED)
     assert answer.status_code == 202
     place = answer.headers["Location"]
@@ -62,6 +68,18 @@ def test_a_retry_is_accepted_with_a_place_to_look_at(api: Served, path: str) -> 
     shown = api.ask("GET", place).json()
     assert shown["outcome"] == "succeeded"
     assert [each["id"] for each in shown["attempts"]] == [str(attempt)]
+
+
+@pytest.mark.parametrize("mode", ["observe", "paused", "act"])
+def test_a_retry_that_waits_for_the_mode_says_so(api: Served, mode: str) -> None:
+    """Outside the mode act the answer says that nothing is published, and how to switch."""
+    api.scene.take_in(failed_event(0))
+    assert api.ask("PUT", "/api/v1/mode", {"mode": mode}).status_code == 200
+    note = api.ask("POST", RETRY, ASKED).json().get("note")
+    if mode == "act":
+        assert note is None
+    else:
+        assert note == f"it waits: the mode is {mode}, in which nothing is published; switch with `redrive mode act`"
 
 
 def test_a_retry_may_name_the_failure(api: Served) -> None:
@@ -89,7 +107,7 @@ def test_a_retry_of_nothing_is_not_found(api: Served, what: dict[str, str]) -> N
         {"task_id": "t0", "reason": "r" * 2001},
         {"task_id": "t0", "reason": "a\x00b"},
         {"task_id": "t\x00", "reason": "now"},
-        {"task_id": "t0", "reason": "now", "force": True},
+        {"task_id": "t0", "reason": "now", "forced": True},
         {"failure_id": "1", "reason": "now"},
         [],
         "text",
@@ -200,12 +218,60 @@ def test_an_instruction_may_reroute_or_wait_for_a_time(api: Served) -> None:
     """Route, time, cron expression and time zone reach the plan."""
     api.scene.take_in(failed_event())
     path = f"/api/v1/incidents/{api.scene.incident.id}/plan"
+    schedule = {
+        "windows": ["mon-fri 08:00-18:00"], "blackouts": ["2026-12-24/2027-01-01"], "misfire": "skip",
+        "ladder": [{"after": 2, "cron": "0 12 * * *"}], "misfire_grace_seconds": 0,
+    }  # fmt: skip
     gate = {"at": "2026-01-01T00:00:00+01:00", "cron": "0 9 * * *", "timezone": "Europe/Berlin", "max_tries": 3}
-    answer = api.ask("POST", path, plan(plan="reroute", route={"queue": "large"}, gate=gate))
+    answer = api.ask("POST", path, plan(plan="reroute", route={"queue": "large"}, gate=gate | schedule))
     assert answer.status_code == 202, answer.text
     stands = api.scene.incident.plan
     assert stands.route.queue == "large"
-    assert (stands.gate.at.isoformat(), stands.gate.cron) == ("2026-01-01T00:00:00+01:00", "0 9 * * *")
+    assert stands.gate.at.isoformat() == "2026-01-01T00:00:00+01:00"
+    rungs = (Rung(2, "0 12 * * *"),)
+    assert stands.gate.schedule == Schedule(
+        "0 9 * * *", "Europe/Berlin", ("mon-fri 08:00-18:00",), ("2026-12-24/2027-01-01",), rungs, Misfire.SKIP, 0
+    )
+    shown = api.ask("GET", f"/api/v1/incidents/{api.scene.incident.id}").json()["plan"]["gate"]["schedule"]
+    assert shown["ladder"] == schedule["ladder"]
+
+
+def test_the_table_of_routes_and_its_constraints_reach_the_plan(api: Served) -> None:
+    """What a workflow leaves null was not said; a price may be a number or text."""
+    api.scene.take_in(failed_event())
+    path = f"/api/v1/incidents/{api.scene.incident.id}/plan"
+    constraints = {"regions": ["eu"], "usd_per_million_tokens": 0.5, "data_class": None}
+    route = {"table": True, "constraints": constraints, "hop_limit": 2, "queue": None}
+    answer = api.ask("POST", path, plan(plan="reroute", route=route))
+    assert answer.status_code == 202
+    stands = api.scene.incident.plan
+    assert stands.route == Route(
+        table=True, constraints=Constraints(regions=("eu",), usd_per_million_tokens=Decimal("0.5")), hop_limit=2
+    )
+    shown = api.ask("GET", f"/api/v1/incidents/{api.scene.incident.id}").json()["plan"]["route"]
+    assert (shown["table"], shown["constraints"]["regions"]) == (True, ["eu"])
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        {},
+        {"table": True, "queue": "large"},
+        {"exchange": "x"},
+        {"queue": "large", "hop_limit": 1},
+        {"table": True, "hop_limit": 0},
+        {"table": True, "constraints": {"region": ["eu"]}},
+        {"table": True, "constraints": {"context_tokens": "many"}},
+        {"que": "large"},
+    ],
+    ids=str,
+)
+def test_a_route_that_nobody_could_take_is_refused(api: Served, route: dict[str, Any]) -> None:
+    """The answer is 422 and the incident keeps the plan that it had."""
+    api.scene.take_in(failed_event())
+    path = f"/api/v1/incidents/{api.scene.incident.id}/plan"
+    assert api.ask("POST", path, plan(plan="reroute", route=route)).status_code == 422
+    assert api.scene.incident.plan is None
 
 
 def test_a_plan_decided_on_an_older_revision_conflicts(api: Served) -> None:
@@ -259,6 +325,14 @@ def test_a_plan_for_nobody_is_not_found(api: Served) -> None:
         {"gate": {"cron": "0 0 30 2 *"}},
         {"gate": {"cron": "* * * * * *"}},
         {"gate": {"cron": "* * * * *", "timezone": "Mars/Olympus"}},
+        {"gate": {"cron": "* 12 * * *", "windows": ["13:00-14:00"]}},
+        {"gate": {"cron": "* * * * *", "windows": ["at night"]}},
+        {"gate": {"cron": "* * * * *", "blackouts": ["2026-13-01"]}},
+        {"gate": {"cron": "* * * * *", "ladder": [{"after": 0, "cron": "0 * * * *"}]}},
+        {"gate": {"cron": "* * * * *", "ladder": [{"after": 3, "cron": "never"}]}},
+        {"gate": {"cron": "* * * * *", "misfire": "pray"}},
+        {"gate": {"cron": "* * * * *", "misfire_grace_seconds": "Infinity"}},
+        {"gate": {"windows": ["22:00-06:00"]}},
         {"gate": {"max_tries": 0}},
         {"route": {"queue": ""}},
         {"mood": "good"},
@@ -270,3 +344,17 @@ def test_a_plan_that_nobody_could_carry_out_is_refused(api: Served, changes: dic
     api.scene.take_in(failed_event())
     refused(api.ask("POST", f"/api/v1/incidents/{api.scene.incident.id}/plan", plan(**changes)), 422, "invalid-request")
     assert api.scene.incident.state is IncidentState.OPEN
+
+
+def test_a_retry_of_what_cannot_be_published_again_is_refused(api: Served) -> None:
+    """409 with the reason and what to do; nothing is recorded, and the failure's view says the same."""
+    event = failed_event()
+    redacted = {**event.data["message"], "redacted": ["kwargs.password"], "resolvable": False}
+    api.scene.take_in(replace(event, data={**event.data, "message": redacted}))
+    failure_id = event.data["failure_id"]
+    problem = refused(api.ask("POST", RETRY, {"failure_id": failure_id, "reason": "now"}), 409, "not-redrivable")
+    assert "kwargs.password" in problem["detail"]
+    assert "resolver" in problem["detail"]
+    shown = api.ask("GET", f"/api/v1/failures/{failure_id}").json()
+    assert (shown["state"], shown["reason"]) == ("dead", problem["detail"])
+    assert (shown["not_redrivable"], shown["attempts"]) == (problem["detail"], [])

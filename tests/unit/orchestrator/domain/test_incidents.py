@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.errors import IllegalTransition
-from orchestrator.domain.incidents import CLOSED, TRANSITIONS, IncidentState, IncidentStep, after, grew_to
+from orchestrator.domain.failures import Kind
+from orchestrator.domain.incidents import CLOSED, TRANSITIONS, IncidentState, IncidentStep, after, grew_to, prevailing
 from tests.recovery import incident
 
 TARGETS = {
+    IncidentStep.ASK: IncidentState.OPEN,
     IncidentStep.PLAN: IncidentState.PLANNED,
     IncidentStep.WAIT: IncidentState.WAITING,
     IncidentStep.RECOVER: IncidentState.RECOVERED,
@@ -31,8 +33,17 @@ def test_every_step_is_in_the_table_or_refused(state: IncidentState, step: Incid
 
 
 def test_the_table_holds_nothing_else() -> None:
-    """Three open states with four steps each."""
-    assert len(TRANSITIONS) == 12
+    """Three open states with five steps each."""
+    assert len(TRANSITIONS) == 15
+
+
+def test_the_kind_of_most_prevails() -> None:
+    """An incident has the kind of most of its failures; the one it has, where no other has more."""
+    kinds = {Kind.WORKER_LOST: 2, Kind.TRANSIENT: 2, Kind.POISON: 1}
+    assert prevailing(kinds, Kind.TRANSIENT) is Kind.TRANSIENT
+    assert prevailing(kinds | {Kind.POISON: 3}, Kind.TRANSIENT) is Kind.POISON
+    assert prevailing({Kind.POISON: 1}, Kind.TRANSIENT) is Kind.POISON
+    assert prevailing({}, Kind.TRANSIENT) is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("state", IncidentState)

@@ -67,6 +67,25 @@ def test_a_trigger_is_sent_once_with_the_incident_as_its_trace() -> None:
     assert len(stage.workflows.dispatched) == 1
 
 
+def test_each_send_is_announced_and_each_question_asks_for_leave() -> None:
+    """What is asked can give way to what is sent: the dispatcher tells of both before it turns to StackStorm."""
+    stage, told = Stage(), list[str]()
+    dispatcher = Dispatcher(
+        stage.scene.ledger,
+        stage.workflows,
+        stage.scene.clock,
+        RULE_GRACE,
+        sending=lambda: told.append(f"send {len(stage.workflows.dispatched)}"),
+        asking=lambda: told.append("ask"),
+    )
+    dispatcher.run_once()
+    assert told == ["send 0"]
+    for _ in range(2):
+        stage.scene.later(1)
+        dispatcher.run_once()
+    assert told == ["send 0", "ask", "ask"]
+
+
 def test_the_rules_and_executions_that_answered_are_noted() -> None:
     """A trigger that fired names its instance, its rules and its executions, and is done when these have ended."""
     stage = Stage()
@@ -289,7 +308,7 @@ def test_an_instance_that_fired_no_rule_answers_for_no_later_trigger() -> None:
     stage.run()
     stage.run(RULE_GRACE)
     assert stage.dispatch.trigger_instance_id == "instance-1"
-    stage.workflows.rules = [RULE]
+    stage.workflows.known = [RULE]
     with stage.scene.ledger.transaction() as tx:
         queue_trigger(tx, stage.scene.incident, OPENED, {"release_id": "another"}, stage.scene.now)
     stage.run()
@@ -355,10 +374,14 @@ def test_a_dispatcher_that_leads_no_more_stops() -> None:
     stage = Stage()
 
     class Fenced:
-        """A ledger that takes one transaction more."""
+        """A ledger that may be read."""
 
         def __init__(self) -> None:
-            self.left = 1
+            self.left = 0
+
+        def reading(self) -> AbstractContextManager[SqlTransaction]:
+            """Read."""
+            return stage.scene.ledger.reading()
 
         def transaction(self) -> AbstractContextManager[SqlTransaction]:
             """Open one."""
@@ -382,6 +405,10 @@ class Dying:
     def __init__(self, stage: Stage, survives: int) -> None:
         self.stage = stage
         self.left = survives
+
+    def reading(self) -> AbstractContextManager[SqlTransaction]:
+        """Read."""
+        return self.stage.scene.ledger.reading()
 
     def transaction(self) -> AbstractContextManager[SqlTransaction]:
         """Open one, or die."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from orchestrator.domain.failures import Failure
+    from orchestrator.domain.standing import StoredFailure
     from orchestrator.ledger.sql import SqlTransaction
 
 
@@ -211,10 +211,10 @@ def test_an_event_that_the_ledger_cannot_hold_is_kept_as_refused(scene: Scene, m
         rows = type(tx)
     plain = rows.add_failure
 
-    def picky(self: SqlTransaction, failure: Failure, *args: Any, **options: Any) -> None:
-        if failure.task_id == "t2":
+    def picky(self: SqlTransaction, stored: StoredFailure, *args: Any, **options: Any) -> None:
+        if stored.failure.task_id == "t2":
             raise Unstorable("ledger", "so")
-        plain(self, failure, *args, **options)
+        plain(self, stored, *args, **options)
 
     monkeypatch.setattr(rows, "add_failure", picky)
     scene.take_in(*(failed_event(number) for number in (1, 2, 3)))

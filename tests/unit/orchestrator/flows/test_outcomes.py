@@ -12,7 +12,7 @@ from orchestrator.domain.plan import Gate, Pace
 from orchestrator.domain.release import ReleaseState
 from orchestrator.flows.outcomes import close_if_recovered, record_outcome
 from orchestrator.flows.reading import failure_data
-from tests.recovery import ended_event, failed_event
+from tests.recovery import ended_event, failed_event, move
 from tests.scene import TIMEOUT, Scene
 
 
@@ -189,12 +189,12 @@ def test_an_incident_with_dead_failures_is_not_called_recovered() -> None:
     """What is dead waits for a person, and the incident says how many do; when the last is recovered, it closes."""
     scene = flying(3)
     with scene.ledger.transaction() as tx:
-        tx.set_failure_state([each.failure.id for each in scene.failures[1:]], FailureState.DEAD)
+        move(tx, [each.failure.id for each in scene.failures[1:]], FailureState.DEAD)
     scene.answer([scene.redriver.published[0][1]])
     assert not scene.incident.closed
     assert scene.incident.note == "2 failures are listed as dead and wait for a person (POST /recovery/retry)"
     with scene.ledger.transaction() as tx:
-        tx.set_failure_state([each.failure.id for each in scene.failures], FailureState.RECOVERED)
+        move(tx, [each.failure.id for each in scene.failures], FailureState.RECOVERED)
         close_if_recovered(tx, tx.incidents([], 1, None)[0].id, scene.now)
     assert scene.incident.state is IncidentState.RECOVERED
 

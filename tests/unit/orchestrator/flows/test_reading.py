@@ -67,9 +67,13 @@ def test_what_was_read_can_be_told_again(failure: Failure) -> None:
 
 
 def test_an_event_is_told_again_as_it_came() -> None:
-    """The data of a worker's event is the data that is made of its failure."""
+    """What a worker's event says is in the data made of its failure; what it left out is told as unknown."""
     event = failed_event(attempt_id=uuid4())
-    assert failure_data(failure_of(event)) == event.data
+    told = failure_data(failure_of(event))
+    parts = ("message", "declaration")
+    assert told | event.data == told | {part: event.data[part] for part in parts}
+    assert all(told[part] | event.data[part] == told[part] for part in parts)
+    assert (told["redelivery"], told["started_at"], told["message"]["missing"]) == (False, None, False)
 
 
 def test_the_evidence_is_named_as_the_log_names_the_event() -> None:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.commands import Mode
-from orchestrator.domain.errors import DependencyUnreachable, Unroutable
+from orchestrator.domain.errors import DependencyUnreachable, NotRedrivable, Unroutable
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.incidents import IncidentState
 from orchestrator.domain.plan import Gate, Pace, PlanName, Route
+from orchestrator.domain.redrives import published_singly
 from orchestrator.domain.release import LARGEST_BATCH, ReleaseState
+from orchestrator.domain.schedule import Schedule
 from orchestrator.flows.reading import failure_data
+from orchestrator.ledger.sql import SqlLedger
 from tests.recovery import NOON, RETRY, failed_event
 from tests.scene import GRACE, TIMEOUT, Scene
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from eventbus.wire import Event
     from orchestrator.domain.attempts import Attempt
 
 AWAY = DependencyUnreachable("the broker", "so")
@@ -48,6 +52,19 @@ def states(scene: Scene) -> list[str]:
     return [str(each.state) for each in scene.failures]
 
 
+def test_a_step_with_nothing_to_move_or_mend_keeps_no_writer_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither release nor reconciler opens a transaction that writes before there is something to write."""
+    scene = Scene()
+    scene.take_in(failed_event())
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlLedger, "transaction", None)
+        assert (scene.releaser.run_once(), scene.reconciler.run_once()) == (0, 0)
+    scene.plan()
+    assert scene.release() == []
+    scene.later(1000)
+    assert len(scene.release()) == 1
+
+
 def test_nothing_goes_before_the_gate_opens() -> None:
     """The canary waits for the gate's first distance, and no longer."""
     scene = planned(3, first_after=10)
@@ -65,8 +82,10 @@ def test_an_attempt_is_recorded_before_it_is_published() -> None:
     class Redriver:
         """Looks the attempt up while it publishes."""
 
-        def publish(self, _message: object, attempt_id: UUID, _route: object) -> None:
+        def publish(self, _message: object, attempt_id: UUID, _route: object, _trace: object) -> None:
             seen.append(scene.attempt(attempt_id).state)
+
+        publish_all = published_singly
 
     scene.redriver = Redriver()
     scene.later(1)
@@ -140,19 +159,24 @@ def test_one_step_publishes_no_more_than_a_batch() -> None:
     assert len(scene.release()) == 19
 
 
-def test_a_failure_in_the_ramp_closes_the_gate_again() -> None:
-    """When a redrive fails in the ramp nothing more goes until the window is empty and a canary has come back."""
-    scene = planned(10, pace=3)
+def test_the_first_failure_in_the_ramp_halves_it_and_the_second_closes_the_gate() -> None:
+    """One redrive that fails narrows the window to half of what was out; the next one lets nothing but a canary go."""
+    scene = planned(20, pace=8)
     scene.answer([canary(scene)])
-    first, *others = scene.release()
+    first, second, *others = scene.release()
     scene.answer([first], "failed")
-    scene.later(1000)
+    assert scene.releases[0].state is ReleaseState.RAMPING
     assert scene.release() == []
-    scene.answer(others)
-    again = scene.release()
-    assert len(again) == 1
-    assert scene.attempt(again[0]).failure_id == scene.attempt(first).failure_id
-    assert scene.attempt(again[0]).number == 2
+    scene.answer(others[:4])
+    assert len(scene.release()) == 1
+    scene.answer([second], "failed")
+    assert scene.releases[0].state is ReleaseState.HOLDING
+    assert scene.release() == []
+    scene.later(1000)
+    (again,) = scene.release()
+    assert scene.attempt(again).number == 2
+    scene.answer(others[4:])
+    assert scene.release() == []
 
 
 def test_tries_are_counted_in_a_row() -> None:
@@ -162,6 +186,7 @@ def test_tries_are_counted_in_a_row() -> None:
         attempt = canary(scene)
         scene.answer([attempt], "failed")
         scene.answer([canary(scene)])
+        scene.answer(scene.release(), "failed")
         scene.answer(scene.release(), "failed")
     assert "dead" not in states(scene)
     assert scene.releases[0].state is ReleaseState.HOLDING
@@ -365,9 +390,11 @@ def test_an_outcome_may_be_faster_than_the_note_of_its_publish() -> None:
     class Fast:
         """A worker that ends the task before `publish` returns."""
 
-        def publish(self, message: object, attempt_id: UUID, route: object) -> None:
+        def publish(self, message: object, attempt_id: UUID, route: object, _trace: object) -> None:
             plain.publish(message, attempt_id, route)
             scene.answer([attempt_id])
+
+        publish_all = published_singly
 
     scene.later(1)
     scene.redriver = Fast()
@@ -445,7 +472,7 @@ def test_a_release_by_cron_tries_at_its_times_only() -> None:
     """A gate with a cron expression opens at its times: the first try, and each one after a failure."""
     scene = Scene()
     scene.take_in(failed_event())
-    scene.plan(RETRY, name=PlanName.CRON_BACKOFF, gate=Gate(cron="*/10 * * * *"))
+    scene.plan(RETRY, name=PlanName.CRON_BACKOFF, gate=Gate(schedule=Schedule("*/10 * * * *")))
     scene.release()
     scene.later(599)
     assert scene.release() == []
@@ -454,12 +481,12 @@ def test_a_release_by_cron_tries_at_its_times_only() -> None:
     assert scene.releases[0].gate_at == NOON + timedelta(minutes=20)
 
 
-def test_two_releases_of_two_incidents_keep_out_of_each_others_way() -> None:
-    """The canary of one incident that fails holds nobody of another incident up."""
+def test_releases_to_two_dependencies_keep_out_of_each_others_way() -> None:
+    """The canary to one dependency that fails holds nobody up who leans on another."""
     scene = Scene()
     scene.take_in(failed_event(0))
     scene.plan()
-    scene.take_in(failed_event(1, task="app.other"))
+    scene.take_in(failed_event(1, task="app.other", declaration={"dependency": "other", "idempotent": True}))
     with scene.ledger.transaction() as tx:
         ours = next(each for each in tx.incidents([], 9, None) if each.task == "app.other")
         tx.save_incident(replace(ours, state=IncidentState.PLANNED, plan=RETRY))
@@ -469,3 +496,59 @@ def test_two_releases_of_two_incidents_keep_out_of_each_others_way() -> None:
     scene.answer([first], "failed")
     scene.answer([second])
     assert sorted(str(each.state) for each in scene.incidents) == ["planned", "recovered"]
+
+
+def of_message(number: int, **changes: Any) -> Event:
+    """Make the event of a failure with a message that is not whole."""
+    event = failed_event(number)
+    return replace(event, data={**event.data, "message": {**event.data["message"], **changes}})
+
+
+def held_then(scene: Scene, **changes: Any) -> None:
+    """Change the messages of all failures in the ledger, as an orchestrator that lost its keys would find them."""
+    with scene.ledger.transaction() as tx:
+        for stored in scene.failures:
+            told = replace(stored.failure, message=replace(stored.failure.message, **changes))
+            tx.save_failure(replace(stored, failure=told))
+
+
+def test_what_cannot_be_published_again_is_dead_and_never_tried() -> None:
+    """A release buries such failures with the reason, tries none of them, and has failed where nothing else is left."""
+    scene = planned(3)
+    held_then(scene, sealed="gAAAA")
+    scene.later(1000)
+    assert scene.release() == []
+    scene.release()
+    assert states(scene) == ["dead", "dead", "dead"]
+    assert all("REDRIVE_MESSAGE_KEYS" in (each.reason or "") for each in scene.failures)
+    assert [each.attempts for each in scene.failures] == [0, 0, 0]
+    with scene.ledger.transaction() as tx:
+        (ended,) = tx.releases_of(scene.incident.id)
+    assert (str(ended.state), ended.tries) == ("failed", 0)
+    assert "can be published again" in (ended.note or "")
+
+
+def test_one_bad_message_keeps_nobody_back() -> None:
+    """The others of its incident recover; it is listed as dead, and the incident waits for a person."""
+    scene = Scene()
+    scene.take_in(of_message(0, missing=True), failed_event(1), failed_event(2))
+    scene.plan()
+    for _ in range(4):
+        scene.later(1000)
+        scene.answer(scene.release())
+    assert states(scene) == ["dead", "recovered", "recovered"]
+    assert scene.incident.closed_at is None
+
+
+def test_what_turns_out_to_be_refused_at_the_broker_is_tried_once() -> None:
+    """A message that no key opens: its attempt has failed, it is dead with the reason, and nothing tries it again."""
+    scene = planned(1)
+    scene.redriver.failing_with = NotRedrivable("expected the key that sealed it")
+    scene.later(1000)
+    scene.release()
+    scene.redriver.failing_with = None
+    for _ in range(3):
+        scene.later(1000)
+        assert scene.release() == []
+    (stored,) = scene.failures
+    assert (str(stored.state), stored.attempts, stored.reason) == ("dead", 1, "expected the key that sealed it")
