@@ -20,13 +20,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from eventbus import scrub
 from orchestrator.domain.attempts import IN_FLIGHT
+from orchestrator.domain.dependencies import Health
 from orchestrator.domain.failures import Kind
 from orchestrator.domain.incidents import IncidentState
-from orchestrator.domain.ledger import Tallies
+from orchestrator.domain.tallies import Tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
     from structlog.typing import EventDict, Processor
@@ -37,11 +39,11 @@ EVENT_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 SECRET_FIELDS: Final = frozenset({"api_key", "api_token", "authorization", "password", "secret", "token", "write_key"})
 METRICS_CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 MOST_ATTEMPTS_TOLD_APART: Final = 3
-_CREDENTIALS: Final = re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@")
 
 
 def set_up_logging(stream: IO[str] = sys.stderr, *, level: str = "INFO") -> None:
     """Send every log line, structlog's and the standard library's, to a stream: JSON, or for reading on a terminal."""
+    scrub.KNOWN.learn_environment(os.environ)
     told_by_all: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -81,14 +83,18 @@ def _as_json(fields: EventDict, **_: Any) -> str:
 
 
 def hide_secrets(_logger: object, _method: str, fields: EventDict) -> EventDict:
-    """Blank what must not be read in a log: fields that hold a secret, and passwords inside URLs."""
-    return {
-        name: "[hidden]" if name in SECRET_FIELDS else _without_credentials(value) for name, value in fields.items()
-    }
+    """Blank what must not be read in a log: fields that hold a secret, and secrets that are known, anywhere."""
+    return {name: "[hidden]" if name in SECRET_FIELDS else _hidden(value) for name, value in fields.items()}
 
 
-def _without_credentials(value: Any) -> Any:  # noqa: ANN401 - a log field may be anything
-    return _CREDENTIALS.sub(r"\1:[hidden]@", value) if isinstance(value, str) else value
+def _hidden(value: Any) -> Any:  # noqa: ANN401 - a log field may be anything
+    if isinstance(value, str):
+        return scrub.text(value)
+    if isinstance(value, dict):
+        return {key: _hidden(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_hidden(each) for each in value]
+    return value if value is None or isinstance(value, (bool, int, float)) else scrub.text(str(value))
 
 
 class EventCounts(Collector):
@@ -138,6 +144,8 @@ class RecoveryCounts(Collector):
         yield incidents
         yield from self._attempts(latest)
         yield from self._ages(latest)
+        yield from self._tables(latest)
+        yield self._dependencies(latest)
 
     @staticmethod
     def _attempts(latest: Tallies) -> Iterator[Metric]:
@@ -166,6 +174,52 @@ class RecoveryCounts(Collector):
         for dependency, seconds in sorted(latest.held_oldest_seconds.items()):
             held.add_metric([dependency], seconds)
         yield held
+        pending = GaugeMetricFamily(
+            "redrive_pending_oldest_seconds", "Age of the oldest wait for a redelivery.", None, ["dependency"]
+        )
+        for dependency, seconds in sorted(latest.pending_oldest_seconds.items()):
+            pending.add_metric([dependency], seconds)
+        yield pending
+
+    @staticmethod
+    def _dependencies(latest: Tallies) -> Metric:
+        family = GaugeMetricFamily(
+            "redrive_dependency_health", "1 for the health that a dependency has.", None, ["dependency", "health"]
+        )
+        for name, health in sorted(latest.dependencies.items()):
+            for each in Health:
+                family.add_metric([name, each], float(each == health))
+        return family
+
+    @staticmethod
+    def _tables(latest: Tallies) -> Iterator[Metric]:
+        rows = GaugeMetricFamily("redrive_ledger_rows", "Rows of the ledger's tables.", None, ["table"])
+        held = GaugeMetricFamily("redrive_ledger_bytes", "Bytes of the ledger's tables.", None, ["table"])
+        for table, size in sorted(latest.tables.items()):
+            rows.add_metric([table], size.rows)
+            held.add_metric([table], size.bytes)
+        yield rows
+        yield held
+
+
+class WorkerCounts(Collector):
+    """Workers as last counted from the rows of the ledger, by what became of them."""
+
+    def __init__(self) -> None:
+        self._latest: Mapping[str, int] = {}
+        self._spooled = 0
+
+    def set(self, counts: Mapping[str, int], spooled: int) -> None:
+        """Keep the newest count, by state, and the bytes that wait on their disks."""
+        self._latest, self._spooled = counts, spooled
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the counts to a scrape."""
+        workers = GaugeMetricFamily("redrive_workers", "Boots of workers that are known, by state.", None, ["state"])
+        for state, count in sorted(self._latest.items()):
+            workers.add_metric([state], count)
+        yield workers
+        yield GaugeMetricFamily("redrive_spool_bytes", "Bytes that wait on workers' disks for the bus.", self._spooled)
 
 
 class CallCosts(Collector):
@@ -197,7 +251,8 @@ class Metrics:
         self.events = EventCounts()
         self.recovery = RecoveryCounts()
         self.costs = CallCosts()
-        for collector in (self.events, self.recovery, self.costs):
+        self.workers = WorkerCounts()
+        for collector in (self.events, self.recovery, self.costs, self.workers):
             self.registry.register(collector)
         self.intake_lag_seconds = self._gauge("intake_lag_seconds", "Age of the event taken in last, at its intake.")
         self.breaker_state = self._gauge(

@@ -5,40 +5,84 @@ The environment (REDRIVE_*) comes before the TOML file that REDRIVE_SETTINGS_FIL
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    FilePath,
+    InstanceOf,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, TomlConfigSettingsSource
 
+from eventbus import scrub
+from orchestrator.classification import ClassifyRules
+from orchestrator.dependency_settings.tables import Dependencies, secrets_of, urls_of
 from orchestrator.domain.commands import Mode
-from orchestrator.domain.errors import RedriveError
+from orchestrator.domain.errors import SettingsInvalid
+from orchestrator.domain.routes.constraints import MEMORY_CLASSES, Classes
+from orchestrator.domain.routes.reading import table_of
+from orchestrator.domain.routes.table import RouteTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic_settings import PydanticBaseSettingsSource
 
+    from orchestrator.domain.classify import OwnRule
+
 PREFIX = "REDRIVE_"
 FILE_VARIABLE = "REDRIVE_SETTINGS_FILE"
 # Variables of the same prefix that are not the orchestrator's: the worker's, the command line's, the tests'.
 OTHERS = (
-    "REDRIVE_SPOOL_DIR",
+    "REDRIVE_SPOOL_",
     "REDRIVE_SKETCH_KEY",
+    "REDRIVE_DECLARATIONS_FILE",
+    "REDRIVE_LINT_",
+    "REDRIVE_CLAIM_ABOVE",
+    "REDRIVE_DENY_HEADERS",
+    "REDRIVE_TRACES",
+    "REDRIVE_SERVICE_VERSION",
     "REDRIVE_API_URL",
     "REDRIVE_FAILPOINT",
     "REDRIVE_TEST_",
     FILE_VARIABLE,
 )
+ORPHAN_GRACE = 120.0
+BUS = ("amqp", "amqps", "pyamqp", "redis", "rediss", "sentinel", "redrive+sqlite", "memory")
+DATABASE = ("sqlite", "postgresql")
+WEB = ("http", "https")
+# Which schemes a URL may have; a database's may name a driver too, as in postgresql+psycopg.
+SCHEMES = {
+    "bus_url": BUS,
+    "broker_url": BUS,
+    "ledger_url": DATABASE,
+    "eventlog_url": DATABASE,
+    "stackstorm_url": WEB,
+    "stackstorm_auth_url": WEB,
+    "rudderstack_url": WEB,
+}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-SECRETS = ("api_token", "stackstorm_api_key", "rudderstack_write_key")
-
-
-class SettingsInvalid(RedriveError):
-    """A setting that cannot be used; names the variable, what was expected and what came."""
+SECRETS = (
+    "api_token",
+    "stackstorm_api_key",
+    "stackstorm_password",
+    "rudderstack_write_key",
+    "otlp_headers",
+    "result_backend_url",
+    "message_keys",
+)
 
 
 class Settings(BaseSettings):
@@ -54,26 +98,87 @@ class Settings(BaseSettings):
     stackstorm_url: str
     stackstorm_api_key: SecretStr | None = None
     stackstorm_api_key_file: Path | None = None
+    stackstorm_auth_url: str | None = None
+    stackstorm_user: str | None = None
+    stackstorm_password: SecretStr | None = None
+    stackstorm_password_file: Path | None = None
+    stackstorm_cacert: FilePath | None = None
     stackstorm_timeout: float = Field(10, gt=0)
     rudderstack_url: str | None = None
     rudderstack_write_key: SecretStr | None = None
     rudderstack_write_key_file: Path | None = None
     rudderstack_timeout: float = Field(10, gt=0)
+    otlp_url: str | None = Field(None, pattern=r"^https?://")
+    otlp_headers: SecretStr | None = None
+    otlp_headers_file: Path | None = None
+    otlp_timeout: float = Field(10, gt=0)
+    environment: str | None = None
+    vcs_revision: str | None = None
+    message_keys: SecretStr | None = None
+    message_keys_file: Path | None = None
+    claim_url: str = ""
+    journal_dir: Path | None = None
     api_host: str = "127.0.0.1"
     api_port: int = Field(8400, ge=0, le=65535)
     api_token: SecretStr | None = None
     api_token_file: Path | None = None
     mode: Mode = Mode.OBSERVE
     idempotent_tasks: Annotated[tuple[str, ...], NoDecode] = ()
+    memory_classes: Annotated[tuple[str, ...], NoDecode] = MEMORY_CLASSES
+    data_classes: Annotated[tuple[str, ...], NoDecode] = ()
+    routes: Annotated[InstanceOf[RouteTable], NoDecode] = Field(default_factory=RouteTable, validate_default=True)
+    classify: Annotated[ClassifyRules, NoDecode] = ()
+    dependencies: Annotated[Dependencies, NoDecode] = Field(default_factory=dict)
     outcome_grace: float = Field(30, ge=0)
     outcome_timeout: float = Field(3600, gt=0)
     rule_grace: float = Field(10, gt=0)
+    builtin_plan: bool = True
+    builtin_after: float = Field(60, ge=0)
+    dispatches_per_minute: int = Field(20, ge=2, le=1_000)
     lease_seconds: float = Field(10, gt=0)
+    result_backend_url: SecretStr | None = None
+    result_backend_url_file: Path | None = None
+    result_key_prefix: str = ""
+    result_table: str = Field("celery_taskmeta", min_length=1)
+    result_rate: float = Field(1000, gt=0, description="keys or rows of the result backend that are read in a second")
+    orphan_every: float = Field(30, gt=0)
+    orphan_grace: float | None = Field(None, ge=0, description="None: what the broker's own redelivery may take")
+    redelivery_grace: float = Field(3900, gt=0)
+    worker_slack: float = Field(30, ge=0)
+    retention_bodies_days: float = Field(7, gt=0, le=36_500)
+    retention_rows_days: float = Field(90, gt=0, le=36_500)
 
-    @field_validator("idempotent_tasks", mode="before")
+    @field_validator("idempotent_tasks", "memory_classes", "data_classes", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+        names = value.split(",") if isinstance(value, str) else value
+        return tuple(name.strip() for name in names if name.strip()) if _all_text(names) else value
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _read_routes(cls, value: Any, info: ValidationInfo) -> RouteTable:  # noqa: ANN401 - whatever the environment holds
+        classes = Classes(info.data.get("memory_classes", MEMORY_CLASSES), info.data.get("data_classes", ()))
+        if isinstance(value, RouteTable):
+            return replace(value, classes=classes)
+        try:
+            documents = json.loads(value) if isinstance(value, str) else value
+        except json.JSONDecodeError as error:
+            raise ValueError(f"expected a list of entries as JSON, got: {error}") from None
+        return table_of(documents, classes)
+
+    @field_validator(*SCHEMES)
+    @classmethod
+    def _expect_scheme(cls, url: str | None, info: ValidationInfo) -> str | None:
+        """Refuse a URL that nobody here can open; its scheme alone is told, since the rest may hold a secret."""
+        allowed = SCHEMES[info.field_name or ""]
+        scheme, found, _ = (url or "").partition("://")
+        driverless = scheme.partition("+")[0] if allowed is DATABASE else scheme
+        if url and not (found and driverless in allowed):
+            got = f"{scheme}://" if found else "one without a scheme"
+            raise ValueError(
+                f"expected a URL that begins with {', '.join(f'{each}://' for each in allowed)}; got {got}"
+            )
+        return url
 
     @model_validator(mode="before")
     @classmethod
@@ -93,8 +198,19 @@ class Settings(BaseSettings):
                 f"expected a token for an API on {self.api_host}, got none; "
                 "set REDRIVE_API_TOKEN or REDRIVE_API_TOKEN_FILE"
             )
+        login = (self.stackstorm_auth_url, self.stackstorm_user, self.stackstorm_password)
+        if any(login) and (not all(login) or self.stackstorm_api_key):
+            raise ValueError(
+                "expected REDRIVE_STACKSTORM_API_KEY, or all of REDRIVE_STACKSTORM_AUTH_URL, REDRIVE_STACKSTORM_USER "
+                "and REDRIVE_STACKSTORM_PASSWORD, got some of both or of the latter"
+            )
         if self.rudderstack_url and self.rudderstack_write_key is None:
             raise ValueError("expected REDRIVE_RUDDERSTACK_WRITE_KEY beside REDRIVE_RUDDERSTACK_URL, got none")
+        if self.retention_rows_days < self.retention_bodies_days:
+            raise ValueError(
+                "expected REDRIVE_RETENTION_ROWS_DAYS of at least REDRIVE_RETENTION_BODIES_DAYS, "
+                f"got {self.retention_rows_days:g} and {self.retention_bodies_days:g}"
+            )
         return self
 
     @classmethod
@@ -114,6 +230,22 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(path)))
 
     @property
+    def lost_after(self) -> float:
+        """Give the seconds for which a task must look lost: while the broker may still deliver it again, it is not.
+
+        RabbitMQ delivers again at once, Redis after its visibility time-out.
+        """
+        if self.orphan_grace is not None:
+            return self.orphan_grace
+        on_redis = self.redrive_url.startswith(("redis", "sentinel"))
+        return self.redelivery_grace if on_redis else ORPHAN_GRACE
+
+    @property
+    def own_rules(self) -> tuple[OwnRule, ...]:
+        """Give the operator's rules of classification, in their order."""
+        return tuple(each.rule(number) for number, each in enumerate(self.classify, 1))
+
+    @property
     def redrive_url(self) -> str:
         """Give the broker that failed tasks are published to."""
         return self.broker_url or self.bus_url
@@ -123,13 +255,47 @@ def load(**given: Any) -> Settings:
     """Read the settings; raises SettingsInvalid naming each variable that is wrong, never the value of a secret."""
     _refuse_unknown(os.environ)
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         raise SettingsInvalid("; ".join(_told(each) for each in error.errors(include_input=False))) from None
     except OSError as error:
         raise SettingsInvalid(f"expected a file that can be read, got: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(f"{FILE_VARIABLE}: expected a TOML file, got: {error}") from None
+    _keep_secret(settings)
+    return settings
+
+
+def load_rules() -> tuple[OwnRule, ...]:
+    """Read the rules of classification alone, where no more of the settings is needed; raises SettingsInvalid."""
+    path = os.environ.get(FILE_VARIABLE)
+    try:
+        given: object = os.environ.get(f"{PREFIX}CLASSIFY")
+        if given is None:
+            given = tomllib.loads(Path(path).read_text()).get("classify", []) if path else []
+        rules = TypeAdapter(ClassifyRules).validate_python(given)
+    except ValidationError as error:
+        placed = [{**each, "loc": ("classify", *each["loc"])} for each in error.errors(include_input=False)]
+        raise SettingsInvalid("; ".join(_told(each) for each in placed)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{FILE_VARIABLE}: expected a file that can be read, got: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{FILE_VARIABLE}: expected a TOML file, got: {error}") from None
+    return tuple(each.rule(number) for number, each in enumerate(rules, 1))
+
+
+def _all_text(names: object) -> bool:
+    return isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+
+
+def _keep_secret(settings: Settings) -> None:
+    """Have every log line, error and answer of this process told without these."""
+    values = [getattr(settings, name) for name in SECRETS]
+    secrets = [value.get_secret_value() for value in values if value is not None]
+    scrub.KNOWN.learn(*secrets, *(part for each in secrets for part in each.replace(",", " ").split()))
+    scrub.KNOWN.learn(*secrets_of(settings.dependencies))
+    scrub.KNOWN.learn_url(*urls_of(settings.dependencies))
+    scrub.KNOWN.learn_url(*secrets, *(value for value in dict(settings).values() if isinstance(value, str)))
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -143,7 +309,11 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
-    name = "_".join(str(part) for part in error["loc"])
+    if not error["loc"]:
+        return str(error["msg"])
+    first, *within = error["loc"]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in within)
+    name = f"{PREFIX}{str(first).upper()}{place}"
     if error["type"] == "missing":
-        return f"REDRIVE_{name.upper()}: expected a value, got none (docs/settings.md)"
-    return f"REDRIVE_{name.upper()}: {error['msg']}" if name else str(error["msg"])
+        return f"{name}: expected a value, got none (docs/settings.md)"
+    return f"{name}: {error['msg']}"

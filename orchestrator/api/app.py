@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 from fastapi import Depends, FastAPI, Request
 
 from orchestrator.api import problems
+from orchestrator.api.dependencies import router as dependencies
 from orchestrator.api.incidents import router as incidents
+from orchestrator.api.life import Streams
+from orchestrator.api.life import router as life
 from orchestrator.api.limits import BodyLimit
 from orchestrator.api.logs import router as logs
 from orchestrator.api.operations import router as operations
 from orchestrator.api.recovery import router as recovery
+from orchestrator.api.workers import router as workers
 
 if TYPE_CHECKING:
     from orchestrator.api.needs import Api
@@ -25,8 +29,9 @@ def create_app(api: Api) -> FastAPI:
     """Make the application around what it needs."""
     app = FastAPI(title="Redrive", version=version("redrive"), dependencies=[Depends(_authenticate)])
     app.state.api = api
+    app.state.streams = Streams()
     app.add_middleware(BodyLimit)
-    for router in (recovery, incidents, operations, logs):
+    for router in (recovery, incidents, life, dependencies, operations, logs, workers):
         app.include_router(router)
     problems.install(app)
     return app

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from orchestrator.domain.dependencies import Policies
+from orchestrator.domain.routes.table import RouteTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What the handlers need. Checks raise DependencyUnreachable; with `token` None nobody is asked who they are."""
+    """What the handlers need. Checks raise DependencyUnreachable; with `token` None nobody is asked who they are.
+
+    `worker_slack` is the seconds of silence that a worker is allowed beyond three heartbeats; `keys_known`: the
+    redriver has keys that open sealed messages.
+    """
 
     ledger: Ledger
     warehouse: Engine
@@ -31,3 +38,7 @@ class Api:
     checks: Mapping[str, Callable[[], None]]
     sink_checks: Mapping[str, Callable[[], None]]
     metrics: Callable[[], bytes]
+    worker_slack: float = 30.0
+    keys_known: bool = False
+    policies: Policies = field(default_factory=Policies)
+    routes: RouteTable = field(default_factory=RouteTable)

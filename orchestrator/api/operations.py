@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from eventbus import scrub
 from orchestrator.api.schemas import ModeBody
 from orchestrator.domain.errors import RedriveError
 from orchestrator.observability import METRICS_CONTENT_TYPE
@@ -27,7 +28,7 @@ router = APIRouter(tags=["operations"])
 def read_mode(request: Request) -> dict[str, str]:
     """Show the mode that holds."""
     api: Api = request.app.state.api
-    with api.ledger.transaction() as tx:
+    with api.ledger.reading() as tx:
         return {"mode": tx.mode() or api.default_mode}
 
 
@@ -51,7 +52,7 @@ def read_sinks(request: Request) -> dict[str, Any]:
 def read_first_retry(request: Request) -> dict[str, Any]:
     """Show first attempts and first successes over all releases, and what belongs beside them."""
     api: Api = request.app.state.api
-    with api.ledger.transaction() as tx:
+    with api.ledger.reading() as tx:
         return asdict(tx.first_retry())
 
 
@@ -59,7 +60,7 @@ def read_first_retry(request: Request) -> dict[str, Any]:
 def read_summary(request: Request) -> dict[str, Any]:
     """Show failures by state, incidents that are open, first retries and the mode."""
     api: Api = request.app.state.api
-    with api.ledger.transaction() as tx:
+    with api.ledger.reading() as tx:
         return {
             "failures": tx.failure_counts(),
             "incidents": tx.incident_counts(),
@@ -96,7 +97,7 @@ def _answer(check: Callable[[], None]) -> str:
     try:
         check()
     except RedriveError as error:
-        return str(error)
+        return scrub.text(str(error))
     return OK
 
 

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from eventbus import scrub
 from orchestrator.api.schemas import Problem
 from orchestrator.domain.errors import (
     Conflict,
@@ -17,6 +18,7 @@ from orchestrator.domain.errors import (
     IllegalTransition,
     InvalidPlan,
     NotFound,
+    NotRedrivable,
     Unstorable,
 )
 
@@ -39,6 +41,17 @@ class KeyReused(Exception):
     """An Idempotency-Key came again with another request."""
 
 
+class KeyMissing(Exception):
+    """A command for many failures came without an Idempotency-Key."""
+
+    def __init__(self) -> None:
+        super().__init__("expected the header Idempotency-Key with a command for a whole incident, got none")
+
+
+class TooManyStreams(Exception):
+    """More streams of events are open than are served at once."""
+
+
 class CursorUnknown(Exception):
     """A page was asked for behind something that is not there."""
 
@@ -49,10 +62,17 @@ class CursorUnknown(Exception):
 _KNOWN: Final[dict[type[Exception], tuple[HTTPStatus, str, str]]] = {
     NotFound: (HTTPStatus.NOT_FOUND, "not-found", "list what there is, and use an id from there"),
     Conflict: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
+    NotRedrivable: (HTTPStatus.CONFLICT, "not-redrivable", "do what the detail names, or discard the failure"),
     IllegalTransition: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
     InvalidPlan: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the plan and send it again"),
     Unstorable: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the request and send it again"),
     CursorUnknown: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "begin at the first page"),
+    KeyMissing: (HTTPStatus.BAD_REQUEST, "invalid-request", "send Idempotency-Key with a value of your own, a UUID"),
+    TooManyStreams: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "unavailable",
+        "try again later, or read the incident itself",
+    ),
     KeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "key-reused", "send another Idempotency-Key with another request"),
     Unauthorized: (HTTPStatus.UNAUTHORIZED, "unauthorized", "send 'Authorization: Bearer' with REDRIVE_API_TOKEN"),
     DependencyUnreachable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
@@ -119,9 +139,9 @@ def problem(  # noqa: PLR0913 - the members of a problem
         type=f"{PAGE}#{page}",
         title=status.phrase,
         status=status,
-        detail=detail,
+        detail=scrub.text(detail),
         instance=request.url.path,
-        errors=errors or [],
+        errors=[{**each, "message": scrub.text(each["message"])} for each in errors or []],
         trace_id=_trace_id(request.headers.get("traceparent", "")),
         what_next=what_next,
     )

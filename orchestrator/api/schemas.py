@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.plan import Gate, Pace, Plan, PlanName, Route
+from orchestrator.domain.routes.reading import constraints_of
+from orchestrator.domain.schedule import GRACE, Misfire, Rung, Schedule
 
 LONGEST_REASON = 2_000
+OF_A_SCHEDULE = ("windows", "blackouts", "ladder", "misfire", "misfire_grace_seconds")
 
 
 def _storable(text: str) -> str:
@@ -29,33 +32,92 @@ class Strict(BaseModel):
 
 
 class RetryBody(Strict):
-    """Which failure to redrive, by its id or its task's, and why."""
+    """Which failure to redrive, by its id or its task's, or which incident's, and why.
+
+    With `force` it waits for nothing; with `dry_run` it is only told what would go, and nothing is recorded.
+    """
 
     failure_id: UUID | None = None
     task_id: Text | None = Field(None, min_length=1, max_length=255)
+    incident_id: UUID | None = None
     reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
+    force: bool = False
+    dry_run: bool = False
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if (self.failure_id is None) == (self.task_id is None):
-            raise ValueError("expected exactly one of failure_id and task_id")
+        if sum(each is not None for each in (self.failure_id, self.task_id, self.incident_id)) != 1:
+            raise ValueError("expected exactly one of failure_id, task_id and incident_id")
         return self
 
 
-class RouteBody(Strict):
-    """The queue that a rerouted task goes to."""
+class HoldBody(Strict):
+    """Why a person holds, or lets go again; with `dry_run` it is only told what would be held."""
 
-    queue: Text = Field(min_length=1, max_length=255)
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
+    dry_run: bool = False
+
+
+class RouteBody(Strict):
+    """Where a rerouted task goes: a place, arguments, or with `table` a target of the table of routes for each.
+
+    `constraints` are as the settings have them (docs/reroute.md). What is null was not said.
+    """
+
+    queue: Text | None = Field(None, min_length=1, max_length=255)
+    exchange: Text | None = Field(None, min_length=1, max_length=255)
+    routing_key: Text | None = Field(None, max_length=255)
+    kwargs: dict[str, Any] | None = None
+    table: bool = False
+    constraints: dict[str, Any] | None = None
+    hop_limit: int | None = Field(None, ge=1, le=100)
+
+    @field_validator("constraints")
+    @classmethod
+    def _known(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        said = {name: value for name, value in (given or {}).items() if value is not None}
+        constraints_of(said)
+        return said or None
+
+    def value(self) -> Route:
+        """Give the route as the domain knows it."""
+        return Route(
+            queue=self.queue,
+            exchange=self.exchange,
+            routing_key=self.routing_key,
+            kwargs=self.kwargs or {},
+            table=self.table,
+            constraints=constraints_of(self.constraints) if self.constraints else None,
+            hop_limit=self.hop_limit,
+        )
+
+
+class RerouteBody(RetryBody):
+    """What to redrive elsewhere: at the place of `route`, or where that is left out, at a target of the table."""
+
+    route: RouteBody = Field(default_factory=lambda: RouteBody(table=True))
 
 
 class PaceBody(Strict):
-    """Redrives in flight at any moment."""
+    """Redrives in flight at any moment, and how often each failure may fail while others go well."""
 
-    in_flight: int = Field(ge=1, le=10_000)
+    in_flight: int = Field(20, ge=1, le=10_000)
+    tries_each: int = Field(10, ge=1, le=10_000)
+
+    def value(self) -> Pace:
+        """Give the pace as the domain knows it."""
+        return Pace(self.in_flight, self.tries_each)
+
+
+class RungBody(Strict):
+    """Another cron expression, after so many canaries that failed in a row."""
+
+    after: int = Field(ge=1)
+    cron: Text
 
 
 class GateBody(Strict):
-    """When held failures may go."""
+    """When held failures may go. What stands after `cron` belongs to it, and is refused without it."""
 
     first_after_seconds: float = Field(1.0, ge=0)
     factor: float = Field(2.0, ge=1)
@@ -64,6 +126,18 @@ class GateBody(Strict):
     at: AwareDatetime | None = None
     cron: Text | None = None
     timezone: Text | None = None
+    windows: list[Text] | None = None
+    blackouts: list[Text] | None = None
+    ladder: list[RungBody] | None = None
+    misfire: Misfire | None = None
+    misfire_grace_seconds: float | None = None
+
+    @model_validator(mode="after")
+    def _of_a_schedule(self) -> Self:
+        given = [name for name in OF_A_SCHEDULE if getattr(self, name)]
+        if given and not self.cron:
+            raise ValueError(f"expected gate.cron beside {', '.join(given)}, got none; give a five-field expression")
+        return self
 
 
 class PlanBody(Strict):
@@ -82,8 +156,8 @@ class PlanBody(Strict):
         return Plan(
             name=self.plan,
             reason=self.reason,
-            route=Route(self.route.queue) if self.route else None,
-            pace=Pace(self.pace.in_flight) if self.pace else Pace(),
+            route=self.route.value() if self.route else None,
+            pace=self.pace.value() if self.pace else Pace(),
             gate=_gate(self.gate) if self.gate else Gate(),
             execution_id=self.execution_id,
         )
@@ -96,8 +170,20 @@ def _gate(body: GateBody) -> Gate:
         max_distance=body.max_distance_seconds,
         max_tries=body.max_tries,
         at=body.at,
-        cron=body.cron,
+        schedule=_schedule(body) if body.cron else None,
+    )
+
+
+def _schedule(body: GateBody) -> Schedule:
+    grace = body.misfire_grace_seconds
+    return Schedule(
+        cron=body.cron or "",
         timezone=body.timezone or "UTC",
+        windows=tuple(body.windows or ()),
+        blackouts=tuple(body.blackouts or ()),
+        ladder=tuple(Rung(each.after, each.cron) for each in body.ladder or ()),
+        misfire=body.misfire or Misfire.FIRE_ONCE,
+        grace=GRACE if grace is None else grace,
     )
 
 

@@ -7,19 +7,29 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from orchestrator.api.app import create_app
 from orchestrator.api.needs import Api
+from orchestrator.bootstrap import orphans
+from orchestrator.bootstrap.broker import WatchedRedriver
 from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_name
+from orchestrator.bootstrap.parts import PARTS, UnknownPart
+from orchestrator.bootstrap.probes import probes_loops
+from orchestrator.bootstrap.retention import retention_loop
 from orchestrator.bootstrap.server import HttpServer
 from orchestrator.bootstrap.sinks import make_sinks, relay_loops
 from orchestrator.bootstrap.supervisor import Loop, Part, Service
+from orchestrator.bootstrap.waking import Courtesy, WakingLedger, waking
 from orchestrator.bus import connecting
 from orchestrator.bus.consumer import BusConsumer
+from orchestrator.bus.journals import Journals
+from orchestrator.bus.opening import Opener
 from orchestrator.bus.redriver import BusRedriver
-from orchestrator.domain.errors import DependencyUnreachable, RedriveError
+from orchestrator.dependency_settings.tables import patterns_of, policies_of
+from orchestrator.domain.errors import DependencyUnreachable, SettingsInvalid
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.dispatch import Dispatcher
@@ -28,11 +38,14 @@ from orchestrator.flows.outbox import OutboxCopier
 from orchestrator.flows.reconcile import Reconciler
 from orchestrator.flows.recording import Recorder
 from orchestrator.flows.release import Releaser
+from orchestrator.flows.standing_in import LOOK, RuleWatcher
+from orchestrator.flows.workers import count_spooled, count_workers, note_reading
 from orchestrator.ledger.schema import STORE as LEDGER
 from orchestrator.ledger.sql import SqlLedger
 from orchestrator.observability import Metrics
 from orchestrator.pricing import GenaiPricing
 from orchestrator.stackstorm.client import StackStorm
+from orchestrator.stackstorm.credentials import ApiKey, Login
 from orchestrator.warehouse.queries import cost_by_model
 from orchestrator.warehouse.schema import STORE as WAREHOUSE
 
@@ -41,19 +54,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from orchestrator.domain.dependencies import Policies
     from orchestrator.domain.events import SinkCounts
+    from orchestrator.domain.ledger import Ledger
     from orchestrator.domain.ports import Sink
     from orchestrator.settings import Settings
+    from orchestrator.stackstorm.credentials import Credentials
 
-PARTS: Final = ("api", "intake", "recovery", "dispatch", "relay")
 IDLE: Final = 0.1
-
-
-class UnknownPart(RedriveError):
-    """A part that no orchestrator has."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"expected parts out of {', '.join(PARTS)}, got {name!r}")
+BETWEEN_JOURNALS: Final = 1.0
 
 
 def clock() -> datetime:
@@ -79,8 +88,16 @@ class Composer:
     log: SqlEventLog = field(init=False)
     sinks: tuple[Sink, ...] = field(init=False)
     warehouse: Engine = field(init=False)
+    opener: Opener = field(init=False)
+    policies: Policies = field(init=False)
+    # Set by whatever commits work for the part: it need not wait for the part's next look.
+    dispatching: Event = field(default_factory=Event)
+    releasing: Event = field(default_factory=Event)
+    courtesy: Courtesy = field(default_factory=Courtesy)
 
     def __post_init__(self) -> None:
+        self.opener = _opener(self.settings)
+        self.policies = policies_of(self.settings.dependencies)
         self.ledger = SqlLedger.open(self.settings.ledger_url)
         self.log = SqlEventLog(self.settings.eventlog_url)
         self.sinks = make_sinks(self.settings)
@@ -105,7 +122,7 @@ class Composer:
     def _api(self) -> Sequence[Part]:
         token = self.settings.api_token
         api = Api(
-            ledger=self.ledger,
+            ledger=WakingLedger(self.ledger, self._wakes()),
             warehouse=self.warehouse,
             clock=clock,
             new_id=uuid4,
@@ -113,8 +130,12 @@ class Composer:
             token=token.get_secret_value() if token else None,
             sinks=self.counts,
             checks=self._checks(),
-            sink_checks={"warehouse": partial(WAREHOUSE.ready, self.settings.warehouse_url)},
+            sink_checks={"warehouse": partial(WAREHOUSE.ready, self.settings.warehouse_url)} | self._degrading(),
             metrics=self.exposition,
+            worker_slack=self.settings.worker_slack,
+            keys_known=self.opener.keys_known,
+            policies=self.policies,
+            routes=self.settings.routes,
         )
         server = HttpServer(create_app(api), self.settings.api_host, self.settings.api_port)
         return [Service("api", server.run)]
@@ -127,14 +148,26 @@ class Composer:
             "event log": partial(EVENTLOG.ready, settings.eventlog_url),
         }
 
+    def _degrading(self) -> dict[str, Callable[[], None]]:
+        """Name what may be away without making this orchestrator unready."""
+        settings, results = self.settings, orphans.results_of(self.settings)
+        checks: dict[str, Callable[[], None]] = {}
+        if not results.blind:
+            checks["result backend"] = partial(orphans.backend_ready, results)
+        if settings.redrive_url != settings.bus_url:
+            checks["Celery broker"] = partial(connecting.ready, settings.redrive_url, "the Celery broker")
+        return checks
+
     def counts(self) -> Mapping[str, SinkCounts]:
         """Count from rows what became of every event, per sink."""
         return {sink.name: self.log.counts(sink.name, sink.types) for sink in self.sinks}
 
     def exposition(self) -> bytes:
         """Render the metrics, counted afresh from the rows; what cannot be reached keeps its last count."""
-        with suppress(DependencyUnreachable), self.ledger.transaction() as tx:
+        with suppress(DependencyUnreachable), self.ledger.reading() as tx:
             self.metrics.recovery.set(tx.tallies(clock()))
+            slack = self.settings.worker_slack
+            self.metrics.workers.set(count_workers(tx, clock(), slack), count_spooled(tx, clock(), slack))
         with suppress(DependencyUnreachable):
             for sink, counts in self.counts().items():
                 self.metrics.events.set(sink, counts)
@@ -144,44 +177,129 @@ class Composer:
         return self.metrics.exposition()
 
     def _intake(self) -> Sequence[Part]:
-        recorder = Recorder(self.settings.idempotent_tasks)
-        intake = Intake(self.log, self.ledger, GenaiPricing(), recorder, clock, random.random, self._note_lag)
-        urgent = BusConsumer(self.settings.bus_url, ("failures", "outcomes"), intake.handle)
+        intake = self._taking_in(self.ledger, self._note_lag)
+        handle = waking(intake.handle, self._wakes(), self.courtesy)
+        urgent = BusConsumer(self.settings.bus_url, ("failures", "outcomes"), handle, self._note_reading)
         telemetry = BusConsumer(self.settings.bus_url, ("telemetry",), intake.handle)
-        return [Service("intake", urgent.run), Service("intake-telemetry", telemetry.run)]
+        results = orphans.results_of(self.settings)
+        journals = Journals(self.settings.journal_dir, self.settings.bus_url, handle, clock, results)
+        return [
+            Service("intake", urgent.run),
+            Service("intake-telemetry", telemetry.run),
+            Loop("journals", _every(BETWEEN_JOURNALS, journals.run_once)),
+        ]
+
+    def _taking_in(self, ledger: Ledger, note_lag: Callable[[float], None]) -> Intake:
+        settings = self.settings
+        recorder = Recorder(
+            settings.idempotent_tasks,
+            self.opener.keys_known,
+            dependency_patterns=patterns_of(settings.dependencies),
+            own_rules=settings.own_rules,
+            policies=self.policies,
+        )
+        return Intake(self.log, ledger, GenaiPricing(), recorder, clock, random.random, note_lag)
+
+    def _note_reading(self) -> None:
+        with self.ledger.transaction() as tx:
+            note_reading(tx, clock())
 
     def _note_lag(self, seconds: float) -> None:
         self.metrics.intake_lag_seconds.set(seconds)
 
     def _recovery(self) -> Sequence[Part]:
-        settings, redriver = self.settings, BusRedriver(self.settings.redrive_url)
+        settings, redriver = self.settings, WatchedRedriver(BusRedriver(self.settings.redrive_url, self.opener))
         lead, fenced = self._lead("release")
-        releaser = Releaser(fenced, redriver, clock, random.random, settings.mode)
+        releaser = Releaser(
+            fenced,
+            redriver,
+            clock,
+            random.random,
+            settings.mode,
+            self.opener.keys_known,
+            policies=self.policies,
+            routes=settings.routes,
+        )
         reconciler = Reconciler(
-            fenced, redriver, clock, random.random, settings.mode, settings.outcome_grace, settings.outcome_timeout
+            fenced,
+            redriver,
+            clock,
+            random.random,
+            settings.mode,
+            settings.outcome_grace,
+            settings.outcome_timeout,
+            policies=self.policies,
         )
         copying, copied = self._lead("outbox")
         copier = OutboxCopier(copied, self.log)
+        keeping, kept = self._lead("retention")
+        looking, looked = self._lead("orphans")
+        asking, asked = self._lead("probes")
+        take_in = self._taking_in(looked, lambda _lag: None).handle
         return [
-            Loop("release", _until_idle(_in_turn(releaser.run_once, reconciler.run_once)), lead),
-            Loop("outbox", _until_idle(copier.run_once), copying),
+            Loop("release", _until_idle(_in_turn(releaser.run_once, reconciler.run_once)), lead, self.releasing),
+            Loop("outbox", _until_idle(_in_turn(self.courtesy.give, copier.run_once)), copying),
+            orphans.orphans_loop(settings, looked, looking, take_in, clock),
+            retention_loop(settings, kept, keeping, clock, self.opener),
+            *probes_loops(settings, WakingLedger(asked, (self.releasing,)), asking, self.policies, clock),
         ]
 
     def _dispatch(self) -> Sequence[Part]:
         settings = self.settings
-        key = settings.stackstorm_api_key
-        secret = key.get_secret_value() if key else None
-        workflows = StackStorm(settings.stackstorm_url, secret, settings.stackstorm_timeout)
-        lead, fenced = self._lead("dispatch")
-        dispatcher = Dispatcher(fenced, workflows, clock, settings.rule_grace)
-        return [Loop("dispatch", _every(IDLE, dispatcher.run_once), lead)]
+        sending, sender = self._dispatcher("dispatch")
+        hearing, hearer = self._dispatcher("answers")
+        watching, watched = self._lead("rules")
+        builtin_after = settings.builtin_after if settings.builtin_plan else None
+        watcher = RuleWatcher(WakingLedger(watched, self._wakes()), _stackstorm(settings), clock, builtin_after)
+        every = LOOK if builtin_after is None else min(LOOK, max(1.0, builtin_after / 4))
+        return [
+            # Apart: a trigger that is to be sent waits for no question about those that were.
+            Loop("dispatch", _every(IDLE, sender.send_due), sending, self.dispatching),
+            Loop("answers", _every(IDLE, hearer.hear_of_sent), hearing),
+            Loop("rules", _every(every, watcher.run_once), watching),
+        ]
+
+    def _dispatcher(self, part: str) -> tuple[Leadership, Dispatcher]:
+        settings = self.settings
+        lead, fenced = self._lead(part)
+        workflows = _stackstorm(settings)
+        return lead, Dispatcher(
+            fenced,
+            workflows,
+            clock,
+            settings.rule_grace,
+            settings.dispatches_per_minute,
+            sending=self.courtesy.begin,
+            asking=self.courtesy.give,
+        )
 
     def _relay(self) -> Sequence[Part]:
         return relay_loops(self.log, self.sinks, lambda part: self._lead(part)[0], self.metrics, clock)
 
+    def _wakes(self) -> tuple[Event, ...]:
+        """Name who may have work once a failure, an outcome, a plan or a command is in the ledger."""
+        return (self.dispatching, self.releasing)
+
     def _lead(self, part: str) -> tuple[Leadership, FencedLedger]:
         leadership = Leadership(self.ledger, part, self.owner, self.settings.lease_seconds, clock)
         return leadership, FencedLedger(self.ledger, leadership)
+
+
+def _stackstorm(settings: Settings) -> StackStorm:
+    key, password = settings.stackstorm_api_key, settings.stackstorm_password
+    credentials: Credentials = ApiKey(key.get_secret_value() if key else None)
+    if settings.stackstorm_auth_url and settings.stackstorm_user and password:
+        credentials = Login(settings.stackstorm_auth_url, settings.stackstorm_user, password.get_secret_value())
+    ca_file = str(settings.stackstorm_cacert) if settings.stackstorm_cacert else None
+    return StackStorm(settings.stackstorm_url, credentials, settings.stackstorm_timeout, ca_file=ca_file)
+
+
+def _opener(settings: Settings) -> Opener:
+    keys = settings.message_keys
+    try:
+        return Opener.of(keys.get_secret_value() if keys else None, settings.claim_url)
+    except ValueError as error:
+        raise SettingsInvalid(str(error)) from None
 
 
 def _until_idle(step: Callable[[], int]) -> Callable[[], float]:

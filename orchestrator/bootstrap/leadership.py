@@ -13,6 +13,7 @@ from orchestrator.domain.errors import StaleEpoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from orchestrator.domain.ledger import Ledger, LedgerTx
@@ -97,6 +98,10 @@ class FencedLedger:
             if current != self.leadership.epoch():
                 raise StaleEpoch(f"expected epoch {self.leadership.epoch()} of {self.leadership.part}, got {current}")
             yield tx
+
+    def reading(self) -> AbstractContextManager[LedgerTx]:
+        """Open a transaction that only reads: that needs no lead."""
+        return self.ledger.reading()
 
     def ready(self) -> None:
         """Raise DependencyUnreachable when the ledger cannot be read."""

@@ -35,7 +35,7 @@ class HttpServer:
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         server = uvicorn.Server(config)
-        watcher = Thread(target=_stop_with, args=(server, stop), daemon=True)
+        watcher = Thread(target=_stop_with, args=(server, stop, self.app), daemon=True)
         watcher.start()
         try:
             server.run()
@@ -43,6 +43,7 @@ class HttpServer:
             raise RuntimeError(f"expected to listen on {self.host}:{self.port}, got {error}") from error
 
 
-def _stop_with(server: uvicorn.Server, stop: Event) -> None:
+def _stop_with(server: uvicorn.Server, stop: Event, app: FastAPI) -> None:
     stop.wait()
+    app.state.streams.stopping = True  # the server waits for what is open
     server.should_exit = True

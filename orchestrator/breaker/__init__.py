@@ -1,3 +1,4 @@
 """The circuit breaker around each sink, on pybreaker."""
 
 from orchestrator.breaker.breaker import Breaker as Breaker
+from orchestrator.breaker.breaker import CircuitBreakerError as CircuitBreakerError

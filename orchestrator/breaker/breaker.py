@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.events import Delivery
 
+__all__ = ["OPENING", "Breaker", "CircuitBreakerError", "Verdict"]
+
 T = TypeVar("T")
 
 # For how long an open circuit stays open, where the other side asks for no more.

@@ -14,15 +14,16 @@ CONNECT_SECONDS: Final = 5.0
 FAIL_FAST: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
-def connect(url: str) -> Connection:
-    """Make a connection, confirmed where the broker confirms; it is opened at its first use."""
-    return Connection(url, connect_timeout=CONNECT_SECONDS, transport_options={"confirm_publish": True, **FAIL_FAST})
+def connect(url: str, *, confirmed: bool = True) -> Connection:
+    """Make a connection; where the broker confirms, each publish waits for that. It is opened at its first use."""
+    options = {"confirm_publish": confirmed, **FAIL_FAST}
+    return Connection(url, connect_timeout=CONNECT_SECONDS, transport_options=options)
 
 
-def ready(url: str) -> None:
-    """Raise DependencyUnreachable unless the bus at `url` answers."""
+def ready(url: str, what: str = "the bus") -> None:
+    """Raise DependencyUnreachable, which names `what`, unless the broker at `url` answers."""
     with connect(url) as connection:
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
         except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
-            raise DependencyUnreachable("the bus", str(error)) from error
+            raise DependencyUnreachable(what, str(error)) from error

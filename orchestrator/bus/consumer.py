@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +13,34 @@ import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// known to kombu
 from eventbus.topology import queues
 from orchestrator.bus.connecting import connect
 from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.domain.workers import READ_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
-    from kombu import Connection
+    from kombu import Connection, Queue
     from kombu.message import Message
 
 PREFETCH = 200
 IDLE_SECONDS = 0.1
+# So long may the next message take that goes into one batch with those before it.
+COMPANY_SECONDS = 0.001
 
 
 @dataclass(slots=True)
 class BusConsumer:
-    """Reads some of the queues of the bus at `url`. `handle` takes a batch's bodies and returns once they are safe."""
+    """Reads some of the queues of the bus at `url`. `handle` takes a batch's bodies and returns once they are safe.
+
+    `on_drained` is called every few seconds while the bus answers that nothing waits in them.
+    """
 
     url: str
     keys: Sequence[str]
     handle: Callable[[Sequence[bytes]], Any]
+    on_drained: Callable[[], Any] | None = None
     _waiting: list[Message] = field(default_factory=list)
+    _ask_at: float = 0.0
 
     def run(self, stop: Event) -> None:
         """Consume until told to stop; raises DependencyUnreachable when the bus goes away.
@@ -51,17 +60,21 @@ class BusConsumer:
         consumer = Consumer(channel, queues=wanted, on_message=self._waiting.append, prefetch_count=PREFETCH)
         with consumer:
             while not stop.is_set():
-                self._collect(connection)
+                drained = self._collect(connection)
                 self._hand_over()
+                if drained:
+                    self._tell(channel, wanted)
 
-    def _collect(self, connection: Connection) -> None:
+    def _collect(self, connection: Connection) -> bool:
+        """Wait for a batch; True when nothing more came."""
         wait = IDLE_SECONDS
         while len(self._waiting) < PREFETCH:
             try:
                 connection.drain_events(timeout=wait)
             except TimeoutError:
-                return
-            wait = 0.005
+                return True
+            wait = COMPANY_SECONDS
+        return False
 
     def _hand_over(self) -> None:
         if not self._waiting:
@@ -70,6 +83,14 @@ class BusConsumer:
         for message in self._waiting:
             message.ack()
         self._waiting.clear()
+
+    def _tell(self, channel: Any, wanted: Sequence[Queue]) -> None:  # noqa: ANN401 - each transport has its own
+        """Ask the bus, which a connection that died in silence would not do, whether all is read; then say so."""
+        if self.on_drained is None or time.monotonic() < self._ask_at:
+            return
+        self._ask_at = time.monotonic() + READ_EVERY
+        if not any(channel.queue_declare(queue=each.name, passive=True).message_count for each in wanted):
+            self.on_drained()
 
 
 def _bytes(body: Any) -> bytes:  # noqa: ANN401 - each transport gives its own type

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from eventbus.wire import ATTEMPT_HEADER, thaw
-from orchestrator.domain.errors import Unroutable
+from eventbus.wire import ATTEMPT_HEADER, REDACTED_HEADER, thaw
+from orchestrator.domain.eligibility import expiry_of, refuse_not_redrivable
+from orchestrator.domain.errors import NotRedrivable, Unroutable
+from orchestrator.domain.routes.arguments import NotReplaceable, with_kwargs
+from orchestrator.domain.routes.places import home_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from uuid import UUID
 
     from orchestrator.domain.failures import TaskMessage
@@ -26,8 +29,6 @@ KEPT_PROPERTIES: Final = frozenset(
 # What kombu takes a message without them for; given none, it would encode the body once more.
 NO_TYPE: Final = "application/data"
 NO_ENCODING: Final = "binary"
-# Celery's native delayed delivery puts 28 binary digits before the routing key.
-DELAY_PREFIX: Final = re.compile(r"^(?:[01]\.){28}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +45,69 @@ class Letter:
 
 
 def letter_of(message: TaskMessage, attempt_id: UUID, route: Route | None, now: datetime) -> Letter:
-    """Make the letter for one attempt; raises Unroutable for a task that has expired, or headers nobody can read."""
+    """Make the letter for one attempt of an opened message.
+
+    Raises NotRedrivable for one that is not whole or has expired, or whose headers nobody can read; Unroutable where
+    the route sets keyword arguments that its body cannot take: it may still go elsewhere.
+    """
+    message = with_arguments(message, route) if route and route.kwargs else message
+    refuse_not_redrivable(message, keys_known=False)
     try:
         headers = {name: thaw(value) for name, value in message.headers.items() if not DROPPED_HEADERS.fullmatch(name)}
         properties = {name: thaw(value) for name, value in message.properties.items() if name in KEPT_PROPERTIES}
-        _refuse_expired(headers.get("expires"), now)
+        _refuse_expired(headers, now)
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise Unroutable(f"expected headers as a worker sends them, got one that cannot be read: {error!r}") from error
-    exchange, key = ("", route.queue) if route else (message.exchange, DELAY_PREFIX.sub("", message.routing_key))
+        raise NotRedrivable(
+            f"expected headers as a worker sends them, got one that cannot be read: {error!r}"
+        ) from error
+    place = route.place if route else None
+    exchange, key = place or home_of(message)
     return Letter(
         body=message.body,
         content_type=message.content_type or NO_TYPE,
         content_encoding=message.content_encoding or NO_ENCODING,
         exchange=exchange,
         routing_key=key,
-        headers=headers | {ATTEMPT_HEADER: str(attempt_id)},
+        headers=headers | _own_headers(message, attempt_id),
         properties=properties,
     )
 
 
-def _refuse_expired(expires: object, now: datetime) -> None:
-    if expires is None:
-        return
-    moment = expires if isinstance(expires, datetime) else datetime.fromisoformat(str(expires))
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if moment <= now:
+def with_arguments(message: TaskMessage, route: Route) -> TaskMessage:
+    """Give a message with the route's keyword arguments in its body; raises Unroutable where it cannot take them.
+
+    What its headers say of the arguments in words goes: it may hold less than they do, for somebody had it so. An
+    argument that was redacted and is replaced needs nobody to fill it in any more.
+    """
+    try:
+        body = with_kwargs(message.body, message.content_type, message.content_encoding, message.headers, route.kwargs)
+    except NotReplaceable as error:
         raise Unroutable(
-            f"expected a task that may still run, got one that expired at {expires}; a worker would drop it"
+            f"the keyword arguments of the route {', '.join(route.kwargs)} cannot be set: {error}"
+        ) from error
+    headers = {name: value for name, value in message.headers.items() if name != "kwargsrepr"}
+    replaced = tuple(f"kwargs.{name}." for name in route.kwargs)
+    redacted = tuple(path for path in message.redacted if not f"{path}.".startswith(replaced))
+    return replace(message, body=body, headers=headers, redacted=redacted)
+
+
+def _own_headers(message: TaskMessage, attempt_id: UUID) -> dict[str, Any]:
+    """Name the attempt, and what the worker's resolver has to fill in."""
+    to_be_filled = {REDACTED_HEADER: list(message.redacted)} if message.redacted else {}
+    return {ATTEMPT_HEADER: str(attempt_id)} | to_be_filled
+
+
+def in_trace(letter: Letter, traceparent: str | None) -> Letter:
+    """Put a letter into a trace: what the trace it was published in said is over."""
+    if traceparent is None:
+        return letter
+    headers = {name: value for name, value in letter.headers.items() if name != "tracestate"}
+    return replace(letter, headers=headers | {"traceparent": traceparent})
+
+
+def _refuse_expired(headers: Mapping[str, Any], now: datetime) -> None:
+    moment = expiry_of(headers)
+    if moment is not None and moment <= now:
+        raise NotRedrivable(
+            f"expected a task that may still run, got one that expired at {moment.isoformat()}; a worker would drop it"
         )

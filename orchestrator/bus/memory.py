@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.bus.letter import Letter, letter_of
+from orchestrator.bus.letter import Letter, in_trace, letter_of
+from orchestrator.bus.opening import Opener
 from orchestrator.domain.errors import DependencyUnreachable, Unroutable
+from orchestrator.domain.redrives import Redrive, published_singly
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from orchestrator.domain.failures import TaskMessage
@@ -27,13 +30,20 @@ class MemoryRedriver:
     letters: list[Letter] = field(default_factory=list)
     queues: frozenset[str] | None = None
     failing_with: DependencyUnreachable | Unroutable | None = None
+    opener: Opener = field(default_factory=Opener)
 
-    def publish(self, message: TaskMessage, attempt_id: UUID, route: Route | None) -> None:
+    def publish(
+        self, message: TaskMessage, attempt_id: UUID, route: Route | None, traceparent: str | None = None
+    ) -> None:
         """Keep the message."""
         if self.failing_with is not None:
             raise self.failing_with
-        letter = letter_of(message, attempt_id, route, datetime.now(UTC))
+        letter = in_trace(letter_of(self.opener.opened(message), attempt_id, route, datetime.now(UTC)), traceparent)
         if self.queues is not None and (letter.exchange or letter.routing_key not in self.queues):
             raise Unroutable(f"expected a queue behind exchange {letter.exchange!r} and key {letter.routing_key!r}")
         self.published.append((message, attempt_id, route))
         self.letters.append(letter)
+
+    def publish_all(self, redrives: Sequence[Redrive]) -> list[Unroutable | DependencyUnreachable | None]:
+        """Keep the messages; gives for each why it was not."""
+        return published_singly(self, redrives)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
+from eventbus import scrub
+from orchestrator.cli.classify import classify
+from orchestrator.cli.commanding import hold, release, reroute, retry
 from orchestrator.cli.demo import demo
+from orchestrator.cli.dependencies import dependencies
 from orchestrator.cli.exits import EXIT_CODES
-from orchestrator.cli.operate import incidents, mode, retry
+from orchestrator.cli.incidents import incidents
+from orchestrator.cli.lint import lint
+from orchestrator.cli.operate import mode
+from orchestrator.cli.packs import packs
 from orchestrator.cli.serve import dev, run
+from orchestrator.cli.stackstorm import stackstorm
 from orchestrator.domain.errors import RedriveError
 
 typer_app = typer.Typer(
@@ -19,16 +28,20 @@ typer_app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (run, dev, demo, mode, incidents, retry):
+for verb in (run, dev, demo, mode, dependencies, hold, release, retry, reroute, lint, classify):
     typer_app.command()(verb)
+typer_app.add_typer(incidents)
+typer_app.add_typer(stackstorm)
+typer_app.add_typer(packs)
 
 
 def app() -> None:
     """Run the command line; an error of ours is one line on stderr and an exit code, never a traceback."""
+    scrub.KNOWN.learn_environment(os.environ)
     try:
         typer_app()
     except RedriveError as error:
-        typer.echo(f"redrive: {error}", err=True)
+        typer.echo(f"redrive: {scrub.text(str(error))}", err=True)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
     except KeyboardInterrupt:
         sys.exit(130)

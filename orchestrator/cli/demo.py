@@ -14,8 +14,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator.cli.exits import DONE, FAILED, USAGE
-from orchestrator.dev.demo import Demo, DemoInvalid
-from orchestrator.dev.demo_plan import Wish
 
 MAX = "max"
 
@@ -35,6 +33,9 @@ def demo(
     ] = False,
 ) -> None:
     """Watch the main job: real model calls fail, are redriven when their provider is back, and every event arrives."""
+    from orchestrator.dev.demo import Demo, DemoInvalid
+    from orchestrator.dev.demo_plan import Wish
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     wish = Wish(calls, _absolute(trace), _speed(speed), _absolute(faults))
@@ -53,6 +54,8 @@ def demo(
     except DemoInvalid as error:
         _refuse(str(error))
     typer.echo(json.dumps(result.as_data(), default=str) if as_json else result.as_text())
+    if not result.passed:
+        typer.echo(f"redrive: the demo failed; its logs and all its state are in {show.folder}", err=True)
     raise typer.Exit(DONE if result.passed else FAILED)
 
 

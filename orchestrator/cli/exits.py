@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from orchestrator.bootstrap.compose import UnknownPart
-from orchestrator.domain.errors import Conflict, DependencyUnreachable, NotFound, RedriveError
-from orchestrator.settings import SettingsInvalid
+from orchestrator.bootstrap.parts import UnknownPart
+from orchestrator.domain.errors import Conflict, DependencyUnreachable, NotFound, RedriveError, SettingsInvalid
 
 DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 SETTINGS_INVALID: Final = 3
 UNREACHABLE: Final = 4
+PARTLY: Final = 5
 INTERRUPTED: Final = 130
 
 EXIT_CODES: Final[dict[type[RedriveError], int]] = {

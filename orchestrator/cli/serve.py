@@ -9,17 +9,19 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.bootstrap.compose import PARTS, Composer, migrate
-from orchestrator.bootstrap.supervisor import Supervisor
+from orchestrator.bootstrap.parts import PARTS
 from orchestrator.cli.exits import FAILED
-from orchestrator.dev.stack import Stack, free_port
+from orchestrator.domain.commands import Mode
+from orchestrator.domain.errors import SettingsInvalid
 from orchestrator.failpoints import arm
-from orchestrator.observability import set_up_logging
-from orchestrator.settings import Settings, SettingsInvalid, load
+
+if TYPE_CHECKING:
+    from orchestrator.dev.stack import Stack
+    from orchestrator.settings import Settings
 
 PARENT_POLL = 0.5
 SERVING_POLL = 0.02
@@ -31,6 +33,11 @@ def run(
     parent_pid: Annotated[int | None, typer.Option(help="Stop when the process of this id is gone.")] = None,
 ) -> None:
     """Run the orchestrator against what the settings (REDRIVE_*) name."""
+    from orchestrator.bootstrap.compose import Composer, migrate
+    from orchestrator.bootstrap.supervisor import Supervisor
+    from orchestrator.observability import set_up_logging
+    from orchestrator.settings import load
+
     set_up_logging()
     arm(os.environ)
     settings = _with_port(load())
@@ -51,6 +58,8 @@ def run(
 
 def _with_port(settings: Settings) -> Settings:
     """Choose a free port where none was asked for; one that was asked for has to be free."""
+    from orchestrator.dev.stack import free_port
+
     if settings.api_port == 0:
         return settings.model_copy(update={"api_port": free_port()})
     try:
@@ -108,11 +117,13 @@ def _parent_lives(parent_pid: int | None) -> bool:
 def dev(
     state: Annotated[Path, typer.Option(help="The folder that holds everything.")] = Path(".redrive"),
     port: Annotated[int, typer.Option(help="The port of the API; a free one when 0.")] = 0,
-    mode: Annotated[str, typer.Option(help="observe, act or paused.")] = "act",
+    mode: Annotated[Mode, typer.Option(help="observe, act or paused.")] = Mode.ACT,
     ready_file: Annotated[Path | None, typer.Option(help="Where to write the URLs once all of it serves.")] = None,
     parent_pid: Annotated[int | None, typer.Option(help="Stop when the process of this id is gone.")] = None,
 ) -> None:
     """Run everything here, for development: bus, orchestrator, API, StackStorm, a local RudderStack data plane."""
+    from orchestrator.dev.stack import Stack
+
     stop = _stop_on_signals(Event())
     stack = Stack(state, api_port=port, mode=mode)
     stack.start()

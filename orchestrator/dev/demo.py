@@ -33,7 +33,8 @@ CELERY: Final = "Celery"
 
 @dataclass(slots=True)
 class Demo:
-    """One demo in one folder. `remove` deletes the folder at the end; `quiet` leaves what it says meanwhile out.
+    """One demo in one folder. `remove` deletes it at the end of a demo that did not fail; `quiet` leaves what it says
+    meanwhile out.
 
     `compare` runs the same with Celery's own retries as well, in an order that `order_seed` draws. `report` is the
     HTML file to write.
@@ -60,11 +61,18 @@ class Demo:
         Raises DemoInvalid before anything starts, and DemoStuck when nothing moves any more.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        failed = True
         try:
-            return self._play(survey(self.wish, self.folder), started)
+            result = self._play(survey(self.wish, self.folder), started)
+            failed = not result.passed
+        except (DemoInvalid, KeyboardInterrupt, SystemExit):
+            failed = False
+            raise
         finally:
-            if self.remove:
+            # What a failed one names in its error, and the logs that tell why, stay.
+            if self.remove and not failed:
                 shutil.rmtree(self.folder, ignore_errors=True)
+        return result
 
     def _play(self, plan: DemoPlan, started: float) -> DemoResult:
         order = [REDRIVE, CELERY] if self.compare else [REDRIVE]

@@ -70,6 +70,7 @@ class DemoApps:
             "LLM_APP_PARENT_PID": str(os.getpid()),
             "REDRIVE_BUS_URL": self.bus,
             "REDRIVE_SPOOL_DIR": str(self.folder / "spool"),
+            "REDRIVE_JOURNAL_DIR": str(self.folder / "journal"),
             **({} if self.plugin else plain),
         }
 

@@ -48,7 +48,8 @@ class Arm:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.engines = self.engines.within(self.folder)
-        self.stack = Stack(self.folder, self.engines, packs=quick_packs(self.folder))
+        journals = {"REDRIVE_JOURNAL_DIR": str(self.folder / "journal")}
+        self.stack = Stack(self.folder, self.engines, packs=quick_packs(self.folder), environ=journals)
         self.apps = DemoApps(self.folder, self.engines.bus, self.plan.wish, self.plugin, self.plan.seed)
         self.ask = Asker(self.stack)
 

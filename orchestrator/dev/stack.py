@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from dataclasses import dataclass, field
@@ -10,12 +11,21 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from orchestrator.dev.processes import Child, ready, start
+from orchestrator.domain.errors import RedriveError
 from orchestrator.stackstorm.packs import packs_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import IO
 
 WRITE_KEY: Final = "development"
+
+
+class FolderInUse(RedriveError):
+    """Another stack runs in this folder: two would share its state, and each undo what the other does."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"expected a folder that no other stack runs in, got {folder}; stop that one, or name another")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +61,16 @@ class Stack:
     stackstorm_url: str = ""
     dataplane_url: str = ""
     _children: dict[str, Child] = field(default_factory=dict)
+    _lock: IO[str] | None = None
 
     def start(self) -> None:
-        """Start every part and wait until each is ready; raises ChildFailed, and leaves nothing running then."""
+        """Start every part and wait until each is ready; raises ChildFailed, and leaves nothing running then.
+
+        Raises FolderInUse where another stack runs in the same folder.
+        """
         self.folder = self.folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._claim()
         self.engines = self.engines.within(self.folder)
         self.api_port = self.api_port or free_port()
         self.api_url = f"http://127.0.0.1:{self.api_port}"
@@ -66,6 +81,16 @@ class Stack:
         except BaseException:
             self.stop()
             raise
+
+    def _claim(self) -> None:
+        """Lock the folder; the system unlocks it when this process ends, however it does."""
+        lock = (self.folder / "stack.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise FolderInUse(self.folder) from None
+        self._lock = lock
 
     def start_dataplane(self) -> None:
         """Start the local data plane; at the port it had before, if it ran before."""
@@ -133,6 +158,9 @@ class Stack:
         """Stop every process, the orchestrator first."""
         for child in reversed(self._children.values()):
             child.stop()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
 
 
 def free_port() -> int:

@@ -1,12 +1,13 @@
-"""A person's command, with its actor and reason; and the modes that say what the orchestrator may do by itself."""
+"""A person's command: who, what, when, why, before, after; and the modes that say what may be done without one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -19,17 +20,35 @@ class Mode(StrEnum):
     PAUSED = "paused"
 
 
+class CommandKind(StrEnum):
+    """What a person can ask for: failures to go again, here or elsewhere, or to be held, or no longer."""
+
+    RETRY = "retry"
+    REROUTE = "reroute"
+    HOLD = "hold"
+    RELEASE = "release"
+
+
 @dataclass(frozen=True, slots=True)
-class RetryCommand:
-    """A person asked for one failure to be redriven."""
+class Command:
+    """A person asked for something, and it was done.
+
+    It names what it is about: a failure, an incident or a dependency; and the release that it has opened, if any.
+    `before` and `after` are what it has changed; a `forced` one overrode what spoke against it, which `before` tells.
+    """
 
     id: UUID
     actor: str
-    failure_id: UUID
-    incident_id: UUID
-    release_id: UUID
     reason: str
     created_at: datetime
+    kind: CommandKind = CommandKind.RETRY
+    failure_id: UUID | None = None
+    incident_id: UUID | None = None
+    dependency: str | None = None
+    release_id: UUID | None = None
+    forced: bool = False
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

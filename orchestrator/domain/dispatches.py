@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 class DispatchState(StrEnum):
     """Where a trigger stands: to be sent, being sent (a crash here is asked about first), sent, answered by a rule, by
-    an execution that has ended, or by no rule.
+    an execution that has ended, or by no rule; or collapsed, which is not sent: another one stands for it.
     """
 
     PENDING = "pending"
@@ -23,11 +23,18 @@ class DispatchState(StrEnum):
     FIRED = "fired"
     ENDED = "ended"
     NO_RULE = "no_rule"
+    COLLAPSED = "collapsed"
+
+
+TO_SEND: Final = (DispatchState.PENDING, DispatchState.SENDING)
+TO_ASK_ABOUT: Final = (DispatchState.SENT, DispatchState.FIRED)
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """One trigger to be emitted, with its payload, and the rules and executions that answered it."""
+    """One trigger to be emitted, with its payload, and the rules and executions that answered it; `led_by` is the
+    incident whose trigger stands for this one.
+    """
 
     id: UUID
     incident_id: UUID
@@ -42,3 +49,4 @@ class Dispatch:
     rules: tuple[str, ...] = ()
     execution_ids: tuple[str, ...] = ()
     note: str | None = None
+    led_by: UUID | None = None

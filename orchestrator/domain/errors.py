@@ -7,6 +7,10 @@ class RedriveError(Exception):
     """The root of every error that Redrive raises on purpose."""
 
 
+class SettingsInvalid(RedriveError):
+    """A setting that cannot be used: names the variable, what was expected and what came."""
+
+
 class NotFound(RedriveError):
     """Nothing of that kind has that id."""
 
@@ -34,13 +38,46 @@ class InvalidPlan(RedriveError):
 class DependencyUnreachable(RedriveError):
     """Something that Redrive leans on did not answer: the bus, StackStorm, a database, a sink."""
 
+    says = "cannot be reached"
+    what_next = "what waits for it is kept and tried again"
+
     def __init__(self, what: str, why: str) -> None:
-        super().__init__(f"{what} cannot be reached: {why}; what waits for it is kept and tried again")
+        super().__init__(f"{what} {self.says}: {why}; {self.what_next}")
         self.what = what
+
+
+class Unauthorised(DependencyUnreachable):
+    """It does not let us in: the key, or the user and the password, are not the ones that it knows."""
+
+    says = "does not let us in"
+    what_next = "check the key, or the user and the password, in the settings; what waits for it is kept"
+
+
+class Refused(DependencyUnreachable):
+    """It answered that it will not do this: a bad request, something unknown, a place that has moved."""
+
+    says = "refuses"
+    what_next = "check that both sides are of one version and the packs registered; what waits for it is kept"
+
+
+class TimedOut(DependencyUnreachable):
+    """It was reached, and did not answer in time; whether it did what it was asked is not known."""
+
+    says = "does not answer in time"
+
+
+class CircuitOpen(DependencyUnreachable):
+    """It failed so often in a row that it is left alone for a while: nothing was sent."""
+
+    says = "is left alone for a while"
 
 
 class Unroutable(RedriveError):
     """No queue takes this message, however often it is published: name a queue that exists."""
+
+
+class NotRedrivable(Unroutable):
+    """A message cannot be published again as things are: it is not whole, not to be opened, or too old."""
 
 
 class Unstorable(RedriveError):

@@ -1,9 +1,11 @@
-"""The clock and the dice of one decision, handed in from outside."""
+"""What one decision is handed from outside: the clock, the dice, and what is set."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from orchestrator.domain.dependencies import Policies
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,3 +17,4 @@ class Moment:
 
     at: datetime
     jitter: float
+    policies: Policies = field(default_factory=Policies)

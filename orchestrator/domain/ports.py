@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
     from uuid import UUID
 
+    from orchestrator.domain.errors import DependencyUnreachable, Unroutable
     from orchestrator.domain.events import (
         Appended,
         Delivery,
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     )
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
+    from orchestrator.domain.probes import ProbeResult, ProbeSpec
+    from orchestrator.domain.redrives import Redrive
+    from orchestrator.domain.results import ResultPage, StoredTask
+    from orchestrator.domain.rules import Matching, Rule
     from orchestrator.domain.workflows import Execution, Firing
 
 
@@ -65,8 +70,53 @@ class Sink(Protocol):
 class Redriver(Protocol):
     """Publishes a failed task again, faithfully."""
 
-    def publish(self, message: TaskMessage, attempt_id: UUID, route: Route | None) -> None:
-        """Publish with a confirm; raises DependencyUnreachable or Unroutable."""
+    def publish(
+        self, message: TaskMessage, attempt_id: UUID, route: Route | None, traceparent: str | None = None
+    ) -> None:
+        """Publish with a confirm, in a trace if one is given.
+
+        Raises DependencyUnreachable, Unroutable, or NotRedrivable where no try can help.
+        """
+
+    def publish_all(self, redrives: Sequence[Redrive]) -> Sequence[Unroutable | DependencyUnreachable | None]:
+        """Publish many, in their order, each with a confirm; gives for each why it did not go out, None where it did.
+
+        Once the broker is away, it is so for all that follow.
+        """
+
+
+class Results(Protocol):
+    """Celery's result backend, read and never written. Each call raises DependencyUnreachable while it is away.
+
+    `blind` says why nothing can be seen, where that is so: every call finds nothing then.
+    """
+
+    @property
+    def blind(self) -> str | None:
+        """Say why this backend shows nothing; None where it can be read."""
+
+    def state_of(self, task_ids: Sequence[str]) -> Mapping[str, StoredTask]:
+        """Give what is stored of these tasks; one of which nothing is known is left out."""
+
+    def unfinished(self, limit: int, cursor: str | None = None) -> ResultPage:
+        """Look at about `limit` tasks, behind the cursor of the page before, for those that are STARTED or RETRY."""
+
+
+class Prober(Protocol):
+    """Asks a dependency whether it answers."""
+
+    def probe(self, spec: ProbeSpec) -> ProbeResult:
+        """Ask once, within the probe's time-out; never raises for what the dependency did."""
+
+
+class ProbeRuns(Protocol):
+    """Probes under way: a few at a time, and one for each dependency. No call waits for any of them."""
+
+    def start(self, name: str, spec: ProbeSpec) -> bool:
+        """Begin a probe of the dependency `name`; False while it has one under way, or too many others have."""
+
+    def finished(self) -> Sequence[tuple[str, ProbeResult]]:
+        """Give what has come of probes since the last call, each with the name of its dependency."""
 
 
 class Workflows(Protocol):
@@ -78,8 +128,11 @@ class Workflows(Protocol):
     def firings(self, trace_tag: str) -> list[Firing]:
         """Tell what came of the triggers dispatched under a trace tag."""
 
-    def rules_off(self, trigger: str, payload: Mapping[str, Any]) -> list[str]:
-        """Name the disabled rules that would have matched this payload."""
+    def rules(self) -> list[Rule]:
+        """List all rules, enabled and disabled."""
+
+    def matching(self, rules: Iterable[Rule], trigger: str, payload: Mapping[str, Any]) -> Matching:
+        """Tell which of these rules match, enabled or not; nobody is asked."""
 
     def execution(self, execution_id: str) -> Execution:
         """Look one execution up; raises NotFound."""

@@ -11,6 +11,7 @@ PRIORITY_PREFIXES: Final = (
     "redrive.attempt.",
     "redrive.incident.",
     "redrive.release.",
+    "redrive.dependency.",
     "redrive.command.",
     "redrive.llm.",
     "redrive.governance.",

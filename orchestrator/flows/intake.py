@@ -13,17 +13,34 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, TASK_FAILED, Event, WireError, decode, encode_one, join
+from eventbus.wire import (
+    ATTEMPT_ENDED,
+    LLM_CALL,
+    REDELIVERY_ENDED,
+    TASK_FAILED,
+    TASK_OUTCOMES,
+    WORKER_SEEN,
+    Event,
+    WireError,
+    decode,
+    encode_one,
+    join,
+)
 from orchestrator.domain.attempts import Outcome
 from orchestrator.domain.errors import Unstorable
 from orchestrator.domain.events import NO_PRICE, EventRecord, row_key
 from orchestrator.domain.ids import derive
 from orchestrator.domain.moment import Moment
+from orchestrator.domain.probes import is_probe
 from orchestrator.domain.routing import lane_of
 from orchestrator.failpoints import hit
-from orchestrator.flows.outcomes import record_outcome
-from orchestrator.flows.reading import ended_of, failure_of
+from orchestrator.flows.health import note, of_outcomes
+from orchestrator.flows.outcomes import hear_end
+from orchestrator.flows.probe_ends import probe_ended, probe_failed
+from orchestrator.flows.reading import check_counts, ended_of, failure_of, redelivery_of
 from orchestrator.flows.recording import Recorder, record_failure
+from orchestrator.flows.redelivery import end_redelivery
+from orchestrator.flows.workers import beat_of, note_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +48,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.events import Price
     from orchestrator.domain.ledger import Ledger, LedgerTx
     from orchestrator.domain.ports import EventLog, Pricing
+    from orchestrator.flows.health import Sighting
 
 UNREADABLE = "redrive.message.refused.v1"
 SOURCE = "urn:redrive:intake"
@@ -75,8 +93,9 @@ class Intake:
     def _commit(self, events: Sequence[Event], now: datetime) -> None:
         try:
             with self.ledger.transaction() as tx:
-                for event in events:
-                    self._note(tx, event, Moment(now, self.jitter()))
+                moment = Moment(now, self.jitter(), self.recorder.policies)
+                recall(tx, events)
+                note(tx, [each for event in events for each in self._note(tx, event, moment)], moment.policies)
         except Unstorable as error:
             # One event that the ledger can never hold must not keep the others of its batch out of it.
             if len(events) > 1:
@@ -85,14 +104,57 @@ class Intake:
             else:
                 self.log.append([record_of(refused(encode_one(event), str(error), now)) for event in events])
 
-    def _note(self, tx: LedgerTx, event: Event, moment: Moment) -> None:
+    def _note(self, tx: LedgerTx, event: Event, moment: Moment) -> Sequence[Sighting]:
+        """Take one event in; gives what it tells of dependencies."""
         if event.type == TASK_FAILED:
-            record_failure(tx, self.recorder, failure_of(event), event.data, moment)
+            return self._note_failure(tx, event, moment)
+        if event.type == TASK_OUTCOMES:
+            return self._note_counts(tx, event, moment)
+        self._hear(tx, event, moment)
+        return []
+
+    def _note_counts(self, tx: LedgerTx, event: Event, moment: Moment) -> Sequence[Sighting]:
+        """Give what a worker's counts tell; their event tells it once, however often the bus delivers it."""
+        sightings = of_outcomes(event.data, event.time, moment.at, self.recorder.dependency_of)
+        if sightings and tx.first_sight(_key_of(event), None, None, moment.at):
+            return sightings
+        return []
+
+    def _hear(self, tx: LedgerTx, event: Event, moment: Moment) -> None:
+        if event.type == WORKER_SEEN:
+            note_worker(tx, beat_of(event), moment.at)
         elif event.type == ATTEMPT_ENDED:
             ended = ended_of(event)
-            if tx.first_sight(ended.event_id, None, ended.attempt_id):
-                outcome = Outcome(failed_with=None if ended.succeeded else "", again=ended.ran)
-                record_outcome(tx, ended.attempt_id, outcome, moment)
+            if is_probe(ended.attempt_id, ended.task_id):
+                probe_ended(tx, ended, moment.at)
+            elif tx.first_sight(ended.event_id, None, ended.attempt_id, moment.at):
+                failed_with = None if ended.succeeded else ""
+                outcome = Outcome(failed_with=failed_with, again=ended.ran, ended_at=ended.ended_at)
+                hear_end(tx, ended.attempt_id, outcome, moment)
+        elif event.type == REDELIVERY_ENDED:
+            end_redelivery(tx, redelivery_of(event), moment.at)
+
+    def _note_failure(self, tx: LedgerTx, event: Event, moment: Moment) -> Sequence[Sighting]:
+        failure = failure_of(event)
+        if is_probe(failure.attempt_id, failure.task_id):
+            probe_failed(tx, failure, moment.at)
+            return []
+        sighting = record_failure(tx, self.recorder, failure, event.data, moment)
+        return [sighting] if sighting else []
+
+
+def recall(tx: LedgerTx, events: Sequence[Event]) -> None:
+    """Have the ledger read at once what each of these events is going to ask for."""
+    failures = [failure_of(event) for event in events if event.type == TASK_FAILED]
+    attempts = [ended_of(event) for event in events if event.type == ATTEMPT_ENDED]
+    counts = [_key_of(event) for event in events if event.type == TASK_OUTCOMES]
+    told = [*(each.event_id for each in failures), *(each.event_id for each in attempts), *counts]
+    redriven = [each.attempt_id for each in failures if each.attempt_id]
+    tx.recall(told, [each.id for each in failures], [*redriven, *(each.attempt_id for each in attempts)])
+
+
+def _key_of(event: Event) -> str:
+    return str(row_key(event.source, event.id))
 
 
 def record_of(event: Event, price: Price = NO_PRICE) -> EventRecord:
@@ -136,6 +198,12 @@ def _checked(event: Event, now: datetime) -> Event:
             failure_of(event)
         elif event.type == ATTEMPT_ENDED:
             ended_of(event)
+        elif event.type == REDELIVERY_ENDED:
+            redelivery_of(event)
+        elif event.type == WORKER_SEEN:
+            beat_of(event)
+        elif event.type == TASK_OUTCOMES:
+            check_counts(event)
     except (WireError, OverflowError) as error:
         return refused(encode_one(event), str(error), now)
     return event

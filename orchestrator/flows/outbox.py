@@ -24,7 +24,7 @@ class OutboxCopier:
 
     def run_once(self) -> int:
         """Copy the oldest events; gives their number."""
-        with self.ledger.transaction() as tx:
+        with self.ledger.reading() as tx:
             rows = tx.outbox(BATCH)
         if not rows:
             return 0

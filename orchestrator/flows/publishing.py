@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.attempts import Outcome
-from orchestrator.domain.errors import DependencyUnreachable, Unroutable
+from orchestrator.domain.dependencies import Policies
+from orchestrator.domain.errors import DependencyUnreachable, NotRedrivable
 from orchestrator.domain.moment import Moment
+from orchestrator.domain.redrives import Redrive
 from orchestrator.failpoints import hit
+from orchestrator.flows.announcing import place_of
 from orchestrator.flows.outcomes import record_outcome
 
 if TYPE_CHECKING:
@@ -16,19 +19,22 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from orchestrator.domain.failures import TaskMessage
+    from orchestrator.domain.errors import Unroutable
+    from orchestrator.domain.failures import Failure
+    from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import Ledger
     from orchestrator.domain.plan import Route
     from orchestrator.domain.ports import Redriver
 
 
-@dataclass(frozen=True, slots=True)
-class Redrive:
-    """One message to be published: the work that is left after an attempt was recorded."""
+BROKER_AWAY: Final = "the Celery broker cannot be reached; its redrives wait, and go as soon as it answers"
 
-    attempt_id: UUID
-    message: TaskMessage
-    route: Route | None
+
+def redrive_of(attempt_id: UUID, failure: Failure, incident: Incident | None, route: Route | None) -> Redrive:
+    """Make the work of an attempt; a run that was in a trace is run again in its attempt's."""
+    traced = incident is not None and failure.traceparent is not None
+    place = place_of(attempt_id, failure, incident) if incident and traced else None
+    return Redrive(attempt_id, failure.message, route, place.traceparent if place else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +45,50 @@ class Publishing:
     redriver: Redriver
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
+    policies: Policies = field(default_factory=Policies)
 
     def publish(self, redrives: Sequence[Redrive]) -> int:
         """Publish in this order; gives the number published.
 
-        Stops where the bus is away: what is left stays recorded, and is published under the same attempts later.
+        Stops where the broker is away: what is left stays recorded, and is published under the same attempts later; the
+        release says so.
         """
-        published: list[UUID] = []
+        fates = self.redriver.publish_all(redrives)
+        published = [each.attempt_id for each, why_not in zip(redrives, fates, strict=True) if why_not is None]
+        for _ in published:
+            hit("task_published")
         try:
-            for redrive in redrives:
-                if not self._reached(redrive, published):
-                    break
+            self._tell_refused(redrives, fates)
         finally:
             self._note(published)
         return len(published)
 
-    def _reached(self, redrive: Redrive, published: list[UUID]) -> bool:
-        try:
-            self.redriver.publish(redrive.message, redrive.attempt_id, redrive.route)
-        except DependencyUnreachable:
-            return False
-        except Unroutable as error:
-            self._fail(redrive.attempt_id, str(error))
-            return True
-        hit("task_published")
-        published.append(redrive.attempt_id)
-        return True
+    def _tell_refused(
+        self, redrives: Sequence[Redrive], fates: Sequence[Unroutable | DependencyUnreachable | None]
+    ) -> None:
+        for redrive, why_not in zip(redrives, fates, strict=True):
+            if isinstance(why_not, DependencyUnreachable):
+                self._say_waiting(redrive.attempt_id)
+                return
+            if why_not is not None:
+                refused = isinstance(why_not, NotRedrivable)
+                self._fail(redrive.attempt_id, Outcome(str(why_not), refused=refused, published=False))
 
-    def _fail(self, attempt_id: UUID, reason: str) -> None:
+    def _fail(self, attempt_id: UUID, outcome: Outcome) -> None:
         with self.ledger.transaction() as tx:
-            record_outcome(tx, attempt_id, Outcome(failed_with=reason), Moment(self.clock(), self.jitter()))
+            record_outcome(tx, attempt_id, outcome, Moment(self.clock(), self.jitter(), self.policies))
+
+    def _say_waiting(self, attempt_id: UUID) -> None:
+        with self.ledger.transaction() as tx:
+            attempt = tx.attempt(attempt_id)
+            release = tx.release(attempt.release_id) if attempt else None
+            if release and not release.ended and release.note is None:
+                tx.save_release(replace(release, note=BROKER_AWAY))
 
     def _note(self, published: Sequence[UUID]) -> None:
         if published:
             with self.ledger.transaction() as tx:
                 tx.mark_published(published, self.clock())
+                for release in tx.active_releases():
+                    if release.note == BROKER_AWAY:
+                        tx.save_release(replace(release, note=None))

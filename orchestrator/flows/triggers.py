@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.domain.dispatches import Dispatch, DispatchState
 from orchestrator.domain.ids import derive
+from orchestrator.domain.incidents import DECIDING, IncidentStep, after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,4 +32,31 @@ def queue_trigger(
             next_at=now,
             created_at=now,
         )
+    )
+
+
+def say_undecided(tx: LedgerTx, dispatch: Dispatch, note: str) -> None:
+    """Tell on the incident why nobody has decided, as long as nobody has."""
+    incident = tx.incident(dispatch.incident_id)
+    if dispatch.trigger in DECIDING and incident and not incident.closed and incident.plan is None:
+        tx.save_incident(replace(incident, state=after(incident.state, IncidentStep.WAIT), note=note))
+
+
+def withdraw_built_in(tx: LedgerTx, dispatch: Dispatch) -> None:
+    """Take the built-in plan back: StackStorm answers again, and its rules did not decide for that."""
+    incident = tx.incident(dispatch.incident_id)
+    if dispatch.trigger in DECIDING and incident and not incident.closed and incident.plan and incident.plan.built_in:
+        tx.save_incident(replace(incident, plan=None, state=after(incident.state, IncidentStep.ASK), note=None))
+
+
+def sent_again(dispatch: Dispatch, next_at: datetime, now: datetime) -> Dispatch:
+    """Make the dispatch that follows one that brought no plan, with the same payload."""
+    return Dispatch(
+        id=derive("dispatch", dispatch.id, "again"),
+        incident_id=dispatch.incident_id,
+        trigger=dispatch.trigger,
+        payload=dispatch.payload,
+        state=DispatchState.PENDING,
+        next_at=next_at,
+        created_at=now,
     )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.domain.attempts import Attempt, AttemptState
+from orchestrator.domain.dependencies import Dependency, Health
 from orchestrator.domain.dispatches import Dispatch, DispatchState
-from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, FailureState, Kind, TaskMessage
+from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, FailureState, Kind, TaskMessage, Way
 from orchestrator.domain.incidents import Incident, IncidentState
-from orchestrator.domain.ledger import StoredFailure
-from orchestrator.domain.plan import Gate, Pace, Plan, PlanName, Route
+from orchestrator.domain.pacing import Phase, Ramp
+from orchestrator.domain.plan import Gate, Pace, Plan, PlanName
 from orchestrator.domain.release import Release, ReleaseState
+from orchestrator.domain.rules import Contact, Rule
+from orchestrator.domain.schedule import Misfire, Rung, Schedule
+from orchestrator.domain.standing import StoredFailure
+from orchestrator.ledger.route_codec import decision_from_json, decision_to_json, route_from_json, route_to_json
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -21,22 +26,35 @@ if TYPE_CHECKING:
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """Give a plan as JSON."""
     document = asdict(plan)
+    if plan.gate.schedule:
+        document["gate"]["schedule"]["misfire"] = str(plan.gate.schedule.misfire)
     document["gate"]["at"] = plan.gate.at.isoformat() if plan.gate.at else None
-    return document
+    return document | {"route": route_to_json(plan.route) if plan.route else None}
 
 
 def plan_from_json(document: dict[str, Any]) -> Plan:
     """Read a plan back."""
     gate = dict(document["gate"])
     gate["at"] = datetime.fromisoformat(gate["at"]) if gate["at"] else None
+    gate["schedule"] = _schedule(gate.get("schedule"), gate.pop("cron", None), gate.pop("timezone", "UTC"))
     return Plan(
         name=PlanName(document["name"]),
         reason=document["reason"],
-        route=Route(**document["route"]) if document["route"] else None,
+        route=route_from_json(document["route"]) if document["route"] else None,
         pace=Pace(**document["pace"]),
         gate=Gate(**gate),
         execution_id=document["execution_id"],
+        built_in=document.get("built_in", False),
     )
+
+
+def _schedule(document: dict[str, Any] | None, cron: str | None, timezone: str) -> Schedule | None:
+    """Read a schedule back; older rows have the expression and the time zone alone, beside each other in the gate."""
+    if document is None:
+        return Schedule(cron, timezone) if cron else None
+    lists = {name: tuple(document[name]) for name in ("windows", "blackouts")}
+    ladder = tuple(Rung(**rung) for rung in document["ladder"])
+    return Schedule(**document | lists | {"ladder": ladder, "misfire": Misfire(document["misfire"])})
 
 
 def incident_row(incident: Incident) -> dict[str, Any]:
@@ -44,60 +62,82 @@ def incident_row(incident: Incident) -> dict[str, Any]:
     row = {name: getattr(incident, name) for name in Incident.__slots__}
     row["plan"] = plan_to_json(incident.plan) if incident.plan else None
     row["dependency_key"] = incident.dependency or ""
-    return row | {"kind": str(incident.kind), "state": str(incident.state)}
+    return row | {"kind": str(incident.kind), "state": str(incident.state), "captured": str(incident.captured)}
 
 
 def incident_value(row: Row[Any]) -> Incident:
     """Read an incident back."""
     values = {name: getattr(row, name) for name in Incident.__slots__}
-    values |= {"kind": Kind(row.kind), "state": IncidentState(row.state)}
+    values |= {"kind": Kind(row.kind), "state": IncidentState(row.state), "captured": Way(row.captured)}
     return Incident(**values | {"plan": plan_from_json(row.plan) if row.plan else None})
 
 
-def failure_row(failure: Failure) -> dict[str, Any]:
+def failure_row(stored: StoredFailure) -> dict[str, Any]:
     """Give a failure as a row, its message's body as bytes of its own."""
-    message = asdict(failure.message)
-    body = message.pop("body")
-    return {
-        "id": failure.id,
-        "task_id": failure.task_id,
-        "task": failure.task,
-        "retries": failure.retries,
-        "attempt_id": failure.attempt_id,
-        "exception": asdict(failure.exception),
+    failure = stored.failure
+    message = _fields(failure.message)
+    row = {name: getattr(failure, name) for name in _OF_THE_RUN} | {name: getattr(stored, name) for name in _OF_ALL}
+    return row | {
+        "body": message.pop("body"),
         "message": message,
-        "body": body,
-        "declaration": asdict(failure.declaration),
-        "occurred_at": failure.occurred_at,
-        "event_id": failure.event_id,
-        "worker": failure.worker,
+        "exception": _fields(failure.exception),
+        "declaration": _fields(failure.declaration),
+        "captured": str(failure.captured),
+        "kind": str(stored.kind),
+        "counted_as": str(stored.counted_as),
+        "state": str(stored.state),
+        "ways": [str(way) for way in stored.ways],
+    }
+
+
+def _fields(value: TaskMessage | ExceptionFacts | Declaration) -> dict[str, Any]:
+    """Give the fields of a value that holds no other: `asdict` would copy every header for each row."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+_OF_THE_RUN: Final = (
+    "id", "task_id", "task", "retries", "attempt_id", "occurred_at", "event_id", "worker", "redelivery", "started_at",
+    "traceparent",
+)  # fmt: skip
+_OF_ALL: Final = (
+    "incident_id", "idempotent", "why", "last_seen_at", "began_at", "attempts", "command_release_id", "reports",
+    "pending_since", "closed_at", "reason", "openings", "attempts_before", "purged_at",
+)  # fmt: skip
+
+
+def standing_row(stored: StoredFailure) -> dict[str, Any]:
+    """Give what changes in a failure while what is known of its run stays the same."""
+    row = {name: getattr(stored, name) for name in _OF_ALL} | {"id": stored.failure.id}
+    return row | {
+        "kind": str(stored.kind),
+        "counted_as": str(stored.counted_as),
+        "state": str(stored.state),
+        "ways": [str(way) for way in stored.ways],
     }
 
 
 def failure_value(row: Row[Any]) -> StoredFailure:
     """Read a failure back."""
-    facts = dict(row.exception)
-    failure = Failure(
-        id=row.id,
-        task_id=row.task_id,
-        task=row.task,
-        retries=row.retries,
-        attempt_id=row.attempt_id,
-        exception=ExceptionFacts(**facts | {"chain": tuple(facts["chain"])}),
-        message=TaskMessage(body=row.body, **row.message),
-        declaration=Declaration(**row.declaration),
-        occurred_at=row.occurred_at,
-        event_id=row.event_id,
-        worker=row.worker,
-    )
+    values = {name: getattr(row, name) for name in _OF_ALL}
     return StoredFailure(
-        failure=failure,
-        incident_id=row.incident_id,
+        failure=_failure(row),
         kind=Kind(row.kind),
+        counted_as=Kind(row.counted_as),
         state=FailureState(row.state),
-        idempotent=row.idempotent,
-        attempts=row.attempts,
-        command_release_id=row.command_release_id,
+        ways=tuple(Way(way) for way in row.ways),
+        **values,
+    )
+
+
+def _failure(row: Row[Any]) -> Failure:
+    facts = dict(row.exception)
+    declared = {name: tuple(row.declaration.get(name, ())) for name in ("route", "never")}
+    return Failure(
+        exception=ExceptionFacts(**facts | {"chain": tuple(facts["chain"])}),
+        message=TaskMessage(body=row.body, **row.message | {"redacted": tuple(row.message.get("redacted", ()))}),
+        declaration=Declaration(**row.declaration | declared),
+        captured=Way(row.captured),
+        **{name: getattr(row, name) for name in _OF_THE_RUN},
     )
 
 
@@ -116,13 +156,54 @@ def release_value(row: Row[Any]) -> Release:
 def attempt_row(attempt: Attempt) -> dict[str, Any]:
     """Give an attempt as a row."""
     row = {name: getattr(attempt, name) for name in Attempt.__slots__}
-    return row | {"state": str(attempt.state)}
+    decision = attempt.decision
+    return row | {
+        "state": str(attempt.state),
+        "route": decision.chosen.name if decision and decision.chosen else None,
+        "decision": decision_to_json(decision) if decision else None,
+    }
 
 
 def attempt_value(row: Row[Any]) -> Attempt:
     """Read an attempt back."""
     values = {name: getattr(row, name) for name in Attempt.__slots__}
-    return Attempt(**values | {"state": AttemptState(row.state)})
+    decision = decision_from_json(row.decision) if row.decision else None
+    return Attempt(**values | {"state": AttemptState(row.state), "decision": decision})
+
+
+def dependency_row(dependency: Dependency) -> dict[str, Any]:
+    """Give a dependency as a row."""
+    row = {name: getattr(dependency, name) for name in Dependency.__slots__}
+    return row | {"health": str(dependency.health)}
+
+
+def dependency_value(row: Row[Any]) -> Dependency:
+    """Read a dependency back."""
+    values = {name: getattr(row, name) for name in Dependency.__slots__}
+    return Dependency(**values | {"health": Health(row.health)})
+
+
+def ramp_row(ramp: Ramp) -> dict[str, Any]:
+    """Give a ramp as a row."""
+    return {name: getattr(ramp, name) for name in Ramp.__slots__} | {"phase": str(ramp.phase)}
+
+
+def ramp_value(row: Row[Any]) -> Ramp:
+    """Read a ramp back."""
+    values = {name: getattr(row, name) for name in Ramp.__slots__}
+    return Ramp(**values | {"phase": Phase(row.phase)})
+
+
+def contact_row(contact: Contact) -> dict[str, Any]:
+    """Give what is known of StackStorm as a row."""
+    row = {name: getattr(contact, name) for name in Contact.__slots__}
+    return row | {"rules": None if contact.rules is None else [asdict(rule) for rule in contact.rules]}
+
+
+def contact_value(row: Row[Any]) -> Contact:
+    """Read it back."""
+    values = {name: getattr(row, name) for name in Contact.__slots__}
+    return Contact(**values | {"rules": None if row.rules is None else tuple(Rule(**each) for each in row.rules)})
 
 
 def dispatch_row(dispatch: Dispatch) -> dict[str, Any]:

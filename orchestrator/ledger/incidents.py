@@ -4,37 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select
 
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.incidents import Incident, IncidentState
 from orchestrator.domain.release import ENDED
 from orchestrator.ledger.codec import incident_row, incident_value
-from orchestrator.ledger.rows import Rows
 from orchestrator.ledger.schema import failures, incidents, releases
+from orchestrator.ledger.totals import INCIDENTS, TotalRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
 
-class IncidentRows(Rows):
+class IncidentRows(TotalRows):
     """The verbs on incidents."""
 
     def open_incident(self, signature: str, dependency: str | None) -> Incident | None:
         """Find the incident that takes in failures which look like this."""
-        table = incidents.c
-        query = select(incidents).where(
-            table.signature == signature, table.dependency_key == (dependency or ""), table.closed_at.is_(None)
-        )
-        row = self._connection.execute(query.with_for_update()).one_or_none()
-        return incident_value(row) if row else None
+        looks = (signature, dependency or "")
+        if looks not in self._kept.taking_in:
+            table = incidents.c
+            query = select(incidents).where(
+                table.signature == signature, table.dependency_key == (dependency or ""), table.closed_at.is_(None)
+            )
+            row = self._reading.execute(query).one_or_none()
+            if row is None:
+                return None
+            self._kept.taking_in[looks] = self._kept.incidents.learn(row.id, incident_value(row)).id
+        incident = self.incident(self._kept.taking_in[looks])
+        if incident and not incident.closed:
+            return incident
+        del self._kept.taking_in[looks]
+        return None
 
     def incident(self, incident_id: UUID) -> Incident | None:
-        """Look an incident up; its row stays locked until the transaction ends, where the database can."""
-        query = select(incidents).where(incidents.c.id == incident_id).with_for_update()
-        row = self._connection.execute(query).one_or_none()
-        return incident_value(row) if row else None
+        """Look an incident up."""
+        return self._kept.incidents.look_up(self._plain, incident_id)
 
     def incidents(self, states: Sequence[IncidentState], limit: int, after: UUID | None) -> list[Incident]:
         """List incidents in these states (all when empty), newest first, after the one with the id `after`."""
@@ -46,21 +53,21 @@ class IncidentRows(Rows):
         if last:
             same = and_(table.opened_at == last.opened_at, table.id < last.id)
             query = query.where(or_(table.opened_at < last.opened_at, same))
-        return [incident_value(row) for row in self._connection.execute(query)]
+        return [incident_value(row) for row in self._reading.execute(query)]
 
     def add_incident(self, incident: Incident) -> bool:
         """Store a new incident; False when one that takes in the same failures is open already."""
-        return self._insert_new(incidents, incident_row(incident))
+        self._kept.incidents.known.pop(incident.id, None)
+        return self._insert_new(incidents, incident_row(incident), forget=False)
 
     def save_incident(self, incident: Incident) -> None:
         """Store what changed in an incident."""
-        statement = update(incidents).where(incidents.c.id == incident.id)
-        self._connection.execute(statement.values(**incident_row(incident)))
+        self._kept.incidents.save(incident.id, incident)
 
     def incident_counts(self) -> Mapping[str, int]:
         """Count all incidents by their state."""
         query = select(incidents.c.state, func.count()).group_by(incidents.c.state)
-        return {row[0]: row[1] for row in self._connection.execute(query)}
+        return self._with_totals(INCIDENTS, {row[0]: row[1] for row in self._reading.execute(query)})
 
     def without_release(self) -> list[Incident]:
         """List the planned incidents that have idempotent failures held, not claimed, and no release to move them."""
@@ -76,4 +83,4 @@ class IncidentRows(Rows):
             releases.c.state.not_in([str(state) for state in ENDED]),
         )
         query = select(incidents).where(incidents.c.state == str(IncidentState.PLANNED), waiting, ~moving)
-        return [incident_value(row) for row in self._connection.execute(query)]
+        return [incident_value(row) for row in self._reading.execute(query)]

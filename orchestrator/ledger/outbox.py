@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 
 from eventbus.wire import Event, to_mapping
 from orchestrator.ledger.rows import Rows
@@ -20,7 +20,7 @@ class OutboxRows(Rows):
 
     def emit(self, event: Event) -> None:
         """Put an event into the outbox."""
-        self._connection.execute(insert(outbox).values(event=to_mapping(event)))
+        self._kept.outbox.append({"event": to_mapping(event)})
 
     def outbox(self, limit: int) -> list[tuple[int, Mapping[str, Any]]]:
         """List the oldest events of the outbox (structured CloudEvents) with their numbers."""
@@ -40,7 +40,7 @@ class LeaseRows(Rows):
         until = now.timestamp() + ttl
         if self._insert_new(leases, {"part": part, "owner": owner, "epoch": 1, "expires_at": until}):
             return 1
-        row = self._connection.execute(select(leases).where(leases.c.part == part).with_for_update()).one()
+        row = self._connection.execute(select(leases).where(leases.c.part == part)).one()
         if row.owner != owner and row.expires_at > now.timestamp() and not takeover:
             return None
         epoch: int = row.epoch + (row.owner != owner)
@@ -50,7 +50,7 @@ class LeaseRows(Rows):
 
     def epoch_of(self, part: str) -> int:
         """Give the epoch of a part's lead, 0 before anybody had it; it cannot change before this transaction ends."""
-        query = select(leases.c.epoch).where(leases.c.part == part).with_for_update(read=True)
+        query = select(leases.c.epoch).where(leases.c.part == part)
         epoch: int | None = self._connection.execute(query).scalar_one_or_none()
         return epoch or 0
 

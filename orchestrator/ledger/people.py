@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
-from orchestrator.domain.commands import Mode, RetryCommand, StoredAnswer
+from orchestrator.domain.commands import Command, CommandKind, Mode, StoredAnswer
 from orchestrator.ledger.rows import Rows
 from orchestrator.ledger.schema import commands, idempotency_keys, modes
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from sqlalchemy import Row
 
 KEYS_LAST = timedelta(hours=24)
 
@@ -20,15 +22,26 @@ KEYS_LAST = timedelta(hours=24)
 class PeopleRows(Rows):
     """The verbs on what people did."""
 
-    def add_command(self, command: RetryCommand) -> None:
+    def add_command(self, command: Command) -> None:
         """Store a person's command."""
-        row = {name: getattr(command, name) for name in RetryCommand.__slots__}
+        row = {name: getattr(command, name) for name in Command.__slots__}
+        row |= {"kind": str(command.kind), "before": dict(command.before), "after": dict(command.after)}
         self._connection.execute(insert(commands).values(**row))
 
-    def command(self, command_id: UUID) -> RetryCommand | None:
+    def command(self, command_id: UUID) -> Command | None:
         """Look a command up."""
         row = self._connection.execute(select(commands).where(commands.c.id == command_id)).one_or_none()
-        return RetryCommand(**row._mapping) if row else None  # noqa: SLF001 - SQLAlchemy's documented way to a mapping
+        return _command(row) if row else None
+
+    def commands_of(self, incident_id: UUID) -> list[Command]:
+        """List the commands about an incident or its failures, oldest first."""
+        query = select(commands).where(commands.c.incident_id == incident_id).order_by(commands.c.created_at)
+        return [_command(row) for row in self._connection.execute(query)]
+
+    def commands_about(self, dependency: str, limit: int) -> list[Command]:
+        """List the newest commands that name a dependency, newest first."""
+        query = select(commands).where(commands.c.dependency == dependency).order_by(commands.c.created_at.desc())
+        return [_command(row) for row in self._connection.execute(query.limit(limit))]
 
     def take_key(self, key: str, request_hash: str, now: datetime) -> StoredAnswer | None:
         """Take an Idempotency-Key for this request; what is stored under it when another request had it first."""
@@ -53,3 +66,8 @@ class PeopleRows(Rows):
     def set_mode(self, mode: Mode, actor: str, now: datetime) -> None:
         """Switch the mode."""
         self._connection.execute(insert(modes).values(mode=str(mode), actor=actor, changed_at=now))
+
+
+def _command(row: Row[Any]) -> Command:
+    values = {name: getattr(row, name) for name in Command.__slots__}
+    return Command(**values | {"kind": CommandKind(row.kind)})

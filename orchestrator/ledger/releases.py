@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select, update
 
 from orchestrator.domain.attempts import IN_FLIGHT, AttemptState
 from orchestrator.domain.failures import FailureState
-from orchestrator.domain.release import ENDED, Members, Release, ReleaseCounts
+from orchestrator.domain.release import ENDED, LARGEST_BATCH, Members, Release, ReleaseCounts
 from orchestrator.ledger.codec import failure_value, release_row, release_value
 from orchestrator.ledger.rows import Rows
 from orchestrator.ledger.schema import attempts, failures, releases
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
-    from orchestrator.domain.ledger import StoredFailure
+    from orchestrator.domain.standing import StoredFailure
+
+# More than one step redrives.
+MOST_COUNTED: Final = LARGEST_BATCH + 1
 
 
 class ReleaseRows(Rows):
@@ -28,58 +32,69 @@ class ReleaseRows(Rows):
 
     def save_release(self, release: Release) -> None:
         """Store what changed in a release."""
-        self._connection.execute(update(releases).where(releases.c.id == release.id).values(**release_row(release)))
+        self._kept.releases.save(release.id, release)
 
     def release(self, release_id: UUID) -> Release | None:
-        """Look a release up; its row stays locked until the transaction ends, where the database can."""
-        query = select(releases).where(releases.c.id == release_id).with_for_update()
-        row = self._connection.execute(query).one_or_none()
-        return release_value(row) if row else None
+        """Look a release up."""
+        return self._kept.releases.look_up(self._plain, release_id)
 
     def releases_of(self, incident_id: UUID) -> list[Release]:
         """List the releases of an incident, oldest first."""
         query = select(releases).where(releases.c.incident_id == incident_id).order_by(releases.c.started_at)
-        return [release_value(row) for row in self._connection.execute(query)]
+        return [release_value(row) for row in self._reading.execute(query)]
 
     def active_releases(self) -> list[Release]:
         """List the releases that have not ended."""
         query = select(releases).where(releases.c.state.not_in([str(state) for state in ENDED]))
-        return [
-            release_value(row)
-            for row in self._connection.execute(query.order_by(releases.c.started_at).with_for_update())
-        ]
+        return [release_value(row) for row in self._reading.execute(query.order_by(releases.c.started_at))]
 
     def members(self, release: Release) -> Members:
-        """Count what a release has still to move."""
-        held = select(func.count()).select_from(failures).where(_movable(release))
+        """Count what a release has still to move; MOST_COUNTED held ones are all that a step needs to know of."""
+        some = select(literal(1)).select_from(failures).where(_movable(release)).limit(MOST_COUNTED)
+        held = select(func.count()).select_from(some.subquery())
         flying = select(func.count()).where(
             attempts.c.release_id == release.id, attempts.c.state.in_([str(state) for state in IN_FLIGHT])
         )
         return Members(
-            held=int(self._connection.execute(held).scalar_one()),
-            in_flight=int(self._connection.execute(flying).scalar_one()),
+            held=int(self._reading.execute(held).scalar_one()),
+            in_flight=int(self._reading.execute(flying).scalar_one()),
         )
 
     def held(self, release: Release, limit: int, *, fresh: bool) -> list[StoredFailure]:
         """List the failures that go next: `fresh` those tried least, else those tried most; the oldest of equals."""
-        tried = failures.c.attempts if fresh else failures.c.attempts.desc()
-        query = select(failures).where(_movable(release)).order_by(tried, failures.c.occurred_at, failures.c.id)
-        return [failure_value(row) for row in self._connection.execute(query.limit(limit))]
+        tries = failures.c.attempts - failures.c.attempts_before
+        tried = tries if fresh else tries.desc()
+        oldest = (failures.c.occurred_at, failures.c.id)
+        # Nobody is tried less than those that were never tried, which the index has in their order: no sorting.
+        untried = select(failures).where(_movable(release), tries == 0).order_by(*oldest).limit(limit)
+        found = self._failures(untried) if fresh else []
+        if len(found) == limit:
+            return found
+        return self._failures(select(failures).where(_movable(release)).order_by(tried, *oldest).limit(limit))
 
-    def give_up(self, release: Release) -> int:
+    def _failures(self, query: Select[Any]) -> list[StoredFailure]:
+        shelf = self._kept.failures
+        return [shelf.learn(row.id, failure_value(row)) for row in self._reading.execute(query).all()]
+
+    def give_up(self, release: Release, reason: str, now: datetime) -> int:
         """Make dead whatever a release has still to move, and nobody's; gives the number of failures."""
-        statement = update(failures).where(_movable(release))
-        buried = self._connection.execute(statement.values(state=str(FailureState.DEAD), command_release_id=None))
-        return buried.rowcount
+        dead = {"state": str(FailureState.DEAD), "command_release_id": None, "closed_at": now, "reason": reason}
+        return self._connection.execute(update(failures).where(_movable(release)).values(**dead)).rowcount
 
     def release_counts(self, release_id: UUID) -> ReleaseCounts:
-        """Count a release's attempts."""
+        """Count a release's attempts, those that retention took included."""
         won = attempts.c.state == str(AttemptState.SUCCEEDED)
-        first = attempts.c.number == 1
-        query = select(_count(first), _count(and_(first, won)), func.count(), _count(won)).where(
+        first = attempts.c.turn == 1
+        here = select(_count(first), _count(and_(first, won)), func.count(), _count(won)).where(
             attempts.c.release_id == release_id
         )
-        return ReleaseCounts(*(int(number) for number in self._connection.execute(query).one()))
+        table = releases.c
+        gone = select(
+            table.purged_first_attempts, table.purged_first_successes, table.purged_attempts, table.purged_successes
+        ).where(table.id == release_id)
+        purged = self._connection.execute(gone).one_or_none() or (0, 0, 0, 0)
+        counted = self._connection.execute(here).one()
+        return ReleaseCounts(*(int(one) + int(other) for one, other in zip(counted, purged, strict=True)))
 
 
 def _movable(release: Release) -> ColumnElement[bool]:

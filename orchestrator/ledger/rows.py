@@ -1,25 +1,104 @@
-"""What the parts of a transaction share: the connection, and inserts that leave an existing row alone."""
+"""What the parts of a transaction share: the connection, the rows it keeps, and inserts that leave a row alone."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, insert, update
+
+from orchestrator.ledger.codec import (
+    attempt_row,
+    attempt_value,
+    dependency_row,
+    dependency_value,
+    failure_row,
+    failure_value,
+    incident_row,
+    incident_value,
+    ramp_row,
+    ramp_value,
+    release_row,
+    release_value,
+    standing_row,
+)
+from orchestrator.ledger.schema import attempts, dependencies, evidence, failures, incidents, outbox, ramps, releases
+from orchestrator.ledger.shelf import Shelf, Stored, upsert
+from orchestrator.stores import insert_into
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy import Connection, Table
 
 
+class Kept:
+    """What one transaction keeps until it is asked for what those rows are a part of, or ends: see shelf.py."""
+
+    def __init__(self) -> None:
+        self.incidents = Shelf(incidents, incident_row, incident_value)
+        self.releases = Shelf(releases, release_row, release_value)
+        self.failures = Shelf(failures, failure_row, failure_value, partly=standing_row)
+        self.attempts = Shelf(attempts, attempt_row, attempt_value)
+        self.dependencies = Stored(dependencies, dependency_row, dependency_value, key="name")
+        self.ramps = Stored(ramps, ramp_row, ramp_value, key="name")
+        self.taking_in: dict[tuple[str, str], UUID] = {}
+        self.seen: dict[str, bool] = {}
+        self.redelivered: dict[UUID, datetime | None] = {}
+        self.evidence: list[dict[str, Any]] = []
+        self.outbox: list[dict[str, Any]] = []
+
+    def put(self, connection: Connection) -> None:
+        """Write all that was kept back, what is referred to before what refers to it."""
+        for shelf in (self.incidents, self.releases, self.failures, self.attempts, self.dependencies, self.ramps):
+            shelf.put(connection)
+        for table, rows in ((evidence, self.evidence), (outbox, self.outbox)):
+            if rows:
+                connection.execute(insert(table), rows)
+                rows.clear()
+
+
 class Rows:
-    """The base of each group of verbs: one connection, inside one transaction."""
+    """The base of each group of verbs: one connection, inside one transaction.
+
+    A verb takes `_connection` unless it knows better: what was kept back is written first, and what was read is read
+    again afterwards. One that only reads takes `_reading`. One that touches no table of which rows are kept, or asks
+    the shelf of its table first, takes `_plain`.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._plain = connection
+        self._kept = Kept()
 
-    def _insert_new(self, table: Table, row: Mapping[str, Any]) -> bool:
-        """Insert a row unless its key is taken; True when it was new."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table).values(**row).on_conflict_do_nothing()
-        return self._connection.execute(statement).rowcount == 1
+    @property
+    def _connection(self) -> Connection:
+        self.put()
+        self._kept = Kept()
+        return self._plain
+
+    @property
+    def _reading(self) -> Connection:
+        self.put()
+        return self._plain
+
+    def put(self) -> None:
+        """Write what was kept back; the transaction that commits next does so."""
+        self._kept.put(self._plain)
+
+    # Values are handed over beside the statement, not inside it: SQLAlchemy then compiles each statement once.
+    def _insert_new(self, table: Table, row: Mapping[str, Any], *, forget: bool = True) -> bool:
+        """Insert a row unless its key is taken; True when it was new. Unless told, nothing read is trusted after it."""
+        connection = self._connection if forget else self._reading
+        statement = insert_into(table, connection.dialect).on_conflict_do_nothing()
+        return connection.execute(statement, dict(row)).rowcount == 1
+
+    def _update(self, table: Table, row: Mapping[str, Any]) -> None:
+        """Store all columns of a row that is there, by its id."""
+        changed = {name: value for name, value in row.items() if name != "id"}
+        self._connection.execute(update(table).where(table.c.id == bindparam("key")), changed | {"key": row["id"]})
+
+    def _upsert(self, table: Table, key: str, row: Mapping[str, Any]) -> None:
+        """Store a row in the place of the one with the same key."""
+        connection = self._connection
+        connection.execute(upsert(table, key, row, connection.dialect), dict(row))

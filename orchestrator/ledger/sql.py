@@ -10,21 +10,28 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.pool import StaticPool
 
 from orchestrator.ledger.attempts import AttemptRows
+from orchestrator.ledger.dependencies import DependencyRows
 from orchestrator.ledger.failures import FailureRows
 from orchestrator.ledger.incidents import IncidentRows
+from orchestrator.ledger.operating import OperatingRows
 from orchestrator.ledger.outbox import LeaseRows, OutboxRows
-from orchestrator.ledger.people import PeopleRows
+from orchestrator.ledger.probes import ProbeRows
 from orchestrator.ledger.releases import ReleaseRows
+from orchestrator.ledger.retention import RetentionRows
 from orchestrator.ledger.schema import STORE, incidents, metadata
 from orchestrator.ledger.tallies import TallyRows
 from orchestrator.ledger.triggers import DispatchRows
+from orchestrator.ledger.workers import WorkerRows
 from orchestrator.stores import BUSY_SECONDS, reachable, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Engine
 
+# One state of all tables, and an error for whoever writes all the same.
+SNAPSHOT: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 # On PostgreSQL too one transaction writes at a time, as on SQLite: the steps of recovery lock incidents, releases and
 # failures in the order in which events come, so that several at once meet in deadlocks and in each other's inserts.
 TAKE_TURN: Final = select(
@@ -34,7 +41,19 @@ TAKE_TURN: Final = select(
 
 
 class SqlTransaction(
-    FailureRows, IncidentRows, ReleaseRows, AttemptRows, DispatchRows, PeopleRows, OutboxRows, LeaseRows, TallyRows
+    FailureRows,
+    IncidentRows,
+    ReleaseRows,
+    DependencyRows,
+    AttemptRows,
+    DispatchRows,
+    OperatingRows,
+    OutboxRows,
+    LeaseRows,
+    TallyRows,
+    RetentionRows,
+    WorkerRows,
+    ProbeRows,
 ):
     """One transaction on the ledger: every group of verbs on one connection."""
 
@@ -75,14 +94,32 @@ class SqlLedger:
         with reachable(STORE.name), writing(self._engine) as connection:
             if self._turn is None:
                 connection.execute(TAKE_TURN)
-            yield SqlTransaction(connection)
+            tx = SqlTransaction(connection)
+            yield tx
+            tx.put()
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlTransaction]:
+        """Open a transaction that reads one state of the ledger, and waits for no writer; it must not write.
+
+        Raises DependencyUnreachable when the database does not answer.
+        """
+        options = SNAPSHOT if self._engine.dialect.name == "postgresql" else {}
+        engine = self._engine.execution_options(**options)
+        with self._shared(), reachable(STORE.name), engine.begin() as connection:
+            tx = SqlTransaction(connection)
+            yield tx
+            tx.put()  # refused by the database, as every write here
 
     def ready(self) -> None:
         """Raise DependencyUnreachable when the ledger cannot be read."""
-        # Not in the turn, unless all share one connection: what waits for a writer is no less ready.
-        shared = self._turn if isinstance(self._engine.pool, StaticPool) else None
-        with shared or nullcontext(), reachable(STORE.name), self._engine.connect() as connection:
+        # Not in the turn: what waits for a writer is no less ready.
+        with self._shared(), reachable(STORE.name), self._engine.connect() as connection:
             connection.execute(select(incidents.c.id).limit(1))
+
+    def _shared(self) -> AbstractContextManager[object]:
+        """Give what keeps readers and the writer apart where all have one connection."""
+        return (self._turn if isinstance(self._engine.pool, StaticPool) else None) or nullcontext()
 
     def close(self) -> None:
         """Close every connection."""

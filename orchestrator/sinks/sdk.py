@@ -11,11 +11,12 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from threading import local
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+
+from orchestrator.domain.backoff import asked_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ class _Sessions:
         return session
 
     def _remember(self, response: requests.Response, **_: Any) -> None:
-        wait = _seconds(response.headers.get("Retry-After"), datetime.now(UTC))
+        wait = asked_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
         self._own.answer = Answer(response.status_code, response.text[:200].strip(), wait)
 
 
@@ -96,17 +97,3 @@ def post(url: str, write_key: str, messages: Sequence[Mapping[str, Any]], timeou
             raise
         return answer
     return Answer(response.status_code, response.text)
-
-
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header, which holds seconds or an HTTP date (RFC 9110, section 10.2.3)."""
-    if retry_after is None:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - now).total_seconds())
-    except (ValueError, TypeError):
-        return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    DEPENDENCY_CHANGED,
     GOVERNANCE_RECORDED,
     INCIDENT_CLOSED,
     INCIDENT_OPENED,
@@ -71,6 +72,7 @@ CALLS: Final[Mapping[str, Call]] = {
     ATTEMPT_RECORDED: Call("Attempt Recorded", ("task_id",)),
     ATTEMPT_ENDED: Call("Attempt Ended", ("task_id",)),
     RELEASE_ENDED: Call("Release Ended", ("incident_id",)),
+    DEPENDENCY_CHANGED: Call("Dependency Changed", ("dependency",)),
 }
 
 

@@ -1,0 +1,109 @@
+"""What people ask of the ledger: what is held for whom, and all failures of an incident at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import and_, func, or_, select, update
+
+from orchestrator.domain.failures import FailureState
+from orchestrator.domain.release import ENDED
+from orchestrator.ledger.attempts import OVER
+from orchestrator.ledger.codec import attempt_value, incident_value
+from orchestrator.ledger.people import PeopleRows
+from orchestrator.ledger.schema import attempts, failures, incidents, releases
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement
+
+    from orchestrator.domain.attempts import Attempt
+    from orchestrator.domain.incidents import Incident
+
+TAKEN_BY_A_PERSON: Final = (str(FailureState.HELD), str(FailureState.DEAD))
+
+
+class OperatingRows(PeopleRows):
+    """The verbs behind a person's commands and questions."""
+
+    def states_of(self, incident_id: UUID) -> Mapping[FailureState, int]:
+        """Count the failures of an incident by their state."""
+        query = select(failures.c.state, func.count()).where(failures.c.incident_id == incident_id)
+        return {FailureState(row[0]): row[1] for row in self._connection.execute(query.group_by(failures.c.state))}
+
+    def asked_for(self, incident_id: UUID) -> int:
+        """Count the failures of an incident that a release holds which a person asked for, and which has not ended."""
+        query = select(func.count()).where(failures.c.incident_id == incident_id, _asked_for())
+        return int(self._connection.execute(query.where(failures.c.state.in_(TAKEN_BY_A_PERSON))).scalar_one())
+
+    def claim_incident(self, incident_id: UUID, release_id: UUID) -> int:
+        """Reserve all failures of an incident that are held or dead for the release of a person's command."""
+        free = or_(failures.c.command_release_id.is_(None), ~_asked_for())
+        statement = update(failures).where(
+            failures.c.incident_id == incident_id, failures.c.state.in_(TAKEN_BY_A_PERSON), free
+        )
+        held = {"state": str(FailureState.HELD), "closed_at": None, "reason": None, "pending_since": None}
+        return self._connection.execute(statement.values(**held, command_release_id=release_id)).rowcount
+
+    def leaning_on(self, dependency: str, limit: int) -> list[Incident]:
+        """List the incidents of a dependency that are not closed, oldest first."""
+        query = select(incidents).where(incidents.c.dependency == dependency, incidents.c.closed_at.is_(None))
+        rows = self._connection.execute(query.order_by(incidents.c.opened_at, incidents.c.id).limit(limit))
+        return [incident_value(row) for row in rows]
+
+    def open_for(self, dependency: str) -> int:
+        """Count the incidents of a dependency that are not closed."""
+        query = select(func.count()).select_from(incidents)
+        mine = query.where(incidents.c.dependency == dependency, incidents.c.closed_at.is_(None))
+        return int(self._connection.execute(mine).scalar_one())
+
+    def held_for(self, dependency: str) -> int:
+        """Count the held failures of a dependency's incidents."""
+        query = (
+            select(func.count())
+            .select_from(failures)
+            .join(incidents, incidents.c.id == failures.c.incident_id)
+            .where(incidents.c.dependency == dependency, failures.c.state == str(FailureState.HELD))
+        )
+        return int(self._connection.execute(query).scalar_one())
+
+    def attempts_recorded(self, incident_id: UUID, since: datetime, limit: int) -> list[Attempt]:
+        """List attempts of an incident's failures that were recorded at this time or later, in that order."""
+        return self._attempts_since(incident_id, attempts.c.recorded_at, since, limit)
+
+    def attempts_ended(self, incident_id: UUID, since: datetime, limit: int) -> list[Attempt]:
+        """List attempts of an incident's failures that ended at this time or later, in that order."""
+        return self._attempts_since(
+            incident_id, attempts.c.ended_at, since, limit, attempts.c.state.in_([str(each) for each in OVER])
+        )
+
+    def _attempts_since(
+        self, incident_id: UUID, when: ColumnElement[datetime], since: datetime, limit: int, *more: ColumnElement[bool]
+    ) -> list[Attempt]:
+        query = select(attempts).where(_of(incident_id), when >= since, *more).order_by(when, attempts.c.id)
+        return [attempt_value(row) for row in self._connection.execute(query.limit(limit))]
+
+    def tasks_waiting(self, incident_id: UUID) -> Mapping[str, int]:
+        """Count the held failures of an incident whose task is not declared idempotent, and not asked for, by task."""
+        query = select(failures.c.task, func.count()).where(
+            failures.c.incident_id == incident_id,
+            failures.c.state == str(FailureState.HELD),
+            ~failures.c.idempotent,
+            failures.c.command_release_id.is_(None),
+        )
+        return {row[0]: row[1] for row in self._connection.execute(query.group_by(failures.c.task))}
+
+
+def _of(incident_id: UUID) -> ColumnElement[bool]:
+    """Tell the attempts of an incident, by the releases that it has: those are indexed."""
+    return attempts.c.release_id.in_(select(releases.c.id).where(releases.c.incident_id == incident_id))
+
+
+def _asked_for() -> ColumnElement[bool]:
+    """Tell the failures that a release holds which a person asked for, and which has not ended."""
+    running = releases.c.state.not_in([str(state) for state in ENDED])
+    release = select(releases.c.id).where(releases.c.id == failures.c.command_release_id, running)
+    return and_(failures.c.command_release_id.is_not(None), release.exists())
