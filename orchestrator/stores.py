@@ -74,6 +74,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def utc_now() -> datetime:
+    """Give the time, with its offset."""
+    return datetime.now(UTC)
+
+
 def open_engine(url: str, schema: str | None = None) -> Engine:
     """Open a pool of connections that commit durably; on PostgreSQL inside `schema`, where one is named."""
     target = make_url(url)

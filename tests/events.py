@@ -65,4 +65,4 @@ def record(made: Event | None = None, *, lane: Lane | None = None, price: Price 
 
 def stored(*records: EventRecord, first: int = 1) -> list[StoredEvent]:
     """Number records as a log would."""
-    return [StoredEvent(seq=number, record=each) for number, each in enumerate(records, start=first)]
+    return [StoredEvent(number, each, NOON) for number, each in enumerate(records, start=first)]

@@ -30,6 +30,7 @@ from orchestrator.bus.opening import Opener
 from orchestrator.bus.redriver import BusRedriver
 from orchestrator.dependency_settings.tables import patterns_of, policies_of
 from orchestrator.domain.errors import DependencyUnreachable, SettingsInvalid
+from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.dispatch import Dispatcher
@@ -101,6 +102,8 @@ class Composer:
         self.ledger = SqlLedger.open(self.settings.ledger_url)
         self.log = SqlEventLog(self.settings.eventlog_url)
         self.sinks = make_sinks(self.settings)
+        for sink in self.sinks:
+            self.log.subscribe(sink.name, Subscription(sink.types))
         self.warehouse = WAREHOUSE.open(self.settings.warehouse_url)
 
     def parts(self, names: Sequence[str] = PARTS) -> tuple[Part, ...]:
@@ -160,7 +163,7 @@ class Composer:
 
     def counts(self) -> Mapping[str, SinkCounts]:
         """Count from rows what became of every event, per sink."""
-        return {sink.name: self.log.counts(sink.name, sink.types) for sink in self.sinks}
+        return {sink.name: self.log.counts(sink.name) for sink in self.sinks}
 
     def exposition(self) -> bytes:
         """Render the metrics, counted afresh from the rows; what cannot be reached keeps its last count."""

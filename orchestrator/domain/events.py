@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from decimal import Decimal
 
@@ -51,14 +52,19 @@ class EventRecord:
     lane: Lane
     body: bytes
     price: Price = NO_PRICE
+    # What routes and sampling go by: who the event belongs to, its trace, and whether it tells that something failed.
+    organization: str | None = None
+    trace: str | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """One event of the log, with its place in it."""
+    """One event of the log, with its place in it and the moment at which it was accepted, by the server's clock."""
 
     seq: int
     record: EventRecord
+    accepted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,58 @@ class SinkCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class HourCounts:
+    """What became of the events that were accepted in the hour that begins at `hour`, for one sink."""
+
+    hour: datetime
+    counts: SinkCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an event will not be tried again: the reason, and the field of it that is wrong, where one is."""
+
+    reason: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a sink refused for good, whole, with why, when, and how often it had been tried."""
+
+    event: StoredEvent
+    refusal: Refusal
+    attempts: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a sink answered to one batch: the events from `first` to `last` of a lane. `outcome` is its name."""
+
+    sink: str
+    lane: Lane
+    first: int
+    last: int
+    outcome: str
+    detail: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a cursor passes without a delivery: events refused for good, and spans that were sampled out.
+
+    `attempts` is how often the batch had been handed over; `at` the moment of the answer.
+    """
+
+    at: datetime
+    refusals: Mapping[int, Refusal] = field(default_factory=dict)
+    sampled_out: frozenset[int] = frozenset()
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """The sink has the whole batch."""
 
@@ -106,7 +164,7 @@ class Deferred:
 class Rejected:
     """The sink refuses these events for good, by sequence number with the reason; it has the others of the batch."""
 
-    reasons: dict[int, str]
+    refusals: dict[int, Refusal]
 
 
 Delivery = Delivered | Deferred | Rejected

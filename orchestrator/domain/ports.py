@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.errors import DependencyUnreachable, Unroutable
     from orchestrator.domain.events import (
+        Answer,
         Appended,
+        DeadLetter,
         Delivery,
         EventRecord,
+        HourCounts,
         Lane,
+        Passed,
         Price,
         SinkCounts,
         StoredEvent,
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.redrives import Redrive
     from orchestrator.domain.results import ResultPage, StoredTask
     from orchestrator.domain.rules import Matching, Rule
+    from orchestrator.domain.subscriptions import Subscription
     from orchestrator.domain.workflows import Execution, Firing
 
 
@@ -33,7 +38,16 @@ class EventLog(Protocol):
     """The append-only log of events, each in it once, by its key. No cursor steps over a row that commits later."""
 
     def append(self, records: Sequence[EventRecord]) -> Appended:
-        """Store the records durably before returning; one that is there already is counted and left as it is."""
+        """Store the records durably before returning; one that is there already is counted and left as it is.
+
+        Raises LogFull, with none of them stored, when there is no room for telemetry.
+        """
+
+    def subscribe(self, sink: str, subscription: Subscription) -> None:
+        """Say what a sink takes from here on; what is behind its cursors keeps the count it had."""
+
+    def find(self, key: UUID) -> StoredEvent | None:
+        """Give the event that is filed under a key; None when there is none."""
 
     def read(self, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
         """Give the next events of a lane in the order of the log."""
@@ -41,17 +55,29 @@ class EventLog(Protocol):
     def cursor(self, sink: str, lane: Lane) -> int:
         """Give the sequence number up to which a sink is done with a lane; 0 at first."""
 
-    def advance(self, sink: str, lane: Lane, seq: int, *, epoch: int, dead: Mapping[int, str]) -> None:
-        """Move a sink's cursor and file its dead letters (sequence number -> reason) in one commit.
+    def advance(self, sink: str, lane: Lane, seq: int, *, epoch: int, passed: Passed) -> None:
+        """Move a sink's cursor and note, in the same commit, what was not delivered of the events it passed.
 
         Raises StaleEpoch when a later epoch has written this cursor.
         """
 
-    def counts(self, sink: str, types: Iterable[str]) -> SinkCounts:
-        """Count from rows, on either side of the cursors, what became of the events for a sink of these types."""
+    def counts(self, sink: str) -> SinkCounts:
+        """Count from rows, on either side of the cursors, what became of the events for a sink that has subscribed."""
 
-    def dead_letters(self, sink: str, limit: int) -> list[tuple[StoredEvent, str]]:
-        """List a sink's dead letters with their reasons, oldest first."""
+    def hours(self, sink: str, since: datetime, until: datetime) -> list[HourCounts]:
+        """Count the same for each hour of acceptance from `since` up to `until` in which anything was accepted."""
+
+    def dead_letters(self, sink: str, limit: int, after: int = 0) -> list[DeadLetter]:
+        """List a sink's dead letters behind a sequence number, oldest first."""
+
+    def failed_traces(self, traces: Iterable[str]) -> set[str]:
+        """Tell in which of these traces an event of the log says that something failed."""
+
+    def note_answer(self, answer: Answer) -> None:
+        """Keep what a sink answered to a batch that was not delivered; `advance` keeps the others."""
+
+    def answers(self, stored: StoredEvent) -> list[Answer]:
+        """List what each sink answered to the batches that an event was in, oldest first."""
 
     def ready(self) -> None:
         """Raise DependencyUnreachable when the log cannot be read."""

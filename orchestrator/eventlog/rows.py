@@ -5,10 +5,21 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.domain.events import EventRecord, Lane, Price, PricingStatus, StoredEvent
+from orchestrator.domain.events import (
+    Answer,
+    DeadLetter,
+    EventRecord,
+    Lane,
+    Price,
+    PricingStatus,
+    Refusal,
+    StoredEvent,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
+
+    from orchestrator.domain.events import Passed
 
 
 def to_row(record: EventRecord) -> dict[str, Any]:
@@ -24,6 +35,9 @@ def to_row(record: EventRecord) -> dict[str, Any]:
         "price_status": record.price.status.value,
         "price_usd": None if record.price.usd is None else str(record.price.usd),
         "price_version": record.price.version,
+        "organization": record.organization,
+        "trace": record.trace,
+        "failed": record.failed,
     }
 
 
@@ -38,8 +52,49 @@ def from_row(row: RowMapping) -> StoredEvent:
         lane=Lane(row["lane"]),
         body=bytes(row["body"]),
         price=_price(row),
+        organization=row["organization"],
+        trace=row["trace"],
+        failed=row["failed"],
     )
-    return StoredEvent(seq=row["seq"], record=record)
+    return StoredEvent(seq=row["seq"], record=record, accepted_at=row["accepted_at"])
+
+
+def letter_rows(sink: str, passed: Passed) -> list[dict[str, Any]]:
+    """Give the rows of what a sink refused."""
+    return [
+        {
+            "sink": sink,
+            "seq": seq,
+            "reason": refusal.reason,
+            "field": refusal.field,
+            "attempts": passed.attempts,
+            "at": passed.at,
+        }
+        for seq, refusal in sorted(passed.refusals.items())
+    ]
+
+
+def letter_from(row: RowMapping) -> DeadLetter:
+    """Read a dead letter back, from its row beside the event's."""
+    return DeadLetter(from_row(row), Refusal(row["reason"], row["field"]), row["attempts"], row["at"])
+
+
+def answer_row(answer: Answer) -> dict[str, Any]:
+    """Give the columns of an answer."""
+    return {
+        "sink": answer.sink,
+        "lane": answer.lane.value,
+        "first": answer.first,
+        "last": answer.last,
+        "outcome": answer.outcome,
+        "detail": answer.detail,
+        "at": answer.at,
+    }
+
+
+def answer_from(row: RowMapping) -> Answer:
+    """Read an answer back."""
+    return Answer(row["sink"], Lane(row["lane"]), row["first"], row["last"], row["outcome"], row["detail"], row["at"])
 
 
 def _price(row: RowMapping) -> Price:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, String, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    false,
+)
 
 from orchestrator.stores import NAMING, Store, UtcDateTime
 
@@ -25,6 +40,10 @@ events = Table(
     Column("price_status", String(20), nullable=False),
     Column("price_usd", Text),
     Column("price_version", Text),
+    Column("organization", Text),
+    Column("trace", String(32)),
+    Column("failed", Boolean, nullable=False, server_default=false()),
+    Column("accepted_at", UtcDateTime, nullable=False),
     # Readers take a lane in order; the counts are made of this index alone.
     Index(None, "lane", "seq", "type"),
     sqlite_autoincrement=True,
@@ -45,6 +64,58 @@ dead_letters = Table(
     Column("sink", String(100), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("reason", Text, nullable=False),
+    Column("field", Text),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+# Spans that a sink's share of traces left out, by their place in the log.
+sampled_out = Table(
+    "sampled_out",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+)
+
+# What a sink takes of a lane behind `since`, up to its next row; `types` and `organizations` are JSON lists.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("lane", String(20), primary_key=True),
+    Column("since", BigInteger, primary_key=True, autoincrement=False),
+    Column("types", Text, nullable=False),
+    Column("organizations", Text),
+    Column("sample", Double, nullable=False),
+)
+
+# What a sink answered to a batch, from its first to its last event.
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("sink", String(100), nullable=False),
+    Column("lane", String(20), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("detail", Text),
+    Column("at", UtcDateTime, nullable=False),
+    Index(None, "lane", "last"),
+)
+
+# The circuit of each sink and lane, so that it stands over a restart; `forced` is what an operator says, where one did.
+circuits = Table(
+    "circuits",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("trips", Integer, nullable=False),
+    Column("reopen_at", UtcDateTime),
+    Column("forced", String(20)),
+    Column("forced_by", Text),
+    Column("reason", Text),
+    Column("at", UtcDateTime, nullable=False),
 )
 
 STORE: Final = Store("event log", "orchestrator.eventlog:migrations", metadata, schema="eventlog")

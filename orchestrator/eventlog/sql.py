@@ -6,21 +6,33 @@ from contextlib import nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Integer, case, func, literal, select, text
+from sqlalchemy import case, select, text
 
 from orchestrator.domain.errors import StaleEpoch
-from orchestrator.domain.events import Appended, SinkCounts
-from orchestrator.eventlog.rows import from_row, to_row
-from orchestrator.eventlog.schema import STORE, cursors, dead_letters, events
-from orchestrator.stores import insert_into, reachable, writing
+from orchestrator.domain.events import Appended, Lane
+from orchestrator.eventlog.counting import counted, counted_by_hour
+from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows, to_row
+from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, sampled_out
+from orchestrator.eventlog.subscribing import subscribe
+from orchestrator.stores import insert_into, reachable, utc_now, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy import Connection, Executable, Table
-    from sqlalchemy.sql.elements import ColumnElement
 
-    from orchestrator.domain.events import EventRecord, Lane, StoredEvent
+    from orchestrator.domain.events import (
+        Answer,
+        DeadLetter,
+        EventRecord,
+        HourCounts,
+        Passed,
+        SinkCounts,
+        StoredEvent,
+    )
+    from orchestrator.domain.subscriptions import Subscription
 
 # The one lock under which PostgreSQL hands out numbers; it is held until the commit is visible.
 APPENDING: Final = text("SELECT pg_advisory_xact_lock(hashtext('redrive.eventlog.append'))")
@@ -32,7 +44,8 @@ class SqlEventLog:
     Every method raises DependencyUnreachable when the database does not answer. Safe to share between threads.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
+        self._clock = clock
         self._engine = STORE.open(url)
         # SQLite has one writer: its own waiting is by sleeps. PostgreSQL makes them wait by itself.
         self._turn = Lock() if self._engine.dialect.name == "sqlite" else nullcontext()
@@ -45,7 +58,8 @@ class SqlEventLog:
         """Store the records in one commit; those whose key is there already are counted and left as they are."""
         if not records:
             return Appended(new=0, duplicate=0)
-        rows = [to_row(record) for record in records]
+        accepted_at = self._clock()
+        rows = [to_row(record) | {"accepted_at": accepted_at} for record in records]
         with reachable(STORE.name), self._turn, writing(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(APPENDING)
@@ -65,36 +79,73 @@ class SqlEventLog:
         with reachable(STORE.name), self._engine.connect() as connection:
             return connection.execute(query).scalar() or 0
 
-    def advance(self, sink: str, lane: Lane, seq: int, *, epoch: int, dead: Mapping[int, str]) -> None:
-        """Move a cursor and file its dead letters in one commit; it never moves back.
+    def advance(self, sink: str, lane: Lane, seq: int, *, epoch: int, passed: Passed) -> None:
+        """Move a sink's cursor and note what it passed in one commit; it never moves back.
 
         Raises StaleEpoch when a later epoch has written this cursor.
         """
-        letters = [{"sink": sink, "seq": number, "reason": reason} for number, reason in sorted(dead.items())]
+        letters, left_out = letter_rows(sink, passed), [{"sink": sink, "seq": each} for each in passed.sampled_out]
         with reachable(STORE.name), self._turn, writing(self._engine) as connection:
             if not _moved(connection, {"sink": sink, "lane": lane.value, "seq": seq, "epoch": epoch}):
                 raise StaleEpoch(f"expected the newest epoch of {sink}/{lane.value}, got {epoch}; another one leads")
             if letters:
                 connection.execute(_unless_there(dead_letters, connection), letters)
+            if left_out:
+                connection.execute(_unless_there(sampled_out, connection), left_out)
 
-    def counts(self, sink: str, types: Iterable[str]) -> SinkCounts:
-        """Count, in one statement and so at one moment, what became of each event for a sink that takes these types."""
-        query = select(*(column.scalar_subquery() for column in _counted(sink, sorted(types))))
+    def subscribe(self, sink: str, subscription: Subscription) -> None:
+        """Say what a sink takes from here on; what is behind its cursors keeps the count it had."""
+        with reachable(STORE.name), self._turn, writing(self._engine) as connection:
+            for lane in Lane:
+                subscribe(connection, sink, lane, subscription)
+
+    def find(self, key: UUID) -> StoredEvent | None:
+        """Give the event that is filed under a key; None when there is none."""
         with reachable(STORE.name), self._engine.connect() as connection:
-            accepted, filtered, routed, delivered, pending, dead = connection.execute(query).one()
-        return SinkCounts(accepted, filtered, 0, routed, delivered, pending, dead)
+            row = connection.execute(select(events).where(events.c.key == key)).mappings().one_or_none()
+            return None if row is None else from_row(row)
 
-    def dead_letters(self, sink: str, limit: int) -> list[tuple[StoredEvent, str]]:
-        """List a sink's dead letters with their reasons, oldest first."""
+    def counts(self, sink: str) -> SinkCounts:
+        """Count, in one statement and so at one moment, what became of each event for a sink."""
+        with reachable(STORE.name), self._engine.connect() as connection:
+            return counted(connection, sink)
+
+    def hours(self, sink: str, since: datetime, until: datetime) -> list[HourCounts]:
+        """Count the same for each hour of acceptance from `since` up to `until` in which anything was accepted."""
+        with reachable(STORE.name), self._engine.connect() as connection:
+            return counted_by_hour(connection, sink, since, until)
+
+    def dead_letters(self, sink: str, limit: int, after: int = 0) -> list[DeadLetter]:
+        """List a sink's dead letters behind a sequence number, oldest first."""
+        letter = (dead_letters.c.reason, dead_letters.c.field, dead_letters.c.attempts, dead_letters.c.at)
         query = (
-            select(events, dead_letters.c.reason)
+            select(events, *letter)
             .join(dead_letters, dead_letters.c.seq == events.c.seq)
-            .where(dead_letters.c.sink == sink)
+            .where(dead_letters.c.sink == sink, events.c.seq > after)
             .order_by(events.c.seq)
             .limit(limit)
         )
         with reachable(STORE.name), self._engine.connect() as connection:
-            return [(from_row(row), row["reason"]) for row in connection.execute(query).mappings()]
+            return [letter_from(row) for row in connection.execute(query).mappings()]
+
+    def failed_traces(self, traces: Iterable[str]) -> set[str]:
+        """Tell in which of these traces an event of the log says that something failed."""
+        query = select(events.c.trace).distinct().where(events.c.failed, events.c.trace.in_(list(traces)))
+        with reachable(STORE.name), self._engine.connect() as connection:
+            return {str(trace) for trace in connection.execute(query).scalars()}
+
+    def note_answer(self, answer: Answer) -> None:
+        """Keep what a sink answered to a batch."""
+        with reachable(STORE.name), self._turn, writing(self._engine) as connection:
+            connection.execute(answers.insert(), [answer_row(answer)])
+
+    def answers(self, stored: StoredEvent) -> list[Answer]:
+        """List what each sink answered to the batches that an event was in, oldest first."""
+        query = select(answers).where(
+            answers.c.lane == stored.record.lane.value, answers.c.first <= stored.seq, answers.c.last >= stored.seq
+        )
+        with reachable(STORE.name), self._engine.connect() as connection:
+            return [answer_from(row) for row in connection.execute(query.order_by(answers.c.id)).mappings()]
 
     def ready(self) -> None:
         """Raise DependencyUnreachable when the log cannot be read."""
@@ -115,24 +166,3 @@ def _moved(connection: Connection, position: Mapping[str, Any]) -> bool:
         where=cursors.c.epoch <= fresh.excluded.epoch,
     )
     return connection.execute(move).rowcount == 1
-
-
-def _counted(sink: str, types: Sequence[str]) -> list[Any]:
-    """Give one query for each count; each counts rows of its own, none is what the others leave."""
-    wanted = events.c.type.in_(types)
-    letters = select(literal(1)).where(dead_letters.c.sink == sink, dead_letters.c.seq == events.c.seq)
-    behind = events.c.seq <= _cursor_of(sink)
-    everything = select(func.count()).select_from(events)
-    return [
-        everything,
-        everything.where(~wanted),
-        everything.where(wanted),
-        everything.where(wanted, behind, ~letters.exists()),
-        everything.where(wanted, ~behind),
-        select(func.count()).select_from(dead_letters).where(dead_letters.c.sink == sink),
-    ]
-
-
-def _cursor_of(sink: str) -> ColumnElement[int]:
-    at = select(cursors.c.seq).where(cursors.c.sink == sink, cursors.c.lane == events.c.lane)
-    return func.coalesce(at.scalar_subquery(), literal(0, Integer))

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
-from orchestrator.domain.events import Deferred, Delivered, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Passed, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,8 +83,9 @@ class Relay:
     def _settle(self, batch: Sequence[StoredEvent], delivery: Delivery, now: datetime) -> float | None:
         if isinstance(delivery, Deferred):
             return self._defer(delivery, now)
-        dead = delivery.reasons if isinstance(delivery, Rejected) else {}
-        self.log.advance(self.sink.name, self.lane, batch[-1].seq, epoch=self.epoch(), dead=dead)
+        refusals = delivery.refusals if isinstance(delivery, Rejected) else {}
+        passed = Passed(now, refusals, attempts=self._deferrals + 1)
+        self.log.advance(self.sink.name, self.lane, batch[-1].seq, epoch=self.epoch(), passed=passed)
         self._deferrals, self._not_before, self.last_error = 0, None, None
         return None
 

@@ -28,7 +28,7 @@ class MemorySink:
     def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
         """Keep the batch, or do as the next answer says: nothing of a deferred one, all but the rejected."""
         answer = self._answers.pop(0) if self._answers else Delivered()
-        refused = answer.reasons if isinstance(answer, Rejected) else {}
+        refused = answer.refusals if isinstance(answer, Rejected) else {}
         if not isinstance(answer, Deferred):
             self.events += [event for event in batch if event.seq not in refused]
         return answer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import orjson
 
-from orchestrator.domain.events import Deferred, Delivered, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,21 +53,23 @@ def data_in(envelope: Mapping[str, Any]) -> dict[str, Any]:
     return data
 
 
-def pack(batch: Iterable[StoredEvent], encode: Callable[[EventRecord], T]) -> tuple[list[Parcel[T]], dict[int, str]]:
+def pack(
+    batch: Iterable[StoredEvent], encode: Callable[[EventRecord], T]
+) -> tuple[list[Parcel[T]], dict[int, Refusal]]:
     """Encode each event by itself: the parcels, and what is wrong with those whose `encode` raised ValueError."""
     parcels, refused = [], {}
     for event in batch:
         try:
             parcels.append(Parcel(event.seq, encode(event.record)))
         except ValueError as error:
-            refused[event.seq] = str(error)
+            refused[event.seq] = Refusal(str(error), getattr(error, "field", None))
     return parcels, refused
 
 
 def send_apart(
     parts: Iterable[Sequence[Parcel[T]]],
     send: Callable[[list[T]], Delivered | Deferred | Refused],
-    refused: dict[int, str],
+    refused: dict[int, Refusal],
 ) -> Delivery:
     """Send the parts in order; halve one that is refused until each culprit has been refused alone.
 
@@ -81,7 +83,7 @@ def send_apart(
             return answer
         if isinstance(answer, Refused):
             if len(part) == 1:
-                culprits[part[0].seq] = answer.reason
+                culprits[part[0].seq] = Refusal(answer.reason)
             else:
                 waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
     return Rejected(culprits) if culprits else Delivered()

@@ -11,7 +11,8 @@ import pytest
 
 from eventbus.wire import LLM_CALL, TASK_FAILED, TASK_OUTCOMES
 from orchestrator.domain.errors import StaleEpoch
-from orchestrator.domain.events import Appended, Lane, Price, PricingStatus, SinkCounts
+from orchestrator.domain.events import Appended, Lane, Passed, Price, PricingStatus, Refusal, SinkCounts
+from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.memory import MemoryEventLog
 from orchestrator.eventlog.schema import migrate
 from orchestrator.eventlog.sql import SqlEventLog
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.ports import EventLog
 
-COSTS = frozenset({LLM_CALL})
+COSTS = Subscription(frozenset({LLM_CALL}))
+
+
+def refusing(reasons: dict[int, str]) -> Passed:
+    """Say that these events were refused."""
+    return Passed(NOON, {seq: Refusal(reason) for seq, reason in reasons.items()})
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -84,8 +90,8 @@ def test_lanes_are_read_apart_and_in_order(log: EventLog) -> None:
 def test_a_cursor_starts_at_zero_and_never_moves_back(log: EventLog) -> None:
     """Each (sink, lane) has a cursor of its own; an older position changes nothing."""
     assert log.cursor("warehouse", Lane.PRIORITY) == 0
-    log.advance("warehouse", Lane.PRIORITY, 7, epoch=1, dead={})
-    log.advance("warehouse", Lane.PRIORITY, 3, epoch=1, dead={})
+    log.advance("warehouse", Lane.PRIORITY, 7, epoch=1, passed=Passed(NOON))
+    log.advance("warehouse", Lane.PRIORITY, 3, epoch=1, passed=Passed(NOON))
     assert log.cursor("warehouse", Lane.PRIORITY) == 7
     assert log.cursor("warehouse", Lane.TELEMETRY) == 0
     assert log.cursor("rudderstack", Lane.PRIORITY) == 0
@@ -94,12 +100,12 @@ def test_a_cursor_starts_at_zero_and_never_moves_back(log: EventLog) -> None:
 def test_a_writer_of_an_older_epoch_is_refused_whole(log: EventLog) -> None:
     """After a later epoch has written a cursor, an older one changes neither it nor the dead letters."""
     log.append([record()])
-    log.advance("warehouse", Lane.PRIORITY, 0, epoch=3, dead={})
+    log.advance("warehouse", Lane.PRIORITY, 0, epoch=3, passed=Passed(NOON))
     with pytest.raises(StaleEpoch):
-        log.advance("warehouse", Lane.PRIORITY, 1, epoch=2, dead={1: "no"})
+        log.advance("warehouse", Lane.PRIORITY, 1, epoch=2, passed=refusing({1: "no"}))
     assert log.cursor("warehouse", Lane.PRIORITY) == 0
     assert log.dead_letters("warehouse", 10) == []
-    log.advance("warehouse", Lane.PRIORITY, 1, epoch=3, dead={})
+    log.advance("warehouse", Lane.PRIORITY, 1, epoch=3, passed=Passed(NOON))
     assert log.cursor("warehouse", Lane.PRIORITY) == 1
 
 
@@ -108,9 +114,9 @@ def test_dead_letters_are_kept_whole_with_their_reason(log: EventLog) -> None:
     made = [record() for _ in range(3)]
     log.append(made)
     seqs = [stored.seq for stored in log.read(Lane.PRIORITY, 0, 10)]
-    log.advance("warehouse", Lane.PRIORITY, seqs[2], epoch=1, dead={seqs[2]: "blank", seqs[0]: "NaN"})
-    log.advance("warehouse", Lane.PRIORITY, seqs[2], epoch=1, dead={seqs[0]: "again"})
-    letters = [(stored.record, why) for stored, why in log.dead_letters("warehouse", 10)]
+    log.advance("warehouse", Lane.PRIORITY, seqs[2], epoch=1, passed=refusing({seqs[2]: "blank", seqs[0]: "NaN"}))
+    log.advance("warehouse", Lane.PRIORITY, seqs[2], epoch=1, passed=refusing({seqs[0]: "again"}))
+    letters = [(each.event.record, each.refusal.reason) for each in log.dead_letters("warehouse", 10)]
     assert letters == [(made[0], "NaN"), (made[2], "blank")]
     assert len(log.dead_letters("warehouse", 1)) == 1
     assert log.dead_letters("rudderstack", 10) == []
@@ -118,23 +124,27 @@ def test_dead_letters_are_kept_whole_with_their_reason(log: EventLog) -> None:
 
 def test_the_counts_add_up_at_every_step(log: EventLog) -> None:
     """Accepted is filtered + sampled_out + routed, and routed is delivered + pending + dead: before, between, after."""
-    assert log.counts("warehouse", COSTS) == SinkCounts(0, 0, 0, 0, 0, 0, 0)
+    log.subscribe("warehouse", COSTS)
+    log.subscribe("rudderstack", Subscription(frozenset({LLM_CALL, TASK_FAILED})))
+    assert log.counts("warehouse") == SinkCounts(0, 0, 0, 0, 0, 0, 0)
     log.append([record(event(kind)) for kind in (LLM_CALL, TASK_OUTCOMES, LLM_CALL, TASK_FAILED, LLM_CALL)])
-    assert log.counts("warehouse", COSTS) == SinkCounts(5, 2, 0, 3, 0, 3, 0)
+    assert log.counts("warehouse") == SinkCounts(5, 2, 0, 3, 0, 3, 0)
     calls = [each.seq for each in log.read(Lane.PRIORITY, 0, 10) if each.record.type == LLM_CALL]
-    log.advance("warehouse", Lane.PRIORITY, calls[1], epoch=1, dead={calls[0]: "no"})
-    counts = log.counts("warehouse", COSTS)
+    log.advance("warehouse", Lane.PRIORITY, calls[1], epoch=1, passed=refusing({calls[0]: "no"}))
+    counts = log.counts("warehouse")
     assert counts == SinkCounts(5, 2, 0, 3, 1, 1, 1)
     assert counts.adds_up
-    assert log.counts("rudderstack", {LLM_CALL, TASK_FAILED}) == SinkCounts(5, 1, 0, 4, 0, 4, 0)
-    assert log.counts("nothing", set()) == SinkCounts(5, 5, 0, 0, 0, 0, 0)
+    assert log.counts("rudderstack") == SinkCounts(5, 1, 0, 4, 0, 4, 0)
+    assert log.counts("nothing") == SinkCounts(5, 5, 0, 0, 0, 0, 0)
 
 
 def test_a_dead_letter_ahead_of_the_cursor_shows_in_the_sum(log: EventLog) -> None:
     """The counts are counted apart, so a fault shows: an event both pending and dead breaks the sum."""
+    log.subscribe("warehouse", COSTS)
     log.append([record()])
-    log.advance("warehouse", Lane.PRIORITY, 0, epoch=1, dead={log.read(Lane.PRIORITY, 0, 1)[0].seq: "too early"})
-    assert not log.counts("warehouse", COSTS).adds_up
+    seq = log.read(Lane.PRIORITY, 0, 1)[0].seq
+    log.advance("warehouse", Lane.PRIORITY, 0, epoch=1, passed=refusing({seq: "too early"}))
+    assert not log.counts("warehouse").adds_up
 
 
 def test_a_reader_behind_many_writers_steps_over_nothing(log: EventLog) -> None:

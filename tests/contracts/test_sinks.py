@@ -10,7 +10,7 @@ import requests
 import sqlalchemy as sa
 
 from eventbus.wire import LLM_CALL
-from orchestrator.domain.events import Deferred, Delivered, EventRecord, Rejected
+from orchestrator.domain.events import Deferred, Delivered, EventRecord, Refusal, Rejected
 from orchestrator.sinks.memory import MemorySink
 from orchestrator.sinks.rudderstack import RudderStackSink
 from orchestrator.sinks.warehouse import WarehouseSink
@@ -55,7 +55,7 @@ class Memory:
 
     def refuse(self, event: StoredEvent) -> EventRecord:
         """Tell it to reject."""
-        self.sink.answer_next(Rejected({event.seq: "poison"}))
+        self.sink.answer_next(Rejected({event.seq: Refusal("poison")}))
         return event.record
 
     def fail(self) -> None:
@@ -169,8 +169,8 @@ def test_one_poison_event_is_rejected_alone(destination: Destination) -> None:
     refused = destination.refuse(stored(bad, first=3)[0])
     answer = destination.sink.deliver(stored(*good[:2], refused, *good[2:]))
     assert isinstance(answer, Rejected)
-    assert list(answer.reasons) == [3]
-    assert answer.reasons[3]
+    assert list(answer.refusals) == [3]
+    assert answer.refusals[3].reason
     assert sorted(destination.arrived()) == keys(*good)
 
 

@@ -15,6 +15,7 @@ import pytest
 from eventbus.wire import LLM_CALL, TASK_FAILED, TASK_OUTCOMES
 from orchestrator.breaker import Breaker
 from orchestrator.domain.events import Lane, SinkCounts
+from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog import schema as eventlog
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.forwarding import Limits, Relay
@@ -77,7 +78,8 @@ class Forwarding:
 
     def counts(self, sink: Sink) -> SinkCounts:
         """Count, and insist that the counts add up."""
-        counted = self.log.counts(sink.name, sink.types)
+        self.log.subscribe(sink.name, Subscription(sink.types))
+        counted = self.log.counts(sink.name)
         assert counted.adds_up
         return counted
 
@@ -155,6 +157,7 @@ CRASHES = """
 import os, signal, sys
 from datetime import datetime, UTC
 from orchestrator.breaker import Breaker
+from orchestrator.domain.subscriptions import Subscription
 from orchestrator.domain.events import Lane
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.forwarding import Relay

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.breaker import Breaker
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
-from orchestrator.domain.events import Deferred, Delivered, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
 
 if TYPE_CHECKING:
     from orchestrator.domain.events import Delivery
@@ -115,7 +115,7 @@ def test_jitter_takes_up_to_half_off(clock: Clock) -> None:
 
 def test_a_rejected_event_is_neither_failure_nor_success(breaker: Breaker, clock: Clock) -> None:
     """Poison never opens a circuit, does not forgive failures, and gives the probe's permit back."""
-    poison = Rejected({1: "400"})
+    poison = Rejected({1: Refusal("400")})
     deliver(breaker, poison, 10)
     assert breaker.current_state == "closed"
     deliver(breaker, DOWN, 2)

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from orchestrator.domain.errors import DependencyUnreachable
-from orchestrator.domain.events import Lane
+from orchestrator.domain.events import Lane, Passed
 from orchestrator.eventlog.schema import STORE, check, events, migrate
 from orchestrator.eventlog.sql import APPENDING, SqlEventLog
 from orchestrator.stores import SchemaDiffers
-from tests.events import record
+from tests.events import NOON, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ def test_what_was_appended_is_there_for_the_next_process(log: SqlEventLog, url: 
     """A second handle on the same database sees every event and cursor."""
     given = record()
     log.append([given])
-    log.advance("warehouse", Lane.PRIORITY, 1, epoch=1, dead={})
+    log.advance("warehouse", Lane.PRIORITY, 1, epoch=1, passed=Passed(NOON))
     other = SqlEventLog(url)
     assert [stored.record for stored in other.read(Lane.PRIORITY, 0, 10)] == [given]
     assert other.cursor("warehouse", Lane.PRIORITY) == 1

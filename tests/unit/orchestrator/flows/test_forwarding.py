@@ -10,7 +10,8 @@ import pytest
 from eventbus.wire import LLM_CALL, TASK_FAILED
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER
 from orchestrator.domain.errors import StaleEpoch
-from orchestrator.domain.events import Deferred, Lane, Rejected, SinkCounts
+from orchestrator.domain.events import Deferred, Lane, Passed, Refusal, Rejected, SinkCounts
+from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.memory import MemoryEventLog
 from orchestrator.flows.forwarding import IDLE, PATIENCE, Limits, Relay, cut
 from orchestrator.sinks.memory import MemorySink
@@ -44,7 +45,8 @@ def filled(*kinds: str) -> MemoryEventLog:
 
 def counts(log: MemoryEventLog, sink: MemorySink) -> SinkCounts:
     """Count, and insist that the counts add up."""
-    counted = log.counts(sink.name, sink.types)
+    log.subscribe(sink.name, Subscription(sink.types))
+    counted = log.counts(sink.name)
     assert counted.adds_up
     return counted
 
@@ -96,19 +98,19 @@ def test_the_sinks_own_wish_goes_before_the_backoff(asked: float, waits: float) 
 
 def test_a_rejected_event_becomes_a_dead_letter_and_the_rest_goes_on() -> None:
     """One poison event is filed with its reason; the others of its batch are delivered, and so is what follows."""
-    log, sink = filled(*[LLM_CALL] * 4), MemorySink("s", [LLM_CALL], [Rejected({2: "blank userId"})])
+    log, sink = filled(*[LLM_CALL] * 4), MemorySink("s", [LLM_CALL], [Rejected({2: Refusal("blank userId")})])
     mover = relay(log, sink, events=3)
     mover.run_once(NOON)
     mover.run_once(NOON)
     assert [each.seq for each in sink.events] == [1, 3, 4]
-    assert [(letter.seq, why) for letter, why in log.dead_letters("s", 10)] == [(2, "blank userId")]
+    assert [(each.event.seq, each.refusal.reason) for each in log.dead_letters("s", 10)] == [(2, "blank userId")]
     assert counts(log, sink) == SinkCounts(4, 0, 0, 4, 3, 0, 1)
 
 
 def test_a_crash_between_delivery_and_cursor_repeats_the_same_batch() -> None:
     """The next relay delivers the same events under the same keys: at least once, never less."""
     log, sink = filled(LLM_CALL, LLM_CALL), MemorySink("s", [LLM_CALL])
-    log.advance("s", Lane.PRIORITY, 0, epoch=2, dead={})
+    log.advance("s", Lane.PRIORITY, 0, epoch=2, passed=Passed(NOON))
     with pytest.raises(StaleEpoch):
         relay(log, sink, epoch=1).run_once(NOON)
     relay(log, sink, epoch=2).run_once(NOON)

@@ -154,6 +154,6 @@ def test_an_event_that_no_span_can_be_made_of_is_rejected_alone() -> None:
         batch = stored(record(told(ATTEMPT_ENDED, PLACE)), record(told(INCIDENT_OPENED, PLACE, **STORY)))
         answer = sink(server).deliver(batch)
         assert isinstance(answer, Rejected)
-        assert list(answer.reasons) == [batch[0].seq]
-        assert "task" in answer.reasons[batch[0].seq]
+        assert list(answer.refusals) == [batch[0].seq]
+        assert "task" in answer.refusals[batch[0].seq].reason
         assert [span.name for span in server.spans] == ["incident opened"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as some
 
-from orchestrator.domain.events import Deferred, Delivered, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
 from orchestrator.sinks.parcels import Parcel, Refused, send_apart
 
 
@@ -27,7 +27,7 @@ def test_exactly_the_culprits_are_rejected_and_the_others_arrive_once_in_order(
     parcels = iter([Parcel(number, number) for number in numbers])
     parts = [[next(parcels) for _ in range(size)] for size in sizes]
     answer = send_apart(parts, send, {})
-    assert answer == (Rejected(dict.fromkeys(poison, "poison")) if poison else Delivered())
+    assert answer == (Rejected(dict.fromkeys(poison, Refusal("poison"))) if poison else Delivered())
     assert arrived == [number for number in numbers if number not in poison]
 
 
@@ -40,12 +40,14 @@ def test_one_culprit_among_many_costs_few_posts() -> None:
         return Refused("poison") if 617 in contents else Delivered()
 
     answer = send_apart([[Parcel(number, number) for number in range(1000)]], send, {})
-    assert answer == Rejected({617: "poison"})
+    assert answer == Rejected({617: Refusal("poison")})
     assert len(posts) <= 21
 
 
 def test_what_was_not_even_sent_is_rejected_with_its_own_reason() -> None:
     """Events that could not be encoded join those that were refused; with nothing else to send, nothing is sent."""
-    assert send_apart([[]], lambda _: Delivered(), {7: "not JSON"}) == Rejected({7: "not JSON"})
-    assert send_apart([[Parcel(1, 1)]], lambda _: Refused("no"), {7: "not JSON"}) == Rejected({7: "not JSON", 1: "no"})
-    assert send_apart([[Parcel(1, 1)]], lambda _: Deferred("down"), {7: "not JSON"}) == Deferred("down")
+    assert send_apart([[]], lambda _: Delivered(), {7: Refusal("not JSON")}) == Rejected({7: Refusal("not JSON")})
+    assert send_apart([[Parcel(1, 1)]], lambda _: Refused("no"), {7: Refusal("not JSON")}) == Rejected(
+        {7: Refusal("not JSON"), 1: Refusal("no")}
+    )
+    assert send_apart([[Parcel(1, 1)]], lambda _: Deferred("down"), {7: Refusal("not JSON")}) == Deferred("down")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eventbus.wire import LLM_CALL
-from orchestrator.domain.events import Deferred, Rejected
+from orchestrator.domain.events import Deferred, Refusal, Rejected
 from orchestrator.sinks import sdk
 from orchestrator.sinks.parcels import Parcel
 from orchestrator.sinks.rudderstack import MOST_BYTES, MOST_EVENTS, RudderStackSink, posts
@@ -96,7 +96,7 @@ def test_a_refused_batch_is_halved_down_to_the_culprits() -> None:
     with gateway(reply) as server:
         answer = sink(server.url).deliver(batch)
         accepted = [post for post in server.batches if reply(post) is OK]
-    assert answer == Rejected({each.seq: "the data plane answered 400: no" for each in poison})
+    assert answer == Rejected({each.seq: Refusal("the data plane answered 400: no") for each in poison})
     arrived = [each["messageId"] for post in accepted for each in post]
     assert arrived == [str(each.record.key) for each in batch if each not in poison]
     assert len(server.batches) < 35
@@ -116,7 +116,7 @@ def test_bytes_that_are_no_event_never_reach_the_gateway() -> None:
     with gateway(lambda _: OK) as server:
         answer = sink(server.url).deliver(stored(bad, good))
     assert isinstance(answer, Rejected)
-    assert list(answer.reasons) == [1]
+    assert list(answer.refusals) == [1]
     assert [each["messageId"] for each in server.batches[0]] == [str(good.key)]
 
 

@@ -197,6 +197,6 @@ def test_what_no_row_can_hold_is_refused_alone(loaded: Loaded, bad: EventRecord,
     """The culprit is rejected with the name of its field; the others of its batch are loaded."""
     answer = loaded.sink.deliver(stored(record(), bad, decision()))
     assert isinstance(answer, Rejected)
-    assert list(answer.reasons) == [2]
-    assert field in answer.reasons[2]
+    assert list(answer.refusals) == [2]
+    assert field in answer.refusals[2].reason
     assert len(loaded.rows(event_logs)) == 2

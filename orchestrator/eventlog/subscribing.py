@@ -1,0 +1,56 @@
+"""What each sink takes of each lane, from which place of the log on, as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import func, select
+
+from orchestrator.domain.subscriptions import Subscription
+from orchestrator.eventlog.schema import cursors, subscriptions
+from orchestrator.stores import insert_into
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, RowMapping
+
+    from orchestrator.domain.events import Lane
+
+
+def history(connection: Connection, sink: str, lane: Lane) -> list[tuple[int, Subscription]]:
+    """Give what a sink took of a lane, each with the place behind which it holds, oldest first."""
+    here = (subscriptions.c.sink == sink, subscriptions.c.lane == lane.value)
+    rows = connection.execute(select(subscriptions).where(*here).order_by(subscriptions.c.since)).mappings()
+    return [(row["since"], _from_row(row)) for row in rows]
+
+
+def subscribe(connection: Connection, sink: str, lane: Lane, subscription: Subscription) -> None:
+    """Write what a sink takes of a lane behind its cursor, where that is not what it takes already."""
+    known = history(connection, sink, lane)
+    if known and known[-1][1] == subscription:
+        return
+    at = select(func.max(cursors.c.seq)).where(cursors.c.sink == sink, cursors.c.lane == lane.value)
+    since = (connection.execute(at).scalar() or 0) if known else 0
+    fresh = insert_into(subscriptions, connection.dialect).values(
+        sink=sink, lane=lane.value, since=since, **_columns(subscription)
+    )
+    again = {name: fresh.excluded[name] for name in ("types", "organizations", "sample")}
+    connection.execute(fresh.on_conflict_do_update(index_elements=["sink", "lane", "since"], set_=again))
+
+
+def _columns(subscription: Subscription) -> dict[str, Any]:
+    organizations = subscription.organizations
+    return {
+        "types": orjson.dumps(sorted(subscription.types)).decode(),
+        "organizations": None if organizations is None else orjson.dumps(sorted(organizations)).decode(),
+        "sample": subscription.sample,
+    }
+
+
+def _from_row(row: RowMapping) -> Subscription:
+    organizations = row["organizations"]
+    return Subscription(
+        types=frozenset(orjson.loads(row["types"])),
+        organizations=None if organizations is None else frozenset(orjson.loads(organizations)),
+        sample=row["sample"],
+    )
