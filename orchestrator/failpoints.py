@@ -17,8 +17,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Name = Literal["eventlog_committed", "ledger_committed", "trigger_dispatched", "attempt_recorded", "task_published"]
-NAMES: Final[tuple[str, ...]] = get_args(Name)
+Recovering = Literal[
+    "eventlog_committed", "ledger_committed", "trigger_dispatched", "attempt_recorded", "task_published"
+]
+Forwarding = Literal[
+    "eventlog_appending",
+    "eventlog_appended",
+    "warehouse_loading",
+    "warehouse_loaded",
+    "batch_delivered",
+    "cursor_moving",
+    "cursor_moved",
+]
+Name = Recovering | Forwarding
+RECOVERING: Final[tuple[str, ...]] = get_args(Recovering)
+# Every step of an event on its way from a caller into a sink.
+FORWARDING: Final[tuple[str, ...]] = get_args(Forwarding)
+NAMES: Final[tuple[str, ...]] = RECOVERING + FORWARDING
 VARIABLE: Final = "REDRIVE_FAILPOINT"
 LOG_VARIABLE: Final = "REDRIVE_FAILPOINT_LOG"
 

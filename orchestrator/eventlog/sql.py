@@ -14,6 +14,7 @@ from orchestrator.eventlog.counting import counted, counted_by_hour
 from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows, to_row
 from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, sampled_out
 from orchestrator.eventlog.subscribing import subscribe
+from orchestrator.failpoints import hit
 from orchestrator.stores import insert_into, reachable, utc_now, writing
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class SqlEventLog:
             if connection.dialect.name == "postgresql":
                 connection.execute(APPENDING)
             new = connection.execute(_unless_there(events, connection), rows).rowcount
+            hit("eventlog_appending")
+        hit("eventlog_appended")
         return Appended(new=new, duplicate=len(rows) - new)
 
     def read(self, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
@@ -92,6 +95,8 @@ class SqlEventLog:
                 connection.execute(_unless_there(dead_letters, connection), letters)
             if left_out:
                 connection.execute(_unless_there(sampled_out, connection), left_out)
+            hit("cursor_moving")
+        hit("cursor_moved")
 
     def subscribe(self, sink: str, subscription: Subscription) -> None:
         """Say what a sink takes from here on; what is behind its cursors keeps the count it had."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
 from orchestrator.domain.events import Deferred, Delivered, Passed, Rejected
+from orchestrator.failpoints import hit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +69,9 @@ class Relay:
         batch = self._next_batch()
         if not batch:
             return IDLE
-        return self._settle(batch, self._delivered(batch), now)
+        delivery = self._delivered(batch)
+        hit("batch_delivered")
+        return self._settle(batch, delivery, now)
 
     def _next_batch(self) -> list[StoredEvent]:
         after = self.log.cursor(self.sink.name, self.lane)

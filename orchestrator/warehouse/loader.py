@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Double, Uuid
 
+from orchestrator.failpoints import hit
 from orchestrator.stores import UtcDateTime, insert_into, reachable, writing
 from orchestrator.warehouse.rows import CostRow, EventRow, GovernanceRow, Prompt, Row, SimilarityRow
 from orchestrator.warehouse.schema import (
@@ -56,7 +57,10 @@ def load(engine: Engine, rows: Sequence[Row | Prompt], recent: Recent | None = N
         if prompts and recent is not None:
             ready += recent.score(connection, prompts)
         store = _copy if connection.dialect.name == "postgresql" else _insert
-        return sum(_stored(connection, kind, ready, store) for kind in TABLES)
+        new = sum(_stored(connection, kind, ready, store) for kind in TABLES)
+        hit("warehouse_loading")
+    hit("warehouse_loaded")
+    return new
 
 
 def _stored(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.failpoints import NAMES, fired
+from orchestrator.failpoints import RECOVERING, fired
 from tests.acceptance.test_decisions import WORKFLOWS, decide_by
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ QUICK = ("attempt_recorded", "task_published")
         if workflow == "retry" and each in QUICK
         else pytest.param(workflow, each, marks=pytest.mark.slow)
         for workflow in WORKFLOWS
-        for each in NAMES
+        for each in RECOVERING
     ],
 )
 def test_a_kill_loses_nothing(
