@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from sqlalchemy import BigInteger, Text, cast, func, select, type_coerce
 
@@ -12,7 +13,12 @@ from orchestrator.stores import reachable
 from orchestrator.warehouse.schema import SCALE, STORE, event_logs, model_cost_logs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import ColumnElement, Engine
+
+# How many ids one question names: below the number of parameters of every SQLite that is in use.
+ASKED_AT_ONCE: Final = 900
 
 table = model_cost_logs.c
 
@@ -34,6 +40,16 @@ def rows(engine: Engine) -> int:
     """Count the events that the warehouse holds: the rows of `event_logs`."""
     with reachable(STORE.name), engine.connect() as connection:
         return connection.execute(select(func.count()).select_from(event_logs)).scalar_one()
+
+
+def held(engine: Engine, ids: Iterable[UUID]) -> set[UUID]:
+    """Tell which of these events (their row keys) the warehouse holds, in rows of `event_logs`."""
+    asked, found = [str(each) for each in ids], set[UUID]()
+    with reachable(STORE.name), engine.connect() as connection:
+        for first in range(0, len(asked), ASKED_AT_ONCE):
+            query = select(event_logs.c.id).where(event_logs.c.id.in_(asked[first : first + ASKED_AT_ONCE]))
+            found.update(UUID(str(each)) for each in connection.execute(query).scalars())
+    return found
 
 
 def cost_by_model(engine: Engine) -> list[ModelCost]:

@@ -22,6 +22,7 @@ from eventbus.wire import (
 from orchestrator.domain.events import Delivered, Rejected
 from orchestrator.sinks.warehouse import WarehouseSink
 from orchestrator.warehouse import similarity
+from orchestrator.warehouse.queries import held
 from orchestrator.warehouse.schema import (
     STORE,
     event_logs,
@@ -107,6 +108,14 @@ def test_each_event_is_there_once_whatever_its_type(loaded: Loaded) -> None:
     assert sorted(each["id"] for each in loaded.rows(event_logs)) == sorted(str(each.key) for each in records)
     for table in (model_cost_logs, prompt_sim_logs, governance_events, prompt_sketches):
         assert len(loaded.rows(table)) == 1
+
+
+def test_one_asks_which_events_are_there(loaded: Loaded) -> None:
+    """Of more ids than one question holds, exactly those that were loaded are told."""
+    there = record()
+    loaded.deliver(there)
+    assert held(loaded.engine, [uuid4() for _ in range(1_000)] + [there.key]) == {there.key}
+    assert held(loaded.engine, []) == set()
 
 
 def test_an_event_is_kept_with_its_envelope_and_data(loaded: Loaded) -> None:
