@@ -27,6 +27,8 @@ CHILDREN: Final = 4
 # The ledger hears of the last outcomes a little after the worker has noted them.
 AGREE_SECONDS: Final = 15.0
 LOOK_SECONDS: Final = 0.5
+# A line is in its file by then.
+WRITTEN_SECONDS: Final = 0.5
 QUEUE: Final = "celery"
 
 
@@ -103,9 +105,15 @@ class Arm:
         return now > last + self.plan.drain_seconds or not self.record().waits_for()
 
     def record(self) -> Record:
-        """Read what was noted so far."""
+        """Read what was noted so far, both records up to one moment: they go on while they are read."""
+        until = time.time() - WRITTEN_SECONDS
         steps, asked = steps_in(self.folder / "runs.txt"), requests_in(self.folder / "requests.txt")
-        return Record(self.plan, self.zero, steps, asked)
+        return Record(
+            self.plan,
+            self.zero,
+            [step for step in steps if step.at <= until],
+            [each for each in asked if each.at <= until],
+        )
 
     def ledger(self) -> dict[str, int] | None:
         """Ask the orchestrator for its own counts, once they have stopped to change; None for other contestants."""

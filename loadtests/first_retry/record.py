@@ -133,12 +133,18 @@ class Record:
         return {number: count - 1 for number, count in counted.items() if count > 1}
 
     def disagreements(self) -> list[str]:
-        """Hold the worker's record against the provider's log: each run that was not killed asked exactly once."""
+        """Hold the worker's record against the provider's log: each run that has ended and was not killed asked once.
+
+        One that is under way when both are read may have asked, or not yet.
+        """
         asked = Counter((each.number, each.run) for each in self.requests if each.number is not None)
-        ran = Counter((number, each.run) for number, runs in self.runs.items() for each in runs if _asked(each))
-        more = [f"call {number} run {run}: provider {asked[number, run]}, worker {ran[number, run]}"
-                for number, run in {*asked, *ran} if asked[number, run] != ran[number, run]]  # fmt: skip
-        return sorted(more)
+        ended = Counter((number, each.run) for number, runs in self.runs.items() for each in runs if _asked(each))
+        open_ = Counter((number, each.run) for number, runs in self.runs.items() for each in runs if not each.outcome)
+        return sorted(
+            f"call {number} run {run}: provider {asked[number, run]}, worker {ended[number, run]}"
+            for number, run in {*asked, *ended}
+            if not 0 <= asked[number, run] - ended[number, run] <= open_[number, run]
+        )
 
 
 def _asked(run: Run) -> bool:

@@ -101,6 +101,16 @@ def test_a_request_that_the_worker_knows_nothing_of_is_a_disagreement() -> None:
     assert account_of(RECORD, "redrive", "", ledger).disagreements == ["ledger: first_successes 2, worker 1"]
 
 
+def test_a_run_that_is_under_way_may_have_asked_already() -> None:
+    """An endless contestant is stopped in the midst of its runs: one request for each that has begun is no fault."""
+    begun = [*RECORD.steps, Step(ZERO + 14, 1, "e", "began")]
+    assert Record(PLAN, ZERO, begun, RECORD.requests).disagreements() == []
+    once = [*RECORD.requests, request(1, "e", 14.1, 200)]
+    assert Record(PLAN, ZERO, begun, once).disagreements() == []
+    twice = [*once, request(1, "e", 14.2, 200)]
+    assert Record(PLAN, ZERO, begun, twice).disagreements() == ["call 1 run e: provider 2, worker 0"]
+
+
 @pytest.mark.parametrize("gone", ["first_attempts", "first_successes", "duplicates"])
 def test_a_count_that_the_ledger_does_not_tell_is_a_disagreement(gone: str) -> None:
     """All three are held against the records: one that was renamed does not switch its check off."""
