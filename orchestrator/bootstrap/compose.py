@@ -18,9 +18,10 @@ from orchestrator.bootstrap.broker import WatchedRedriver
 from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_name
 from orchestrator.bootstrap.parts import PARTS, UnknownPart
 from orchestrator.bootstrap.probes import probes_loops
+from orchestrator.bootstrap.relays import relay_loops
 from orchestrator.bootstrap.retention import retention_loop
 from orchestrator.bootstrap.server import HttpServer
-from orchestrator.bootstrap.sinks import make_sinks, relay_loops
+from orchestrator.bootstrap.sinks import make_sinks
 from orchestrator.bootstrap.supervisor import Loop, Part, Service
 from orchestrator.bootstrap.waking import Courtesy, WakingLedger, waking
 from orchestrator.bus import connecting
@@ -30,7 +31,6 @@ from orchestrator.bus.opening import Opener
 from orchestrator.bus.redriver import BusRedriver
 from orchestrator.dependency_settings.tables import patterns_of, policies_of
 from orchestrator.domain.errors import DependencyUnreachable, SettingsInvalid
-from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.dispatch import Dispatcher
@@ -55,10 +55,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from orchestrator.bootstrap.entries import SinkEntry
     from orchestrator.domain.dependencies import Policies
     from orchestrator.domain.events import SinkCounts
     from orchestrator.domain.ledger import Ledger
-    from orchestrator.domain.ports import Sink
     from orchestrator.settings import Settings
     from orchestrator.stackstorm.credentials import Credentials
 
@@ -87,7 +87,7 @@ class Composer:
     metrics: Metrics = field(default_factory=Metrics)
     ledger: SqlLedger = field(init=False)
     log: SqlEventLog = field(init=False)
-    sinks: tuple[Sink, ...] = field(init=False)
+    sinks: tuple[SinkEntry, ...] = field(init=False)
     warehouse: Engine = field(init=False)
     opener: Opener = field(init=False)
     policies: Policies = field(init=False)
@@ -103,7 +103,7 @@ class Composer:
         self.log = SqlEventLog(self.settings.eventlog_url)
         self.sinks = make_sinks(self.settings)
         for sink in self.sinks:
-            self.log.subscribe(sink.name, Subscription(sink.types))
+            self.log.subscribe(sink.name, sink.subscription)
         self.warehouse = WAREHOUSE.open(self.settings.warehouse_url)
 
     def parts(self, names: Sequence[str] = PARTS) -> tuple[Part, ...]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.events import Delivery, Lane, StoredEvent
     from orchestrator.domain.ports import EventLog, Sink
+    from orchestrator.domain.subscriptions import Subscription
 
 # Seconds between two looks at a log that had nothing new.
 IDLE: Final = 0.2
@@ -50,6 +51,7 @@ class Relay:
 
     log: EventLog
     sink: Sink
+    subscription: Subscription
     lane: Lane
     circuit: Circuit
     epoch: Callable[[], int]
@@ -78,7 +80,7 @@ class Relay:
         return cut(self.log.read(self.lane, after, self.limits.events), self.limits.bytes)
 
     def _delivered(self, batch: Sequence[StoredEvent]) -> Delivery:
-        wanted = [event for event in batch if event.record.type in self.sink.types]
+        wanted = [event for event in batch if self.subscription.takes(event.record)]
         if not wanted:
             return Delivered()
         return self.circuit.deliver(lambda: self.sink.deliver(wanted))

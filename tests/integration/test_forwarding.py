@@ -59,7 +59,8 @@ class Forwarding:
         """Put a sink behind both lanes, with one breaker."""
         breaker = Breaker(sink.name, lambda: 0.0, clock=self.clock)
         for lane in Lane:
-            self.relays.append(Relay(self.log, sink, lane, breaker, lambda: 1, lambda: 0.0, Limits(events=50)))
+            takes = Subscription(sink.types)
+            self.relays.append(Relay(self.log, sink, takes, lane, breaker, lambda: 1, lambda: 0.0, Limits(events=50)))
 
     def run(self, seconds: float) -> None:
         """Let every relay run for a while."""
@@ -170,7 +171,8 @@ class Dies(SqlEventLog):
 
 kind, log, address = sys.argv[1:]
 sink = WarehouseSink(address) if kind == "warehouse" else RudderStackSink(address, "k", 10.0)
-relay = Relay(Dies(log), sink, Lane.PRIORITY, Breaker("b", lambda: 0.0), lambda: 1, lambda: 0.0)
+takes = Subscription(sink.types)
+relay = Relay(Dies(log), sink, takes, Lane.PRIORITY, Breaker("b", lambda: 0.0), lambda: 1, lambda: 0.0)
 relay.run_once(datetime.now(UTC))
 """
 

@@ -33,7 +33,8 @@ class Closed:
 
 def relay(log: MemoryEventLog, sink: MemorySink, *, epoch: int = 1, events: int = 200) -> Relay:
     """Make a relay of the priority lane without dice."""
-    return Relay(log, sink, Lane.PRIORITY, Closed(), lambda: epoch, lambda: 0.0, Limits(events=events))
+    takes = Subscription(sink.types)
+    return Relay(log, sink, takes, Lane.PRIORITY, Closed(), lambda: epoch, lambda: 0.0, Limits(events=events))
 
 
 def filled(*kinds: str) -> MemoryEventLog:

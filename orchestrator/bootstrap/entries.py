@@ -1,0 +1,31 @@
+"""A sink as the settings make it: the destination, what it takes of the log, and how much goes there at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.domain.subscriptions import Subscription
+from orchestrator.flows.forwarding import Limits
+
+if TYPE_CHECKING:
+    from orchestrator.domain.ports import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class SinkEntry:
+    """One destination with its route and its limits. Two entries have two names, which their sinks carry."""
+
+    sink: Sink
+    subscription: Subscription
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def name(self) -> str:
+        """Give the name under which the log keeps its cursors and counts."""
+        return self.sink.name
+
+
+def all_of(sink: Sink, limits: Limits | None = None) -> SinkEntry:
+    """Route to a sink whatever it can take."""
+    return SinkEntry(sink, Subscription(sink.types), limits or Limits())
