@@ -160,12 +160,12 @@ class Store:
         """Open the store; its tables must be there already."""
         return open_engine(url, self.schema)
 
-    def migrate(self, url: str) -> None:
-        """Bring the tables to the newest revision; safe to run from several processes at once."""
+    def migrate(self, url: str, revision: str = "head") -> None:
+        """Bring the tables to a revision, the newest unless told; safe to run from several processes at once."""
         with reachable(self.name):
             self._make_schema(url)
             with self._migrating(url) as config:
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
 
     def check(self, url: str) -> None:
         """Raise SchemaDiffers unless the database is at the newest revision and that is what the code declares."""

@@ -47,8 +47,10 @@ def event(event_type: str = LLM_CALL, data: dict[str, Any] | None = None, event_
     )
 
 
-def record(made: Event | None = None, *, lane: Lane | None = None, price: Price | None = None) -> EventRecord:
-    """Make a record of an event, a priced model call unless told otherwise."""
+def record(
+    made: Event | None = None, *, lane: Lane | None = None, price: Price | None = None, **marks: Any
+) -> EventRecord:
+    """Make a record of an event, a priced model call unless told otherwise; `marks` are what routing goes by."""
     made = made or event()
     usual = PRICED if made.type == LLM_CALL else NO_PRICE
     return EventRecord(
@@ -60,6 +62,7 @@ def record(made: Event | None = None, *, lane: Lane | None = None, price: Price 
         lane=lane or lane_of(made.type),
         body=encode_one(made),
         price=price or usual,
+        **marks,
     )
 
 

@@ -28,12 +28,12 @@ from eventbus.wire import (
 )
 from orchestrator.domain.attempts import Outcome
 from orchestrator.domain.errors import Unstorable
-from orchestrator.domain.events import NO_PRICE, EventRecord, row_key
+from orchestrator.domain.events import NO_PRICE, row_key
 from orchestrator.domain.ids import derive
 from orchestrator.domain.moment import Moment
 from orchestrator.domain.probes import is_probe
-from orchestrator.domain.routing import lane_of
 from orchestrator.failpoints import hit
+from orchestrator.flows.filing import record_of as record_of  # noqa: PLC0414 - re-exported: others file by it too
 from orchestrator.flows.health import note, of_outcomes
 from orchestrator.flows.outcomes import hear_end
 from orchestrator.flows.probe_ends import probe_ended, probe_failed
@@ -45,7 +45,7 @@ from orchestrator.flows.workers import beat_of, note_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from orchestrator.domain.events import Price
+    from orchestrator.domain.events import EventRecord
     from orchestrator.domain.ledger import Ledger, LedgerTx
     from orchestrator.domain.ports import EventLog, Pricing
     from orchestrator.flows.health import Sighting
@@ -155,20 +155,6 @@ def recall(tx: LedgerTx, events: Sequence[Event]) -> None:
 
 def _key_of(event: Event) -> str:
     return str(row_key(event.source, event.id))
-
-
-def record_of(event: Event, price: Price = NO_PRICE) -> EventRecord:
-    """File an event under its key and lane."""
-    return EventRecord(
-        key=row_key(event.source, event.id),
-        id=event.id,
-        source=event.source,
-        type=event.type,
-        time=event.time,
-        lane=lane_of(event.type),
-        body=encode_one(event),
-        price=price,
-    )
 
 
 def read(body: bytes, now: datetime) -> list[Event]:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from eventbus.wire import LLM_CALL, TASK_FAILED, TASK_OUTCOMES
+from eventbus.wire import LLM_CALL, SPAN_ENDED, TASK_FAILED, TASK_OUTCOMES
 from orchestrator.domain.errors import StaleEpoch
-from orchestrator.domain.events import Appended, Lane, Passed, Price, PricingStatus, Refusal, SinkCounts
+from orchestrator.domain.events import (
+    Answer,
+    Appended,
+    HourCounts,
+    Lane,
+    Passed,
+    Price,
+    PricingStatus,
+    Refusal,
+    SinkCounts,
+)
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.memory import MemoryEventLog
 from orchestrator.eventlog.schema import migrate
@@ -32,16 +42,22 @@ def refusing(reasons: dict[int, str]) -> Passed:
     return Passed(NOON, {seq: Refusal(reason) for seq, reason in reasons.items()})
 
 
+@pytest.fixture
+def clock() -> list[datetime]:
+    """Hold the time that the log goes by."""
+    return [datetime.now(UTC)]
+
+
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog]:
+def log(request: pytest.FixtureRequest, tmp_path: Path, clock: list[datetime]) -> Iterator[EventLog]:
     """Give an empty log of each kind."""
     if request.param == "memory":
-        yield MemoryEventLog()
+        yield MemoryEventLog(lambda: clock[0])
         return
     sqlite = f"sqlite:///{tmp_path}/events.sqlite"
     url = sqlite if request.param == "sqlite" else request.getfixturevalue("postgres")
     migrate(url)
-    made = SqlEventLog(url)
+    made = SqlEventLog(url, lambda: clock[0])
     yield made
     made.close()
 
@@ -162,6 +178,122 @@ def test_a_reader_behind_many_writers_steps_over_nothing(log: EventLog) -> None:
                 break
     assert [writer.result().new for writer in writers] == [5] * 40
     assert sorted(seen) == sorted(each.key for batch in batches for each in batch)
+
+
+def test_what_lies_behind_the_cursor_keeps_its_count(log: EventLog) -> None:
+    """A sink that takes less from now on was given what it took then: only what is ahead is counted anew."""
+    log.subscribe("warehouse", Subscription(frozenset({LLM_CALL, TASK_FAILED})))
+    log.append([record(event(kind)) for kind in (LLM_CALL, TASK_FAILED, LLM_CALL, TASK_FAILED)])
+    seqs = [each.seq for each in log.read(Lane.PRIORITY, 0, 10)]
+    log.advance("warehouse", Lane.PRIORITY, seqs[1], epoch=1, passed=Passed(NOON))
+    log.subscribe("warehouse", COSTS)
+    log.subscribe("warehouse", COSTS)
+    assert log.counts("warehouse") == SinkCounts(4, 1, 0, 3, 2, 1, 0)
+    log.subscribe("warehouse", Subscription(frozenset({TASK_FAILED})))
+    assert log.counts("warehouse") == SinkCounts(4, 1, 0, 3, 2, 1, 0)
+    log.advance("warehouse", Lane.PRIORITY, seqs[3], epoch=1, passed=Passed(NOON))
+    assert log.counts("warehouse") == SinkCounts(4, 1, 0, 3, 3, 0, 0)
+
+
+def test_a_sink_may_take_some_organisations_only(log: EventLog) -> None:
+    """An event of another organisation, or of none, is filtered; for a sink that takes all of them neither is."""
+    log.subscribe("acme", Subscription(frozenset({LLM_CALL}), frozenset({"acme", "globex"})))
+    log.subscribe("nobody", Subscription(frozenset({LLM_CALL}), frozenset()))
+    log.subscribe("warehouse", COSTS)
+    log.append([record(organization=name) for name in ("acme", "initech", None, "globex", "")])
+    assert log.counts("acme") == SinkCounts(5, 3, 0, 2, 0, 2, 0)
+    assert log.counts("nobody") == SinkCounts(5, 5, 0, 0, 0, 0, 0)
+    assert log.counts("warehouse") == SinkCounts(5, 0, 0, 5, 0, 5, 0)
+
+
+def test_an_organisation_and_a_trace_come_back(log: EventLog) -> None:
+    """What routing and sampling go by is stored with the event, with the server's time of acceptance."""
+    given = record(organization="acme", trace="a" * 32, failed=True)
+    log.append([given])
+    found = log.find(given.key)
+    assert found is not None
+    assert found.record == given
+    assert abs(found.accepted_at - datetime.now(UTC)) < timedelta(hours=1)
+    assert log.find(record().key) is None
+
+
+def test_what_sampling_left_out_is_counted_apart(log: EventLog) -> None:
+    """A span that was left out is neither routed nor delivered, and the sum holds."""
+    log.subscribe("otlp", Subscription(frozenset({SPAN_ENDED}), sample=0.5))
+    log.append([record(event(SPAN_ENDED, {})) for _ in range(4)])
+    seqs = [each.seq for each in log.read(Lane.TELEMETRY, 0, 10)]
+    passed = Passed(NOON, {seqs[2]: Refusal("no")}, frozenset({seqs[0]}))
+    log.advance("otlp", Lane.TELEMETRY, seqs[2], epoch=1, passed=passed)
+    log.advance("otlp", Lane.TELEMETRY, seqs[2], epoch=1, passed=passed)
+    counts = log.counts("otlp")
+    assert counts == SinkCounts(4, 0, 1, 3, 1, 1, 1)
+    assert counts.adds_up
+
+
+def test_hours_are_those_of_acceptance_and_add_up(log: EventLog, clock: list[datetime]) -> None:
+    """Each hour in which something was accepted adds up by itself, and all of them to the whole count."""
+    log.subscribe("warehouse", COSTS)
+    for minutes, kind in ((0, LLM_CALL), (50, TASK_FAILED), (60, LLM_CALL), (200, LLM_CALL)):
+        clock[0] = NOON + timedelta(minutes=minutes)
+        log.append([record(event(kind))])
+    seqs = [each.seq for each in log.read(Lane.PRIORITY, 0, 10)]
+    log.advance("warehouse", Lane.PRIORITY, seqs[2], epoch=1, passed=refusing({seqs[2]: "no"}))
+    noon = NOON.replace(minute=0, second=0, microsecond=0)
+    hours = log.hours("warehouse", noon, noon + timedelta(days=1))
+    assert hours == [
+        HourCounts(noon, SinkCounts(2, 1, 0, 1, 1, 0, 0)),
+        HourCounts(noon + timedelta(hours=1), SinkCounts(1, 0, 0, 1, 0, 0, 1)),
+        HourCounts(noon + timedelta(hours=3), SinkCounts(1, 0, 0, 1, 0, 1, 0)),
+    ]
+    assert all(each.counts.adds_up for each in hours)
+    assert log.hours("warehouse", noon + timedelta(hours=1), noon + timedelta(hours=2)) == hours[1:2]
+
+
+def test_a_trace_in_which_something_failed_is_found(log: EventLog) -> None:
+    """Of the traces that are asked for, those with an event that says so; events without a trace are in none."""
+    failed, fine, other = "a" * 32, "b" * 32, "c" * 32
+    log.append(
+        [
+            record(trace=failed),
+            record(event(TASK_FAILED, {}), trace=failed, failed=True),
+            record(trace=fine),
+            record(trace=other, failed=True),
+            record(failed=True),
+        ]
+    )
+    assert log.failed_traces([failed, fine]) == {failed}
+    assert log.failed_traces([]) == set()
+
+
+def test_answers_are_those_to_the_batches_that_an_event_was_in(log: EventLog) -> None:
+    """An answer belongs to a lane and to the events from its first to its last; oldest first."""
+    log.append([record() for _ in range(3)])
+    events = log.read(Lane.PRIORITY, 0, 10)
+    seqs = [each.seq for each in events]
+    told = [
+        Answer("warehouse", Lane.PRIORITY, seqs[0], seqs[1], "deferred", "503", NOON),
+        Answer("warehouse", Lane.PRIORITY, seqs[1], seqs[1], "delivered", None, NOON + timedelta(seconds=1)),
+        Answer("warehouse", Lane.TELEMETRY, seqs[0], seqs[2], "delivered", None, NOON),
+    ]
+    for answer in told:
+        log.note_answer(answer)
+    assert log.answers(events[0]) == told[:1]
+    assert log.answers(events[1]) == told[:2]
+    assert log.answers(events[2]) == []
+
+
+def test_dead_letters_tell_field_attempts_and_moment(log: EventLog) -> None:
+    """A dead letter says what was wrong with which field, how often it was tried, and when; paged by number."""
+    log.append([record(), record()])
+    first, second = [each.seq for each in log.read(Lane.PRIORITY, 0, 10)]
+    refusals = {first: Refusal("expected a number", "data.cost"), second: Refusal("too large")}
+    log.advance("warehouse", Lane.PRIORITY, second, epoch=1, passed=Passed(NOON, refusals, attempts=3))
+    letters = log.dead_letters("warehouse", 10)
+    assert [(each.refusal, each.attempts, each.at) for each in letters] == [
+        (refusals[first], 3, NOON),
+        (refusals[second], 3, NOON),
+    ]
+    assert log.dead_letters("warehouse", 10, after=first) == letters[1:]
 
 
 def test_it_says_that_it_can_be_read(log: EventLog) -> None:

@@ -1,0 +1,54 @@
+"""Filing: an event of the wire as a record of the log, with what routes and sampling go by beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, SPAN_ENDED, TASK_FAILED, encode_one
+from orchestrator.domain.events import NO_PRICE, EventRecord, row_key
+from orchestrator.domain.routing import lane_of
+from orchestrator.domain.traces import context_of
+
+if TYPE_CHECKING:
+    from eventbus.wire import Event
+    from orchestrator.domain.events import Price
+
+# A trace's id in hexadecimal (W3C Trace Context, section 3.2.2.3).
+TRACE_DIGITS: Final = 32
+
+
+def record_of(event: Event, price: Price = NO_PRICE) -> EventRecord:
+    """File an event under its key and lane, for its organisation, in its trace."""
+    organization = event.data.get("organization_id")
+    return EventRecord(
+        key=row_key(event.source, event.id),
+        id=event.id,
+        source=event.source,
+        type=event.type,
+        time=event.time,
+        lane=lane_of(event.type),
+        body=encode_one(event),
+        price=price,
+        organization=organization if isinstance(organization, str) and organization else None,
+        trace=trace_of(event),
+        failed=tells_of_a_failure(event),
+    )
+
+
+def trace_of(event: Event) -> str | None:
+    """Give the trace that an event is in: a span's own id of it, else that of `traceparent`; None without either."""
+    own = event.data.get("trace_id")
+    if isinstance(own, str) and len(own) == TRACE_DIGITS:
+        return own
+    given = event.extensions.get("traceparent")
+    context = context_of(given) if isinstance(given, str) else None
+    return context.trace_id if context else None
+
+
+def tells_of_a_failure(event: Event) -> bool:
+    """Tell whether something failed: a task, a try of one, a span or a model call."""
+    if event.type == SPAN_ENDED:
+        return event.data.get("status") == "error"
+    if event.type == LLM_CALL:
+        return bool(event.data.get("error"))
+    return event.type == TASK_FAILED or (event.type == ATTEMPT_ENDED and event.data.get("outcome") == "failed")
