@@ -20,6 +20,8 @@ DEPENDENCY_CHANGED: Final = "redrive.dependency.changed.v1"
 COMMAND_RECORDED: Final = "redrive.command.recorded.v1"
 REDELIVERY_ENDED: Final = "redrive.redelivery.ended.v1"
 WORKER_SEEN: Final = "redrive.worker.seen.v1"
+# A message that an SDK of RudderStack sent to Redrive: its data is the message, whole.
+RUDDERSTACK_MESSAGE: Final = "redrive.rudderstack.message.v1"
 
 # Every type that Redrive itself makes; each has a committed JSON Schema of its data in schemas/<type>.json.
 TYPES: Final = frozenset(
@@ -40,6 +42,7 @@ TYPES: Final = frozenset(
         COMMAND_RECORDED,
         REDELIVERY_ENDED,
         WORKER_SEEN,
+        RUDDERSTACK_MESSAGE,
     }
 )
 
