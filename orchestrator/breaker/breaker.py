@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from pybreaker import STATE_HALF_OPEN, STATE_OPEN, CircuitBreaker, CircuitBreakerError
 
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
-from orchestrator.domain.events import Deferred, Rejected
+from orchestrator.domain.events import Deferred, Outcome, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 # For how long an open circuit stays open, where the other side asks for no more.
 OPENING: Final = Backoff(base=1.0, cap=30.0)
+# Seconds between two looks at a circuit that is open.
+LOOK: Final = 1.0
 
 
 class Verdict(Enum):
@@ -67,7 +69,15 @@ class Breaker(CircuitBreaker):
         try:
             return self.call(send)
         except CircuitBreakerError as error:
-            return Deferred(str(error), self.seconds_left())
+            return Deferred(str(error), self.seconds_left(), Outcome.NEUTRAL)
+
+    def rest(self) -> float:
+        """Tell for how long, up to LOOK seconds, nothing is to be sent; 0 to go on."""
+        return min(LOOK, self.seconds_left())
+
+    def allowance(self) -> float:
+        """Give the share of the usual number of events that the next batch may hold."""
+        return 1.0
 
     def seconds_left(self) -> float:
         """Tell how long the circuit stays open; 0 when it is not."""

@@ -147,6 +147,21 @@ class Passed:
     attempts: int = 1
 
 
+class Outcome(StrEnum):
+    """What an answer says of the sink it came from: this is what its circuit breaker counts.
+
+    FAILURE: no answer, a time-out, a fault of its own (5xx, 408). THROTTLE: it asks for less (429). CONFIG: our key or
+    address is wrong, or its source is off (401, 403, 404): a person mends that. NEUTRAL: nothing (a bad event, a
+    cancelled call, a circuit that is open).
+    """
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    THROTTLE = "throttle"
+    CONFIG = "config"
+    NEUTRAL = "neutral"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The sink has the whole batch."""
@@ -154,10 +169,14 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The sink has none of it for sure; try the same batch again, not before `retry_after` seconds where it said so."""
+    """The sink has none of it for sure; try the same batch again, not before `retry_after` seconds where it said so.
+
+    NEUTRAL means that the sink was not even asked: its circuit is open.
+    """
 
     reason: str
     retry_after: float | None = None
+    outcome: Outcome = Outcome.FAILURE
 
 
 @dataclass(frozen=True, slots=True)

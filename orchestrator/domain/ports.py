@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
     from uuid import UUID
 
+    from orchestrator.domain.circuits import CircuitState, Standing
     from orchestrator.domain.errors import DependencyUnreachable, Unroutable
     from orchestrator.domain.events import (
         Answer,
@@ -32,6 +33,25 @@ if TYPE_CHECKING:
     from orchestrator.domain.rules import Matching, Rule
     from orchestrator.domain.subscriptions import Subscription
     from orchestrator.domain.workflows import Execution, Firing
+
+
+class Circuits(Protocol):
+    """How the circuit of each sink and lane stands, and what an operator holds it at; each writes only its own part."""
+
+    def load(self, name: str) -> Standing | None:
+        """Give how a circuit stood last, and what is forced; None for one that nobody has kept yet."""
+
+    def list(self) -> Sequence[Standing]:
+        """List every circuit that is kept, by name."""
+
+    def save(self, standing: Standing) -> None:
+        """Keep how a circuit stands; what an operator says of it stays as it is."""
+
+    def force(self, name: str, state: CircuitState, by: str, reason: str) -> None:
+        """Hold a circuit open or closed from now on, whatever its sink answers; its relay notices within seconds."""
+
+    def release(self, name: str) -> None:
+        """Leave a circuit to itself again."""
 
 
 class EventLog(Protocol):

@@ -112,9 +112,11 @@ circuits = Table(
     Column("state", String(20), nullable=False),
     Column("trips", Integer, nullable=False),
     Column("reopen_at", UtcDateTime),
+    Column("outcome", String(20)),
+    Column("reason", Text),
     Column("forced", String(20)),
     Column("forced_by", Text),
-    Column("reason", Text),
+    Column("forced_reason", Text),
     Column("at", UtcDateTime, nullable=False),
 )
 

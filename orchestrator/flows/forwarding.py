@@ -27,10 +27,22 @@ PATIENCE: Final = Backoff(base=0.25, cap=15.0)
 
 
 class Circuit(Protocol):
-    """A circuit breaker around a sink."""
+    """A circuit breaker around a sink, asked in this order: rest, allowance, deliver."""
+
+    def rest(self) -> float:
+        """Give the seconds for which nothing is to be read or sent, 0.0 to go on; ask again after them.
+
+        It is 1.0 at most: an operator's word, or another's that led before, is noticed while the circuit is open.
+        """
+
+    def allowance(self) -> float:
+        """Give the share, above 0 and up to 1, of the usual number of events that the next batch may hold; at least one.
+
+        It is small for a probe and after closing, and doubles with each success.
+        """
 
     def deliver(self, send: Callable[[], Delivery]) -> Delivery:
-        """Make the delivery, or give Deferred at once while the circuit is open."""
+        """Make the delivery, or give Deferred with Outcome.NEUTRAL at once while the circuit is open."""
 
 
 @dataclass(frozen=True, slots=True)

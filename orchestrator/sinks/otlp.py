@@ -12,7 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace import SpanContext as OtelContext
 
-from orchestrator.domain.events import Deferred, Delivered
+from orchestrator.domain.events import Deferred, Delivered, Outcome
 from orchestrator.sinks.parcels import Refused, envelope_of, pack, send_apart
 from orchestrator.sinks.spans import CONSUMER, INTERNAL, PRODUCER, TOLD, Span, span_of
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 PATH: Final = "/v1/traces"
 HEADERS: Final = {"Content-Type": "application/x-protobuf"}
+TOO_MANY: Final = 429
+SERVER_ERRORS: Final = 500
 # The codes after which the specification lets a client try again (OTLP/HTTP, "Failures").
-TRY_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
+TRY_AGAIN: Final = frozenset({408, TOO_MANY, 502, 503, 504})
 REFUSED: Final = frozenset({400, 413, 422})
 SCOPE: Final = InstrumentationScope("redrive")
 KINDS: Final = {INTERNAL: SpanKind.INTERNAL, PRODUCER: SpanKind.PRODUCER, CONSUMER: SpanKind.CONSUMER}
@@ -80,8 +82,11 @@ def decide(answer: requests.Response) -> Delivered | Deferred | Refused:
         return Refused(said)
     waits = answer.headers.get("Retry-After", "")
     if answer.status_code in TRY_AGAIN:
-        return Deferred(said, float(waits) if waits.isdigit() else None)
-    return Deferred(f"config: {said}; check REDRIVE_OTLP_URL and REDRIVE_OTLP_HEADERS")
+        outcome = Outcome.THROTTLE if answer.status_code == TOO_MANY else Outcome.FAILURE
+        return Deferred(said, float(waits) if waits.isdigit() else None, outcome)
+    if answer.status_code >= SERVER_ERRORS:
+        return Deferred(said)
+    return Deferred(f"config: {said}; check REDRIVE_OTLP_URL and REDRIVE_OTLP_HEADERS", outcome=Outcome.CONFIG)
 
 
 def readable(span: Span, resource: Resource) -> ReadableSpan:

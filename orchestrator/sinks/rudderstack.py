@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
-from orchestrator.domain.events import Deferred, Delivered
+from orchestrator.domain.events import Deferred, Delivered, Outcome
 from orchestrator.sinks import sdk
 from orchestrator.sinks.parcels import Refused, pack, send_apart
 from orchestrator.sinks.track import CALLS, track
@@ -59,9 +59,12 @@ def decide(answer: sdk.Answer) -> Delivered | Deferred | Refused:
         return Delivered()
     if answer.status in REFUSED:
         return Refused(said)
-    if answer.status in {TIMED_OUT, TOO_MANY} or answer.status >= SERVER_ERRORS:
+    if answer.status == TOO_MANY:
+        return Deferred(said, answer.retry_after, Outcome.THROTTLE)
+    if answer.status == TIMED_OUT or answer.status >= SERVER_ERRORS:
         return Deferred(said, answer.retry_after)
-    return Deferred(f"config: {said}; check the write key, the source and the data plane's URL", answer.retry_after)
+    what_next = "check the write key, the source and the data plane's URL"
+    return Deferred(f"config: {said}; {what_next}", answer.retry_after, Outcome.CONFIG)
 
 
 def posts(parcels: Sequence[Parcel[dict[str, Any]]]) -> Iterator[list[Parcel[dict[str, Any]]]]:

@@ -69,9 +69,11 @@ def _add_tables() -> None:
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("trips", sa.Integer, nullable=False),
         sa.Column("reopen_at", sa.DateTime(timezone=True)),
+        sa.Column("outcome", sa.String(20)),
+        sa.Column("reason", sa.Text),
         sa.Column("forced", sa.String(20)),
         sa.Column("forced_by", sa.Text),
-        sa.Column("reason", sa.Text),
+        sa.Column("forced_reason", sa.Text),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.breaker import Breaker
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
-from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Outcome, Refusal, Rejected
 
 if TYPE_CHECKING:
     from orchestrator.domain.events import Delivery
@@ -51,7 +51,7 @@ def never() -> Delivery:
 
 
 DOWN = Deferred("503")
-OPEN = Deferred("the circuit of sink is open", 10.0)
+OPEN = Deferred("the circuit of sink is open", 10.0, Outcome.NEUTRAL)
 
 
 def test_it_opens_after_failures_in_a_row(breaker: Breaker) -> None:
@@ -70,7 +70,7 @@ def test_an_open_circuit_calls_nothing_and_says_how_long(breaker: Breaker, clock
     deliver(breaker, DOWN, 3)
     clock.seconds += 4
     answer = breaker.deliver(never)
-    assert answer == Deferred("the circuit of sink is open", 6.0)
+    assert answer == Deferred("the circuit of sink is open", 6.0, Outcome.NEUTRAL)
     assert breaker.seconds_left() == 6.0
 
 
@@ -171,7 +171,8 @@ def test_exactly_one_probe_goes_through(breaker: Breaker, clock: Clock) -> None:
     with ThreadPoolExecutor(1) as pool:
         probe = pool.submit(breaker.deliver, slow)
         started.wait(10)
-        assert deliver(breaker, Delivered(), 20) == [Deferred("the circuit of sink is being probed", 0.0)] * 20
+        probed = Deferred("the circuit of sink is being probed", 0.0, Outcome.NEUTRAL)
+        assert deliver(breaker, Delivered(), 20) == [probed] * 20
         end.set()
         assert probe.result() == Delivered()
     assert breaker.current_state == "closed"

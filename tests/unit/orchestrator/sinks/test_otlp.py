@@ -17,7 +17,7 @@ from eventbus.wire import (
     SPAN_ENDED,
     Event,
 )
-from orchestrator.domain.events import Deferred, Delivered, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Outcome, Rejected
 from orchestrator.domain.traces import SpanContext, attempt_context, incident_context, span_id
 from orchestrator.sinks.otlp import OtlpSink
 from tests.collector import collector
@@ -130,14 +130,24 @@ def test_the_resource_says_what_the_spans_are_of() -> None:
         assert (server.asked[0]["path"], server.asked[0]["x-key"]) == ("/v1/traces", "k")
 
 
-@pytest.mark.parametrize("status", [401, 404, 429, 500, 503])
-def test_a_collector_that_does_not_take_it_now_gets_it_again(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (401, Outcome.CONFIG),
+        (404, Outcome.CONFIG),
+        (429, Outcome.THROTTLE),
+        (500, Outcome.FAILURE),
+        (503, Outcome.FAILURE),
+    ],
+)
+def test_a_collector_that_does_not_take_it_now_gets_it_again(status: int, outcome: Outcome) -> None:
     """The batch is kept, with the wait that the collector asked for."""
     with collector() as server:
         server.status, server.headers = status, {"Retry-After": "7"}
         answer = sink(server).deliver(stored(record(told(INCIDENT_OPENED, PLACE, **STORY))))
         assert isinstance(answer, Deferred)
         assert str(status) in answer.reason
+        assert answer.outcome is outcome
         assert answer.retry_after == (7 if status in {429, 503} else None)
 
 

@@ -32,26 +32,27 @@ def sink(url: str, timeout: float = 5.0) -> RudderStackSink:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"),
+    ("status", "outcome"),
     [
-        (401, "config"),
-        (403, "config"),
-        (404, "config"),
-        (302, "config"),
-        (202, "config"),
-        (408, "408"),
-        (429, "429"),
-        (500, "500"),
-        (503, "503"),
-        (504, "504"),
+        (401, Outcome.CONFIG),
+        (403, Outcome.CONFIG),
+        (404, Outcome.CONFIG),
+        (302, Outcome.CONFIG),
+        (202, Outcome.CONFIG),
+        (408, Outcome.FAILURE),
+        (429, Outcome.THROTTLE),
+        (500, Outcome.FAILURE),
+        (503, Outcome.FAILURE),
+        (504, Outcome.FAILURE),
     ],
 )
-def test_an_answer_that_is_not_about_the_events_defers_the_batch(status: int, reason: str) -> None:
+def test_an_answer_that_is_not_about_the_events_defers_the_batch(status: int, outcome: Outcome) -> None:
     """Whatever else the gateway answers, the batch is kept and posted once; a wrong key parks it and says so."""
     with gateway(lambda _: (status, {"Location": "/elsewhere"}, b"plain text")) as server:
         answer = sink(server.url).deliver(stored(record(), record()))
         assert isinstance(answer, Deferred)
-        assert reason in answer.reason
+        assert answer.outcome is outcome
+        assert str(status) in answer.reason
         assert "plain text" in answer.reason
         assert answer.retry_after is None
         assert len(server.batches) == 1
