@@ -22,25 +22,6 @@ if TYPE_CHECKING:
     from orchestrator.domain.events import Passed
 
 
-def to_row(record: EventRecord) -> dict[str, Any]:
-    """Give the columns of a record; its price is kept digit by digit."""
-    return {
-        "key": record.key,
-        "id": record.id,
-        "source": record.source,
-        "type": record.type,
-        "time": record.time,
-        "lane": record.lane.value,
-        "body": record.body,
-        "price_status": record.price.status.value,
-        "price_usd": None if record.price.usd is None else str(record.price.usd),
-        "price_version": record.price.version,
-        "organization": record.organization,
-        "trace": record.trace,
-        "failed": record.failed,
-    }
-
-
 def from_row(row: RowMapping) -> StoredEvent:
     """Read an event back, with its place in the log."""
     record = EventRecord(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, select, text
+from sqlalchemy import case, select
 
 from orchestrator.domain.errors import StaleEpoch
 from orchestrator.domain.events import Appended, Lane
+from orchestrator.eventlog.appending import postgres_commit, row_of, sqlite_commit, sqlite_row_of
 from orchestrator.eventlog.counting import counted, counted_by_hour
-from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows, to_row
+from orchestrator.eventlog.group import GroupCommit
+from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows
 from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, sampled_out
 from orchestrator.eventlog.subscribing import subscribe
 from orchestrator.failpoints import hit
@@ -34,9 +36,7 @@ if TYPE_CHECKING:
         StoredEvent,
     )
     from orchestrator.domain.subscriptions import Subscription
-
-# The one lock under which PostgreSQL hands out numbers; it is held until the commit is visible.
-APPENDING: Final = text("SELECT pg_advisory_xact_lock(hashtext('redrive.eventlog.append'))")
+    from orchestrator.eventlog.appending import Row
 
 
 class SqlEventLog:
@@ -49,25 +49,30 @@ class SqlEventLog:
         self._clock = clock
         self._engine = STORE.open(url)
         # SQLite has one writer: its own waiting is by sleeps. PostgreSQL makes them wait by itself.
-        self._turn = Lock() if self._engine.dialect.name == "sqlite" else nullcontext()
+        on_sqlite = self._engine.dialect.name == "sqlite"
+        self._turn = Lock() if on_sqlite else nullcontext()
+        self._row_of = sqlite_row_of if on_sqlite else row_of
+        self._write = sqlite_commit if on_sqlite else postgres_commit
+        self._group = GroupCommit(self._commit)
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
 
     def append(self, records: Sequence[EventRecord]) -> Appended:
-        """Store the records in one commit; those whose key is there already are counted and left as they are."""
+        """Store the records in one commit; those whose key is there already are counted and left as they are.
+
+        Callers that come while a commit runs share the next one.
+        """
         if not records:
             return Appended(new=0, duplicate=0)
-        accepted_at = self._clock()
-        rows = [to_row(record) | {"accepted_at": accepted_at} for record in records]
-        with reachable(STORE.name), self._turn, writing(self._engine) as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(APPENDING)
-            new = connection.execute(_unless_there(events, connection), rows).rowcount
-            hit("eventlog_appending")
-        hit("eventlog_appended")
-        return Appended(new=new, duplicate=len(rows) - new)
+        now, row_of = self._clock(), self._row_of
+        with reachable(STORE.name):
+            return self._group.append([row_of(record, now) for record in records])
+
+    def _commit(self, batches: Sequence[Sequence[Row]]) -> Sequence[Appended]:
+        with self._turn:
+            return self._write(self._engine, batches)
 
     def read(self, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
         """Give up to `limit` events of a lane that come after a sequence number, in order."""

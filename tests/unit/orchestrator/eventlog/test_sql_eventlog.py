@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -9,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.domain.errors import DependencyUnreachable, Unstorable
 from orchestrator.domain.events import Lane, Passed
+from orchestrator.eventlog.appending import APPENDING
 from orchestrator.eventlog.schema import STORE, check, events, migrate
-from orchestrator.eventlog.sql import APPENDING, SqlEventLog
+from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.stores import SchemaDiffers
 from tests.events import NOON, record
 
@@ -99,6 +102,42 @@ def test_sqlite_commits_survive_a_power_loss(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_what_cannot_be_stored_fails_its_own_caller_only(log: SqlEventLog) -> None:
+    """Of many appends at once, the one with a value that no column takes is refused, and every other one is stored."""
+    bad = replace(record(), id=None)  # type: ignore[arg-type]  # a value that the column refuses on both databases
+    good = [record() for _ in range(20)]
+    with ThreadPoolExecutor(21) as pool:
+        refused = pool.submit(log.append, [record(), bad])
+        stored = [pool.submit(log.append, [each]) for each in good]
+        assert [each.result().new for each in stored] == [1] * 20
+        with pytest.raises(Unstorable, match="event log"):
+            refused.result()
+    kept = [each.record.key for each in log.read(Lane.PRIORITY, 0, 100)]
+    assert sorted(kept) == sorted(each.key for each in good)
+
+
+def test_a_reader_steps_over_nothing_of_several_processes(log: SqlEventLog, url: str) -> None:
+    """Two handles, as two processes have them, append in groups, the same events among them: each is read once."""
+    other = SqlEventLog(url)
+    records = [record() for _ in range(120)]
+    shared = records[:20]
+    seen, after = [], 0
+    with ThreadPoolExecutor(8) as pool:
+        writers = [pool.submit(log.append, [each]) for each in records[:70]]
+        writers += [pool.submit(other.append, [each]) for each in shared + records[70:]]
+        while True:
+            finished = all(writer.done() for writer in writers)
+            batch = log.read(Lane.PRIORITY, after, 7)
+            seen += [stored.record.key for stored in batch]
+            after = batch[-1].seq if batch else after
+            if finished and not batch:
+                break
+    assert sum(writer.result().new for writer in writers) == len(records)
+    assert sum(writer.result().duplicate for writer in writers) == len(shared)
+    assert sorted(seen) == sorted(each.key for each in records)
+    other.close()
+
+
 def test_an_append_waits_for_the_one_that_has_numbers_but_no_commit(postgres: str) -> None:
     """While another process's append is uncommitted, ours waits: a number never appears behind a cursor."""
     migrate(postgres)
@@ -109,7 +148,7 @@ def test_an_append_waits_for_the_one_that_has_numbers_but_no_commit(postgres: st
         appended.set()
 
     with slow.connect() as connection:
-        connection.execute(APPENDING)
+        connection.execute(sa.text(APPENDING))
         writer = Thread(target=append)
         writer.start()
         _until_somebody_waits(connection)
