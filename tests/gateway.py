@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from contextlib import contextmanager
+import socket
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -53,6 +54,27 @@ def gateway(reply: Callable[[list[dict[str, Any]]], Reply]) -> Iterator[ToldGate
     server = ToldGateway(reply)
     with _serving(server):
         yield server
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """Take one connection, and send the beginning of an answer at one byte in a twentieth of a second; give the URL."""
+    over = Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000:
+                if over.wait(0.05):
+                    return
+                connection.sendall(bytes([byte]))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=drip, args=(listening,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        over.set()
+    thread.join(10)
 
 
 @contextmanager

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import requests
 
 from orchestrator.domain.events import Deferred, Delivered, Outcome
 from orchestrator.sinks import sdk
+from orchestrator.sinks.messages import TYPES, posts, write
 from orchestrator.sinks.parcels import Refused, pack, send_apart
-from orchestrator.sinks.track import CALLS, track
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from orchestrator.domain.events import Delivery, StoredEvent
-    from orchestrator.sinks.parcels import Parcel
+    from orchestrator.sinks.messages import Message
 
 OK: Final = 200
 # 413 is refused like 400: halved until what is too large stands alone.
@@ -24,30 +23,32 @@ REFUSED: Final = frozenset({400, 413})
 TIMED_OUT: Final = 408
 TOO_MANY: Final = 429
 SERVER_ERRORS: Final = 500
-# Below the gateway's 4,096,000 bytes, uncompressed.
-MOST_BYTES: Final = 3_800_000
-MOST_EVENTS: Final = 500
 
 
 class RudderStackSink:
-    """Posts to `data_plane_url`/v1/batch. `timeout_seconds` holds for connecting and for each read."""
+    """Posts to `data_plane_url`/v1/batch, for the source of `write_key`.
 
-    name = "rudderstack"
-    types = frozenset(CALLS)
+    `timeout_seconds` holds for connecting and for each read; the whole answer may take three times as long.
+    """
 
-    def __init__(self, data_plane_url: str, write_key: str, timeout_seconds: float) -> None:
+    types = TYPES
+
+    def __init__(
+        self, data_plane_url: str, write_key: str, timeout_seconds: float, *, name: str = "rudderstack"
+    ) -> None:
+        self.name = name
         self._url = data_plane_url
         self._write_key = write_key
         self._timeout = timeout_seconds
 
     def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
         """Send the batch in posts below the gateway's limits; what it refuses alone is rejected with its answer."""
-        parcels, refused = pack(batch, track)
+        parcels, refused = pack(batch, write)
         return send_apart(posts(parcels), self._post, refused)
 
-    def _post(self, messages: list[dict[str, Any]]) -> Delivered | Deferred | Refused:
+    def _post(self, messages: list[Message]) -> Delivered | Deferred | Refused:
         try:
-            return decide(sdk.post(self._url, self._write_key, messages, self._timeout))
+            return decide(sdk.post(self._url, self._write_key, [each.body for each in messages], self._timeout))
         except requests.RequestException as error:
             return Deferred(f"no answer from the data plane: {type(error).__name__}")
 
@@ -65,17 +66,3 @@ def decide(answer: sdk.Answer) -> Delivered | Deferred | Refused:
         return Deferred(said, answer.retry_after)
     what_next = "check the write key, the source and the data plane's URL"
     return Deferred(f"config: {said}; {what_next}", answer.retry_after, Outcome.CONFIG)
-
-
-def posts(parcels: Sequence[Parcel[dict[str, Any]]]) -> Iterator[list[Parcel[dict[str, Any]]]]:
-    """Cut a batch into posts by number and by bytes, as the SDK will write them; one that is too large goes alone."""
-    post: list[Parcel[dict[str, Any]]] = []
-    size = 0
-    for parcel in parcels:
-        weight = len(json.dumps(parcel.content)) + 2
-        if post and (len(post) == MOST_EVENTS or size + weight > MOST_BYTES):
-            yield post
-            post, size = [], 0
-        post.append(parcel)
-        size += weight
-    yield post

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from eventbus.wire import LLM_CALL
 from orchestrator.domain.events import Deferred, Refusal, Rejected
 from orchestrator.sinks import sdk
+from orchestrator.sinks.messages import MOST_BYTES, MOST_EVENTS, MOST_OF_ONE, Message, posts
 from orchestrator.sinks.parcels import Parcel
-from orchestrator.sinks.rudderstack import MOST_BYTES, MOST_EVENTS, RudderStackSink, posts
+from orchestrator.sinks.posting import MOST_ANSWERED
+from orchestrator.sinks.rudderstack import RudderStackSink
 from tests.events import CALL, event, record, stored
-from tests.gateway import WRITE_KEY, gateway
+from tests.gateway import WRITE_KEY, dripping, gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,13 +152,24 @@ def test_an_address_that_is_none_defers() -> None:
     assert isinstance(sink("not a url").deliver(stored(record())), Deferred)
 
 
+def parcels(*contents: Message) -> list[Parcel[Message]]:
+    """Number messages."""
+    return [Parcel(number, each) for number, each in enumerate(contents)]
+
+
 def test_posts_stay_below_the_gateways_limits() -> None:
-    """A batch is cut by bytes as the SDK writes them, non-ASCII six bytes a character, and by number; order is kept."""
-    letters = [Parcel(n, {"text": "é" * (MOST_BYTES // 18)}) for n in range(7)]
-    assert [[each.seq for each in post] for post in posts(letters)] == [[0, 1], [2, 3], [4, 5], [6]]
-    many: list[Parcel[dict[str, Any]]] = [Parcel(number, {}) for number in range(MOST_EVENTS + 1)]
+    """A batch is cut by bytes as they are written and by number; order is kept, and nothing gives no post."""
+    large = parcels(*(Message(b"x" * (MOST_BYTES // 3), number) for number in range(7)))
+    assert [[each.seq for each in post] for post in posts(large)] == [[0, 1], [2, 3], [4, 5], [6]]
+    many = parcels(*(Message(b"{}", number) for number in range(MOST_EVENTS + 1)))
     assert [len(post) for post in posts(many)] == [MOST_EVENTS, 1]
-    assert list(posts([])) == [[]]
+    assert list(posts([])) == []
+
+
+def test_no_post_holds_more_of_one_user_than_the_gateway_keeps_in_order() -> None:
+    """A busy user's messages are cut into several posts, in their order; the others' are not."""
+    busy = parcels(*(Message(b"{}", "ann") for _ in range(MOST_OF_ONE + 50)), Message(b"{}", "bob"))
+    assert [len(post) for post in posts(busy)] == [MOST_OF_ONE, 51]
 
 
 def test_each_thread_has_a_session_of_its_own() -> None:
@@ -174,6 +190,41 @@ def test_each_thread_has_a_session_of_its_own() -> None:
 def test_the_sdk_still_has_what_the_sink_leans_on() -> None:
     """`request.post` goes through `request._session`, which is ours; a 200 gives the response back."""
     with gateway(lambda _: OK) as server:
-        answer = sdk.post(server.url, WRITE_KEY, [{"messageId": "1"}], 5.0)
+        answer = sdk.post(server.url, WRITE_KEY, [b'{"messageId": "1"}'], 5.0)
     assert answer == sdk.Answer(200, "OK")
     assert server.batches == [[{"messageId": "1"}]]
+
+
+def test_a_written_batch_makes_the_request_that_the_sdk_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages that are written already go out as the SDK sends its own: URL, headers, key and body."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def post(url: str, **arguments: Any) -> SimpleNamespace:
+        asked.append((url, arguments))
+        return SimpleNamespace(status_code=200, text="OK")
+
+    monkeypatch.setattr(sdk.sdk, "_session", SimpleNamespace(post=post))
+    messages: list[dict[str, Any]] = [{"messageId": "1", "event": "é"}, {"messageId": "2"}]
+    sdk.sdk.post(WRITE_KEY, "http://gateway/", timeout=5, batch=messages)
+    sdk.post("http://gateway/", WRITE_KEY, [orjson.dumps(each) for each in messages], 5)
+    (their_url, theirs), (our_url, ours) = asked
+    bodies = [orjson.loads(gzip.decompress(each.pop("data"))) for each in (theirs, ours)]
+    assert [each.pop("sentAt") > "2020" for each in bodies] == [True, True]
+    assert bodies[0] == bodies[1] == {"batch": messages}
+    assert (their_url, theirs) == (our_url, ours)
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    """One byte now and then is no answer: the post ends, although no single read timed out."""
+    with dripping() as url:
+        answer = sink(url, timeout=0.3).deliver(stored(record()))
+    assert isinstance(answer, Deferred)
+    assert "no answer" in answer.reason
+
+
+def test_an_answer_without_end_is_given_up() -> None:
+    """More than any gateway says is not read: the relay's memory stays its own."""
+    with gateway(lambda _: (503, {}, b"x" * (MOST_ANSWERED + 1))) as server:
+        answer = sink(server.url, timeout=60).deliver(stored(record()))
+    assert isinstance(answer, Deferred)
+    assert "no answer" in answer.reason

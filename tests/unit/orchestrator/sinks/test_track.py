@@ -21,11 +21,14 @@ from eventbus.wire import (
     LLM_CALL,
     PROMPT_SIMILARITY,
     RELEASE_ENDED,
+    RUDDERSTACK_MESSAGE,
     SPAN_ENDED,
     TASK_FAILED,
 )
 from orchestrator.domain.events import EventRecord, Price, PricingStatus
-from orchestrator.sinks.track import CALLS, track
+from orchestrator.sinks.messages import TYPES, write
+from orchestrator.sinks.track import CALLS
+from orchestrator.sinks.unfit import Unfit
 from tests.events import CALL, NOON, event, record
 
 FAILED = {
@@ -65,6 +68,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
+def track(made: EventRecord) -> dict[str, Any]:
+    """Give the message of an event as it is written."""
+    message: dict[str, Any] = json.loads(write(made).body)
+    return message
+
+
 def built_by_the_sdk(ours: dict[str, Any], made: EventRecord) -> dict[str, Any]:
     """Build the same call with the SDK's client, which sends nothing."""
     from rudderstack.analytics import Client  # noqa: PLC0415 - once the sink has imported it, safely
@@ -102,7 +111,6 @@ def test_the_message_id_is_the_row_key() -> None:
         ({}, None, "w-1"),
         ({"user_id": "ann"}, "ann", None),
         ({"user_id": 7}, "7", None),
-        ({"user_id": "  "}, None, "w-1"),
         ({"workflow_execution_id": None}, None, "r-1"),
         ({"workflow_execution_id": "", "request_id": None, "agent_id": None}, None, "t-1"),
     ],
@@ -111,6 +119,14 @@ def test_who_it_is_about(change: dict[str, Any], user: str | None, anonymous: st
     """A known user is the userId; else what the event is about is the anonymousId, a blank one is none."""
     message = track(record(event(LLM_CALL, CALL | change)))
     assert (message["userId"], message["anonymousId"]) == (user, anonymous)
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_a_blank_user_is_wrong_and_named(blank: str) -> None:
+    """The gateway takes a blank id for none, so the event is about nobody that was meant: its field is told."""
+    with pytest.raises(Unfit, match="blank") as told:
+        track(record(event(LLM_CALL, CALL | {"user_id": blank})))
+    assert told.value.field == "data.user_id"
 
 
 def test_events_about_nobody_are_about_themselves() -> None:
@@ -146,17 +162,65 @@ def test_a_cost_is_exact_and_a_missing_one_is_none() -> None:
 def test_bytes_without_data_are_told() -> None:
     """A record whose body is no event is a ValueError, which the sink turns into a dead letter."""
     made = record()
-    for body in (b"not json", b"[]", b'{"data": 1}', b'{"data": {"x": NaN}}'):
+    for body in (b"not json", b"[]", b'{"data": 1}', b'{"data": {"x": NaN}}', b"[" * 100_000):
         broken = EventRecord(made.key, made.id, made.source, made.type, made.time, made.lane, body)
         with pytest.raises(ValueError, match=r"."):
             track(broken)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"data": {"task_id": "t", "x": {"y": [1, NaN]}}}', "data.x.y[1]"),
+        (b'{"data": {"x": -Infinity}}', "data.x"),
+        (b'{"data": {"task_id": "t", "note": "%s"}}' % (b"x" * 4_100_000), "data.note"),
+        (b'{"data": {"task_id": "t", "in": {"a": 1, "deep": "%s"}}}' % (b"x" * 4_100_000), "data.in.deep"),
+        (b'{"data": {"many": [%s]}}' % b",".join([b'"x"'] * 1_100_000), "data.many"),
+        (b'{"data": []}', "data"),
+    ],
+)
+def test_what_the_gateway_would_refuse_is_named_before_it_is_sent(body: bytes, field: str) -> None:
+    """A number that JSON cannot hold, and a message that is too large, are told by their field."""
+    made = record()
+    with pytest.raises(Unfit) as told:
+        track(EventRecord(made.key, made.id, made.source, made.type, made.time, made.lane, body))
+    assert told.value.field == field
+
+
+PASSED = {"type": "identify", "userId": "ann", "messageId": "theirs-1", "traits": {"plan": "free"}, "sentAt": "so"}
+
+
+@pytest.mark.parametrize("kind", ["alias", "group", "identify", "page", "screen", "track"])
+def test_a_message_in_rudderstacks_own_form_goes_on_as_it_came(kind: str) -> None:
+    """Every kind of call keeps its own messageId and each of its keys."""
+    assert track(record(event(RUDDERSTACK_MESSAGE, PASSED | {"type": kind}))) == PASSED | {"type": kind}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"userId": " "}, "data.userId"),
+        ({"userId": None}, "data.userId"),
+        ({"type": "shout"}, "data.type"),
+        ({"type": None}, "data.type"),
+        ({"context": "none"}, "data.context"),
+    ],
+)
+def test_a_message_of_their_form_is_checked_too(change: dict[str, Any], field: str) -> None:
+    """What the gateway refuses of it is told by its field; a blank userId beside an anonymousId is not refused."""
+    with pytest.raises(Unfit) as told:
+        track(record(event(RUDDERSTACK_MESSAGE, PASSED | change)))
+    assert told.value.field == field
+    if field == "data.userId":
+        track(record(event(RUDDERSTACK_MESSAGE, PASSED | change | {"anonymousId": "a"})))
 
 
 def test_the_documentation_has_a_row_for_each_call() -> None:
     """The page docs/rudderstack.md names every event that is sent, its call, and whom it is about, and no other."""
     lines = (Path(__file__).parents[4] / "docs" / "rudderstack.md").read_text().splitlines()
     told = {line.split("`")[1]: line for line in lines if line.startswith("| `redrive.")}
-    assert told.keys() == CALLS.keys()
+    assert told.keys() == TYPES
+    assert {*CALLS, RUDDERSTACK_MESSAGE} == TYPES
     for event_type, call in CALLS.items():
         assert f"`{call.event}`" in told[event_type]
         assert "`user_id`, else " + ", ".join(f"`{subject}`" for subject in call.subjects) in told[event_type]
