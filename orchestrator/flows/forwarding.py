@@ -36,9 +36,9 @@ class Circuit(Protocol):
         """
 
     def allowance(self) -> float:
-        """Give the share, above 0 and up to 1, of the usual number of events that the next batch may hold; at least one.
+        """Give the share, above 0 and up to 1, of the usual number of events that the next batch may hold.
 
-        It is small for a probe and after closing, and doubles with each success.
+        At least one event always goes. The share is small for a probe and after closing, and doubles with each success.
         """
 
     def deliver(self, send: Callable[[], Delivery]) -> Delivery:

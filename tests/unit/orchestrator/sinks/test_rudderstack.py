@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from eventbus.wire import LLM_CALL
-from orchestrator.domain.events import Deferred, Refusal, Rejected
+from orchestrator.domain.events import Deferred, Outcome, Refusal, Rejected
 from orchestrator.sinks import sdk
 from orchestrator.sinks.messages import MOST_BYTES, MOST_EVENTS, MOST_OF_ONE, Message, posts
 from orchestrator.sinks.parcels import Parcel
