@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 UNREADABLE = "redrive.message.refused.v1"
 SOURCE = "urn:redrive:intake"
+# What the ledger hears of; all else is for the sinks alone.
+HEARD = frozenset({TASK_FAILED, TASK_OUTCOMES, ATTEMPT_ENDED, REDELIVERY_ENDED, WORKER_SEEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,14 @@ class Intake:
         now = self.clock()
         events = self._keep([event for body in bodies for event in read(body, now)], now)
         hit("eventlog_committed")
-        self._commit(events, now)
+        self.commit(events, now)
         hit("ledger_committed")
         self.note_lag(max(((now - event.time).total_seconds() for event in events), default=0.0))
         return len(events)
 
     def _keep(self, events: list[Event], now: datetime) -> list[Event]:
         try:
-            self.log.append([self._record(event) for event in events])
+            self.log.append([self.record(event) for event in events])
         except Unstorable as error:
             if len(events) > 1:
                 return [kept for event in events for kept in self._keep([event], now)]
@@ -86,11 +88,13 @@ class Intake:
             self.log.append([record_of(event) for event in events])
         return events
 
-    def _record(self, event: Event) -> EventRecord:
+    def record(self, event: Event) -> EventRecord:
+        """File an event, with its price where it has one; raises WireError for one that JSON cannot hold."""
         price = self.pricing.price(event.data, event.time) if event.type == LLM_CALL else NO_PRICE
         return record_of(event, price)
 
-    def _commit(self, events: Sequence[Event], now: datetime) -> None:
+    def commit(self, events: Sequence[Event], now: datetime) -> None:
+        """Have the ledger hear of events that the log holds."""
         try:
             with self.ledger.transaction() as tx:
                 moment = Moment(now, self.jitter(), self.recorder.policies)
@@ -100,7 +104,7 @@ class Intake:
             # One event that the ledger can never hold must not keep the others of its batch out of it.
             if len(events) > 1:
                 for event in events:
-                    self._commit([event], now)
+                    self.commit([event], now)
             else:
                 self.log.append([record_of(refused(encode_one(event), str(error), now)) for event in events])
 
@@ -179,20 +183,25 @@ def _parts(body: bytes) -> list[bytes]:
 def _checked(event: Event, now: datetime) -> Event:
     """Let an event through that log and ledger will be able to hold; keep another one whole, as refused."""
     try:
-        event.time.astimezone(UTC)
-        if event.type == TASK_FAILED:
-            failure_of(event)
-        elif event.type == ATTEMPT_ENDED:
-            ended_of(event)
-        elif event.type == REDELIVERY_ENDED:
-            redelivery_of(event)
-        elif event.type == WORKER_SEEN:
-            beat_of(event)
-        elif event.type == TASK_OUTCOMES:
-            check_counts(event)
+        check(event)
     except (WireError, OverflowError) as error:
         return refused(encode_one(event), str(error), now)
     return event
+
+
+def check(event: Event) -> None:
+    """Raise WireError or OverflowError for an event that log or ledger will not be able to hold."""
+    event.time.astimezone(UTC)
+    if event.type == TASK_FAILED:
+        failure_of(event)
+    elif event.type == ATTEMPT_ENDED:
+        ended_of(event)
+    elif event.type == REDELIVERY_ENDED:
+        redelivery_of(event)
+    elif event.type == WORKER_SEEN:
+        beat_of(event)
+    elif event.type == TASK_OUTCOMES:
+        check_counts(event)
 
 
 def refused(body: bytes, why: str, now: datetime) -> Event:
