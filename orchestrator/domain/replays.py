@@ -168,7 +168,9 @@ class Replays(Protocol):
     def next_batch(self, sink: str, limit: int) -> Batch | None:
         """Give what the oldest replay that has anything waiting for a sink has to send next."""
 
-    def settle(self, replay: Replay, sink: str, delivered: Iterable[int], refused: Mapping[int, Refusal], now: datetime) -> None:
+    def settle(
+        self, replay: Replay, sink: str, delivered: Iterable[int], refused: Mapping[int, Refusal], now: datetime
+    ) -> None:
         """Note what a sink answered, in one commit: what was delivered is a dead letter no longer.
 
         What was refused is one, with its new reason and one more attempt, where the sink does not have it.

@@ -24,7 +24,7 @@ COUNTS: Final = ("accepted", "filtered", "sampled_out", "routed", "delivered", "
 
 def counted(connection: Connection, sink: str) -> SinkCounts:
     """Count, in one statement and so at one moment, what became of each event for a sink."""
-    queries = (select(func.count()).select_from(events).where(each) for each in _conditions(connection, sink))
+    queries = (select(func.count()).select_from(events).where(each) for each in conditions(connection, sink))
     row = connection.execute(select(*(query.scalar_subquery() for query in queries))).one()
     return SinkCounts(*row)
 
@@ -34,7 +34,7 @@ def counted_by_hour(connection: Connection, sink: str, since: datetime, until: d
     hour = _hour(connection.dialect.name)
     inside = and_(events.c.accepted_at >= since, events.c.accepted_at < until)
     found: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNTS, 0))
-    for name, condition in zip(COUNTS, _conditions(connection, sink), strict=True):
+    for name, condition in zip(COUNTS, conditions(connection, sink), strict=True):
         for begins, count in connection.execute(select(hour, func.count()).where(inside, condition).group_by(hour)):
             found[begins][name] = count
     return [HourCounts(_moment(begins), SinkCounts(**counts)) for begins, counts in sorted(found.items())]
@@ -50,7 +50,8 @@ def _moment(hour: str) -> datetime:
     return datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC)
 
 
-def _conditions(connection: Connection, sink: str) -> Sequence[ColumnElement[bool]]:
+def conditions(connection: Connection, sink: str) -> Sequence[ColumnElement[bool]]:
+    """Give for each of COUNTS, in their order, the condition under which an event's row is one of them."""
     takes = or_(false(), *(_taken(lane, history(connection, sink, lane)) for lane in Lane))
     left_out = _listed(sampled_out, sink)
     dead, behind = _listed(dead_letters, sink), events.c.seq <= _cursor_of(sink)

@@ -120,6 +120,46 @@ circuits = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 
+# What is sent again, and by whose word; `selection` and `patch` are JSON.
+replays = Table(
+    "replays",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("selection", Text, nullable=False),
+    Column("patch", Text),
+    Column("pace", Double),
+    Column("origin", String(20), nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+
+replay_items = Table(
+    "replay_items",
+    metadata,
+    Column("replay_id", Uuid, primary_key=True),
+    Column("sink", String(100), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String(20), nullable=False),
+    Column("reason", Text),
+    Column("field", Text),
+    Column("at", UtcDateTime),
+    Index(None, "replay_id", "sink", "state", "seq"),
+    Index(None, "seq", "sink", "state"),
+)
+
+# Dead letters that a person gave up. They stay dead letters.
+discards = Table(
+    "discards",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 STORE: Final = Store("event log", "orchestrator.eventlog:migrations", metadata, schema="eventlog")
 
 
