@@ -169,14 +169,17 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The sink has none of it for sure; try the same batch again, not before `retry_after` seconds where it said so.
+    """The sink has not settled all of it; the rest goes again, not before `retry_after` seconds where it said so.
 
-    NEUTRAL means that the sink was not even asked: its circuit is open.
+    NEUTRAL means that the sink was not even asked: its circuit is open. Where a part of the batch is settled, that is
+    what comes up to the event `upto`, which the sink has but for `refusals`; None: it has none of it for sure.
     """
 
     reason: str
     retry_after: float | None = None
     outcome: Outcome = Outcome.FAILURE
+    upto: int | None = None
+    refusals: Mapping[int, Refusal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,31 @@ Deliver, then move the cursor: after a crash between the two, the same events go
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
-from orchestrator.domain.events import Deferred, Delivered, Passed, Rejected
-from orchestrator.failpoints import hit
+from orchestrator.domain.events import Deferred, Outcome, Passed, Rejected
+from orchestrator.flows.answers import AnswerNotes
+from orchestrator.flows.batches import IDLE, PATIENCE, STRIDE, Gatherer, Limits
+from orchestrator.flows.pauses import Pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from orchestrator.domain.events import Delivery, Lane, StoredEvent
+    from orchestrator.domain.events import Delivery, Lane, Refusal
     from orchestrator.domain.ports import EventLog, Sink
     from orchestrator.domain.subscriptions import Subscription
+    from orchestrator.flows.batches import Batch
 
-# Seconds between two looks at a log that had nothing new.
-IDLE: Final = 0.2
-PATIENCE: Final = Backoff(base=0.25, cap=15.0)
+__all__ = ["IDLE", "PATIENCE", "Circuit", "Limits", "Relay"]
+
+# Between two tries while our key or address is wrong: a person mends that, and is told.
+PARKED: Final = Backoff(base=60.0, cap=60.0)
+# Seconds for which a cursor may stay behind events that the sink does not take.
+BEHIND: Final = 1.0
+# Seconds for which a span that would be sampled out waits for a failure in its trace.
+SAMPLING_WAIT: Final = 5.0
 
 
 class Circuit(Protocol):
@@ -38,27 +45,19 @@ class Circuit(Protocol):
     def allowance(self) -> float:
         """Give the share, above 0 and up to 1, of the usual number of events that the next batch may hold.
 
-        At least one event always goes. The share is small for a probe and after closing, and doubles with each success.
+        At least one goes. The share is small for a probe and after closing, and doubles with each success.
         """
 
     def deliver(self, send: Callable[[], Delivery]) -> Delivery:
         """Make the delivery, or give Deferred with Outcome.NEUTRAL at once while the circuit is open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much goes at once, and how long a deferred batch waits where its sink does not say."""
-
-    events: int = 200
-    bytes: int = 3_000_000
-    backoff: Backoff = PATIENCE
-
-
 @dataclass(slots=True)
 class Relay:
     """Moves one lane of the log into one sink. Not for several threads: one loop calls `run_once`.
 
-    `epoch` gives the leader's epoch at each write; `jitter` a number in [0, 1).
+    `epoch` gives the leader's epoch at each write; `jitter` a number in [0, 1). A span that would be sampled out waits
+    `sampling_wait` seconds from its acceptance on for a failure in its trace.
     """
 
     log: EventLog
@@ -68,62 +67,97 @@ class Relay:
     circuit: Circuit
     epoch: Callable[[], int]
     jitter: Callable[[], float]
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
+    sampling_wait: float = SAMPLING_WAIT
     last_error: str | None = None
+    parked: bool = False
+    _gatherer: Gatherer = field(init=False)
+    _notes: AnswerNotes = field(init=False)
+    # The place behind which it reads and the epoch in which that was learnt; None to ask the log.
+    _place: tuple[int, int] | None = None
     _deferrals: int = 0
-    _not_before: datetime | None = field(default=None)
+    _tries: int = 0
+    _pause: Pause | None = None
+    _moved: Pause | None = None
 
-    def run_once(self, now: datetime) -> float | None:
+    def __post_init__(self) -> None:
+        self._gatherer = Gatherer(self.log, self.lane, self.subscription, self.limits, self.sampling_wait)
+        self._notes = AnswerNotes(self.log, self.sink.name, self.lane)
+
+    def run_once(self, now: datetime, *, hurry: bool = False) -> float | None:
         """Move one batch; seconds to wait before the next call, None when there may be more to do at once.
 
-        Raises StaleEpoch when another process leads by now, and DependencyUnreachable when the log does not answer.
+        In a hurry a batch need not be full. Raises StaleEpoch when another process leads by now, and
+        DependencyUnreachable when the log does not answer.
         """
-        if self._not_before is not None and now < self._not_before:
-            return (self._not_before - now).total_seconds()
-        batch = self._next_batch()
-        if not batch:
-            return IDLE
-        delivery = self._delivered(batch)
-        hit("batch_delivered")
-        return self._settle(batch, delivery, now)
+        rest = max(self._pause.left(now) if self._pause else 0.0, self.circuit.rest())
+        if rest > 0:
+            return rest
+        batch = self._gatherer.gather(self._behind(), self.circuit.allowance(), now)
+        if not batch.wanted:
+            return self._step_over(batch, now)
+        if batch.wait and not hurry:
+            return batch.wait
+        return self._settle(batch, self._delivered(batch), now)
 
-    def _next_batch(self) -> list[StoredEvent]:
-        after = self.log.cursor(self.sink.name, self.lane)
-        return cut(self.log.read(self.lane, after, self.limits.events), self.limits.bytes)
+    def _behind(self) -> int:
+        """Give the place to read behind; whoever led in between may have moved the cursor."""
+        epoch = self.epoch()
+        if self._place is None or self._place[1] != epoch:
+            self._place = (self.log.cursor(self.sink.name, self.lane), epoch)
+        return self._place[0]
 
-    def _delivered(self, batch: Sequence[StoredEvent]) -> Delivery:
-        wanted = [event for event in batch if self.subscription.takes(event.record)]
-        if not wanted:
-            return Delivered()
-        return self.circuit.deliver(lambda: self.sink.deliver(wanted))
+    def _step_over(self, batch: Batch, now: datetime) -> float | None:
+        """Pass what does not go to this sink; the cursor follows at once only where that says something of an event."""
+        late = self._moved is None or self._moved.left(now) == 0
+        if batch.passed and (batch.sampled_out or batch.passed == STRIDE or late):
+            self._advance(batch, batch.last, {}, now)
+        elif batch.passed:
+            self._place = (batch.last, self.epoch())
+        return batch.wait or None
 
-    def _settle(self, batch: Sequence[StoredEvent], delivery: Delivery, now: datetime) -> float | None:
+    def _delivered(self, batch: Batch) -> Delivery:
+        def send() -> Delivery:
+            self._tries += 1
+            return self.sink.deliver(batch.wanted)
+
+        return self.circuit.deliver(send)
+
+    def _settle(self, batch: Batch, delivery: Delivery, now: datetime) -> float | None:
         if isinstance(delivery, Deferred):
-            return self._defer(delivery, now)
+            return self._defer(batch, delivery, now)
         refusals = delivery.refusals if isinstance(delivery, Rejected) else {}
-        passed = Passed(now, refusals, attempts=self._deferrals + 1)
-        self.log.advance(self.sink.name, self.lane, batch[-1].seq, epoch=self.epoch(), passed=passed)
-        self._deferrals, self._not_before, self.last_error = 0, None, None
+        self._advance(batch, batch.last, refusals, now)
+        self._deferrals, self._tries = 0, 0
+        self._pause, self.last_error, self.parked = None, None, False
+        self._notes.settled(batch.wanted, now)
         return None
 
-    def _defer(self, deferred: Deferred, now: datetime) -> float:
-        backoff, asked = self.limits.backoff, deferred.retry_after
-        wait = backoff.seconds(self._deferrals, self.jitter())
-        if asked is not None:
-            wait = max(backoff.base, min(asked, LONGEST_RETRY_AFTER))
-        self._deferrals += 1
-        self._not_before = now + timedelta(seconds=wait)
-        self.last_error = deferred.reason
+    def _advance(self, batch: Batch, seq: int, refusals: Mapping[int, Refusal], now: datetime) -> None:
+        """Move the cursor; where that fails, the next look begins at what the log says."""
+        self._place, epoch = None, self.epoch()
+        sampled_out = frozenset(each for each in batch.sampled_out if each <= seq)
+        passed = Passed(now, refusals, sampled_out, max(1, self._tries))
+        self.log.advance(self.sink.name, self.lane, seq, epoch=epoch, passed=passed)
+        self._place, self._moved = (seq, epoch), Pause(now, BEHIND)
+
+    def _defer(self, batch: Batch, deferred: Deferred, now: datetime) -> float:
+        wait = self._distance(deferred)
+        if deferred.outcome is not Outcome.NEUTRAL:
+            self._deferrals += 1
+            self.last_error, self.parked = deferred.reason, deferred.outcome is Outcome.CONFIG
+        self._pause = Pause(now, wait)
+        if deferred.upto is not None:
+            self._advance(batch, deferred.upto, deferred.refusals, now)
+        left = [event for event in batch.wanted if event.seq > (deferred.upto or 0)]
+        self._notes.deferred(left, deferred.outcome, deferred.reason, now)
         return wait
 
-
-def cut(events: Sequence[StoredEvent], most_bytes: int) -> list[StoredEvent]:
-    """Take events from the front while their bodies fit; always the first, or nothing would ever move."""
-    taken: list[StoredEvent] = []
-    size = 0
-    for event in events:
-        size += len(event.record.body)
-        if taken and size > most_bytes:
-            break
-        taken.append(event)
-    return taken
+    def _distance(self, deferred: Deferred) -> float:
+        """Say for how long a sink is left alone: as it asks, within reason, else by the series."""
+        backoff = PARKED if deferred.outcome is Outcome.CONFIG else self.limits.backoff
+        if deferred.outcome is Outcome.NEUTRAL:
+            return IDLE
+        if deferred.retry_after is None:
+            return backoff.seconds(self._deferrals, self.jitter())
+        return max(backoff.base, min(deferred.retry_after, LONGEST_RETRY_AFTER))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import orjson
@@ -71,19 +72,61 @@ def send_apart(
     send: Callable[[list[T]], Delivered | Deferred | Refused],
     refused: dict[int, Refusal],
 ) -> Delivery:
-    """Send the parts in order; halve one that is refused until each culprit has been refused alone.
+    """Send the parts in order; in one that is refused, find each culprit, and send what is before and behind it.
 
-    `refused` holds those that were not even sent. Deferred as soon as one part is: what went before goes again.
+    `refused` holds those that were not even sent. Deferred as soon as one post is, with how far it came till then.
     """
-    waiting, culprits = [part for part in parts if part][::-1], dict(refused)
-    while waiting:
-        part = waiting.pop()
-        answer = send([parcel.content for parcel in part])
-        if isinstance(answer, Deferred):
-            return answer
-        if isinstance(answer, Refused):
-            if len(part) == 1:
-                culprits[part[0].seq] = Refusal(answer.reason)
-            else:
-                waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+    waiting = [list(part) for part in parts]
+    culprits = dict(refused)
+    for place, part in enumerate(waiting):
+        rest = part
+        while rest:
+            found = _first_culprit(rest, send)
+            rest = rest[found.delivered :]
+            if found.deferred:
+                left = [*rest, *chain(*waiting[place + 1 :])]
+                return _so_far(found.deferred, left, (each.seq for each in chain(*waiting)), culprits)
+            if found.refused:
+                culprits[rest.pop(0).seq] = Refusal(found.refused.reason)
     return Rejected(culprits) if culprits else Delivered()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """So many were delivered; then the next was refused, or the post with it deferred, or none is left."""
+
+    delivered: int
+    refused: Refused | None = None
+    deferred: Deferred | None = None
+
+
+def _first_culprit(part: Sequence[Parcel[T]], send: Callable[[list[T]], Delivered | Deferred | Refused]) -> _Found:
+    """Send all at once; if that is refused, halves of what holds the first culprit, until it stands alone.
+
+    Where the first half is taken, the culprit is in the second, which is not asked whole again: a culprit among n costs
+    one post for each time that n can be halved, and one for what is behind it.
+    """
+    begin, end, asked = 0, len(part), len(part)
+    refused = None
+    while begin < end:
+        answer = send([parcel.content for parcel in part[begin:asked]])
+        if isinstance(answer, Deferred):
+            return _Found(begin, deferred=answer)
+        if isinstance(answer, Refused):
+            refused, end = answer, asked
+        else:
+            begin = asked
+        if refused and end - begin == 1:
+            return _Found(begin, refused)
+        asked = (begin + end) // 2
+    return _Found(begin)
+
+
+def _so_far(
+    deferred: Deferred, left: Sequence[Parcel[T]], settled: Iterable[int], culprits: Mapping[int, Refusal]
+) -> Deferred:
+    """Say how far it came: up to the event before the first of the log's order that is left."""
+    first = min(parcel.seq for parcel in left)
+    upto = max((seq for seq in chain(settled, culprits) if seq < first), default=None)
+    refusals = {seq: refusal for seq, refusal in culprits.items() if seq < first}
+    return replace(deferred, upto=upto, refusals=refusals)

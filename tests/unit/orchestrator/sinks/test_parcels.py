@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from math import ceil, log2
+
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -31,17 +34,23 @@ def test_exactly_the_culprits_are_rejected_and_the_others_arrive_once_in_order(
     assert arrived == [number for number in numbers if number not in poison]
 
 
-def test_one_culprit_among_many_costs_few_posts() -> None:
-    """Halving asks about twice for each doubling of the batch: some twenty posts for one among 1,000."""
-    posts: list[int] = []
+@given(size=some.integers(1, 500), place=some.integers(0, 499))
+def test_one_culprit_costs_few_posts(size: int, place: int) -> None:
+    """In a post of n: one for each time that n can be halved, and one for what is behind it; nothing arrives twice."""
+    culprit, posts, arrived = place % size, 0, list[int]()
 
     def send(contents: list[int]) -> Delivered | Refused:
-        posts.append(len(contents))
-        return Refused("poison") if 617 in contents else Delivered()
+        nonlocal posts
+        posts += 1
+        if culprit in contents:
+            return Refused("poison")
+        arrived.extend(contents)
+        return Delivered()
 
-    answer = send_apart([[Parcel(number, number) for number in range(1000)]], send, {})
-    assert answer == Rejected({617: Refusal("poison")})
-    assert len(posts) <= 21
+    answer = send_apart([[Parcel(number, number) for number in range(size)]], send, {})
+    assert answer == Rejected({culprit: Refusal("poison")})
+    assert arrived == [number for number in range(size) if number != culprit]
+    assert posts <= 1 + ceil(log2(size)) + (culprit < size - 1)
 
 
 def test_what_was_not_even_sent_is_rejected_with_its_own_reason() -> None:
@@ -51,3 +60,32 @@ def test_what_was_not_even_sent_is_rejected_with_its_own_reason() -> None:
         {7: Refusal("not JSON"), 1: Refusal("no")}
     )
     assert send_apart([[Parcel(1, 1)]], lambda _: Deferred("down"), {7: Refusal("not JSON")}) == Deferred("down")
+
+
+@given(sizes=some.lists(some.integers(0, 30), min_size=1, max_size=4), data=some.data())
+def test_a_deferral_says_how_far_the_parts_came(sizes: list[int], data: some.DataObject) -> None:
+    """Whatever the order of the parts, what is told to be settled has arrived or is refused; the rest goes again."""
+    numbers = data.draw(some.permutations(range(sum(sizes))))
+    poison = data.draw(some.sets(some.sampled_from(numbers))) if numbers else set()
+    unsendable = {len(numbers): Refusal("not JSON"), -1: Refusal("not JSON")}
+    left, arrived = data.draw(some.integers(0, 20)), set[int]()
+
+    def send(contents: list[int]) -> Delivered | Deferred | Refused:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            return Deferred("busy", 7.0)
+        if poison.intersection(contents):
+            return Refused("poison")
+        arrived.update(contents)
+        return Delivered()
+
+    places = iter(numbers)
+    parts = [[Parcel(number, number) for number in sorted(islice(places, size))] for size in sizes]
+    answer = send_apart(parts, send, dict(unsendable))
+    if isinstance(answer, Deferred):
+        assert (answer.reason, answer.retry_after, answer.upto is None) == ("busy", 7.0, False)
+        settled = {number for number in (-1, *numbers) if number <= (answer.upto or 0)}
+        assert settled <= arrived | set(answer.refusals)
+        assert set(answer.refusals) <= settled & (poison | {-1})
+        assert set(numbers) - settled
