@@ -94,7 +94,7 @@ def test_what_cannot_be_held_takes_no_other_with_it() -> None:
     for _ in range(5_000):
         deep = {"a": deep}
     broken = replace(failed_event(0), data={"failure_id": "no"})
-    events = [event(event_id="good")] + [event(SPAN_ENDED, {"n": float("nan")}), event(SPAN_ENDED, deep), broken]
+    events = [event(event_id="good"), event(SPAN_ENDED, {"n": float("nan")}), event(SPAN_ENDED, deep), broken]
     events += [event(event_id="unstorable"), event(event_id="good too")]
     verdicts = Accepting(scene.intake).accept([Arrival(each) for each in events])
     assert [each.fate for each in verdicts] == [Fate.ACCEPTED, *[Fate.REFUSED] * 4, Fate.ACCEPTED]
