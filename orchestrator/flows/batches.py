@@ -120,3 +120,15 @@ class Gatherer:
             return otherwise
         age = age_of(batch.wanted[0], now)
         return min(IDLE, self.limits.linger - age) if is_waiting(age, self.limits.linger) else 0.0
+
+
+def cut(events: Sequence[StoredEvent], most_bytes: int) -> list[StoredEvent]:
+    """Take events from the front while their bodies fit; always the first, or nothing would ever move."""
+    taken: list[StoredEvent] = []
+    size = 0
+    for event in events:
+        size += len(event.record.body)
+        if taken and size > most_bytes:
+            break
+        taken.append(event)
+    return taken

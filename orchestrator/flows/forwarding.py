@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
 from orchestrator.domain.events import Deferred, Outcome, Passed, Rejected
 from orchestrator.flows.answers import AnswerNotes
-from orchestrator.flows.batches import IDLE, PATIENCE, STRIDE, Gatherer, Limits
+from orchestrator.flows.batches import IDLE, PATIENCE, STRIDE, Gatherer, Limits, cut
 from orchestrator.flows.pauses import Pause
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.subscriptions import Subscription
     from orchestrator.flows.batches import Batch
 
-__all__ = ["IDLE", "PATIENCE", "Circuit", "Limits", "Relay"]
+__all__ = ["IDLE", "PATIENCE", "Circuit", "Limits", "Relay", "cut"]
 
 # Between two tries while our key or address is wrong: a person mends that, and is told.
 PARKED: Final = Backoff(base=60.0, cap=60.0)

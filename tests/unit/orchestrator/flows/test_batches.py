@@ -11,8 +11,8 @@ from eventbus.wire import LLM_CALL, TASK_FAILED
 from orchestrator.domain.events import Lane
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.memory import MemoryEventLog
-from orchestrator.flows.batches import IDLE, STRIDE, Gatherer, Limits
-from tests.events import NOON, event, record
+from orchestrator.flows.batches import IDLE, STRIDE, Gatherer, Limits, cut
+from tests.events import NOON, event, record, stored
 
 if TYPE_CHECKING:
     from orchestrator.domain.events import EventRecord
@@ -80,3 +80,12 @@ def test_an_empty_log_is_looked_at_again() -> None:
     """With nothing there, nothing is passed."""
     batch = gathered([], Limits())
     assert (seqs(batch), batch.last, batch.passed, batch.wait) == ([], 0, 0, IDLE)
+
+
+def test_what_is_sent_again_is_cut_by_bytes_too() -> None:
+    """Events are taken from the front while they fit, and the first always is."""
+    events = stored(record(), record(), record())
+    size = len(events[0].record.body)
+    assert [each.seq for each in cut(events, size * 2)] == [1, 2]
+    assert [each.seq for each in cut(events, 1)] == [1]
+    assert cut([], 1) == []
