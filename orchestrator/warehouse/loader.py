@@ -1,19 +1,20 @@
-"""Rows into the warehouse, exactly once: what is there already stays as it is."""
+"""Rows into the warehouse, exactly once: what is there already stays as it is, and an attempt's rows are merged."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from collections import defaultdict
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BigInteger, Boolean, Double, Uuid
-
-from orchestrator.failpoints import hit
-from orchestrator.stores import UtcDateTime, insert_into, reachable, writing
+from orchestrator.stores import reachable, writing
+from orchestrator.warehouse import copying, inserting
+from orchestrator.warehouse.audit import AuditRow, blocked
+from orchestrator.warehouse.rollups import mark_stale
 from orchestrator.warehouse.rows import CostRow, EventRow, GovernanceRow, Prompt, Row, SimilarityRow
+from orchestrator.warehouse.runs import RunRow, merged
 from orchestrator.warehouse.schema import (
     STORE,
-    Usd,
+    audit_logs,
     event_logs,
     governance_events,
     model_cost_logs,
@@ -21,73 +22,60 @@ from orchestrator.warehouse.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, Engine, Table
 
     from orchestrator.warehouse.similarity import Recent
 
+# The logs, whose rows never change once they are there; those of attempts are merged instead.
 TABLES: Final[dict[type[Row], Table]] = {
     CostRow: model_cost_logs,
     SimilarityRow: prompt_sim_logs,
     GovernanceRow: governance_events,
     EventRow: event_logs,
+    AuditRow: audit_logs,
 }
-# PostgreSQL's names of the types: a binary COPY converts nothing.
-TYPES: Final = {
-    Uuid: "uuid",
-    BigInteger: "int8",
-    Usd: "numeric",
-    UtcDateTime: "timestamptz",
-    Double: "float8",
-    Boolean: "bool",
-}
+COLUMNS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in (*TABLES, RunRow)}
 
 
 def load(engine: Engine, rows: Sequence[Row | Prompt], recent: Recent | None = None) -> int:
-    """Load the rows in one commit and say how many were new; prompts are scored among `recent` ones.
+    """Load the rows in one commit and say how many of the logs were new; prompts are scored among `recent` ones.
 
     Raises DependencyUnreachable or Unstorable, with none of them loaded.
     """
     if not rows:
         return 0
+    with reachable(STORE.name), copying.reachable(STORE.name), writing(engine) as connection:
+        made = _by_kind(_scored(connection, rows, recent))
+        runs = merged(made.pop(RunRow, []))  # type: ignore[arg-type]  # that is what RunRow's list holds
+        parts = [(table, COLUMNS[kind], made[kind]) for kind, table in TABLES.items() if made.get(kind)]
+        database = copying if connection.dialect.name == "postgresql" else inserting
+        new: int = database.insert(connection, parts)
+        if runs:
+            database.merge(connection, COLUMNS[RunRow], runs)
+        mark_stale(connection, {row.created_at for row in made.get(CostRow, ())})  # type: ignore[union-attr]  # as above
+        return new
+
+
+def _by_kind(rows: Iterable[Row]) -> dict[type[Row], list[Row]]:
+    made: dict[type[Row], list[Row]] = defaultdict(list)
+    for row in rows:
+        made[type(row)].append(row)
+    return made
+
+
+def _scored(connection: Connection, rows: Sequence[Row | Prompt], recent: Recent | None) -> list[Row]:
+    """Score the prompts, and tell their scores in the other rows of their events."""
     prompts = [row for row in rows if isinstance(row, Prompt)]
     ready: list[Row] = [row for row in rows if not isinstance(row, Prompt)]
-    with reachable(STORE.name), writing(engine) as connection:
-        if prompts and recent is not None:
-            ready += recent.score(connection, prompts)
-        store = _copy if connection.dialect.name == "postgresql" else _insert
-        new = sum(_stored(connection, kind, ready, store) for kind in TABLES)
-        hit("warehouse_loading")
-    hit("warehouse_loaded")
-    return new
-
-
-def _stored(
-    connection: Connection,
-    kind: type[Row],
-    rows: Sequence[Row],
-    store: Callable[[Connection, Table, tuple[str, ...], list[Row]], int],
-) -> int:
-    wanted = [row for row in rows if type(row) is kind]
-    columns = tuple(field.name for field in fields(kind))
-    return store(connection, TABLES[kind], columns, wanted) if wanted else 0
-
-
-def _insert(connection: Connection, table: Table, columns: tuple[str, ...], rows: list[Row]) -> int:
-    insert, values = insert_into(table, connection.dialect).on_conflict_do_nothing(), attrgetter(*columns)
-    written = [dict(zip(columns, values(row), strict=True)) | {"id": str(row.id)} for row in rows]
-    return connection.execute(insert, written).rowcount
-
-
-def _copy(connection: Connection, table: Table, columns: tuple[str, ...], rows: list[Row]) -> int:
-    """COPY into a table of this connection's own, then one INSERT: COPY itself knows no conflicts."""
-    names, staged, values = ", ".join(columns), f"staged_{table.name}", attrgetter(*columns)
-    connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS")
-    driver: Any = connection.connection.cursor()
-    with driver as cursor, cursor.copy(f"COPY pg_temp.{staged} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types([TYPES.get(type(table.c[name].type), "text") for name in columns])
-        for row in rows:
-            copy.write_row(values(row))
-    merge = f"INSERT INTO {table.name} ({names}) SELECT {names} FROM pg_temp.{staged} ON CONFLICT DO NOTHING"  # noqa: S608 - names of our own schema
-    return connection.exec_driver_sql(merge).rowcount
+    if not prompts or recent is None:
+        return ready
+    scored = {row.id: row for row in recent.score(connection, prompts)}
+    told: list[Row] = [
+        replace(row, similarity_score=scored[row.id].similarity_score)
+        if isinstance(row, EventRow) and row.id in scored
+        else row
+        for row in ready
+    ]
+    return [*told, *scored.values(), *(blocked(row) for row in scored.values() if row.blocked)]

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Text, cast, func, select, type_coerce
 
 from orchestrator.stores import reachable
-from orchestrator.warehouse.schema import SCALE, STORE, event_logs, model_cost_logs
+from orchestrator.warehouse.columns import SCALE
+from orchestrator.warehouse.schema import STORE, event_logs, model_cost_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from eventbus.wire import GOVERNANCE_RECORDED, LLM_CALL, PROMPT_SIMILARITY, TASK_FAILED
+from eventbus.wire import GOVERNANCE_RECORDED, LLM_CALL, PROMPT_SIMILARITY, TASK_FAILED, TOKEN_CLASSES
 from orchestrator.warehouse import values
+from orchestrator.warehouse.audit import AuditRow, audit_of
+from orchestrator.warehouse.identifiers import About, about_of
+from orchestrator.warehouse.runs import RunRow, run_of
 
 if TYPE_CHECKING:
     from array import array
@@ -20,14 +23,11 @@ if TYPE_CHECKING:
     from orchestrator.domain.events import EventRecord
 
 
-@dataclass(frozen=True, slots=True)
-class CostRow:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRow(About):
     """One row of `model_cost_logs`."""
 
     id: UUID
-    agent_id: str | None
-    workflow_execution_id: str | None
-    node_id: str | None
     model: str
     provider: str
     tokens_input: int
@@ -37,16 +37,23 @@ class CostRow:
     pricing_status: str
     pricing_version: str | None
     event_source: str
-    organization_id: str | None
-    user_id: str | None
-    request_id: str | None
-    task_id: str | None
     response_id: str | None
     duration_seconds: float | None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    cache_audio_read_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    input_tool_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    output_image_tokens: int | None = None
+    output_reasoning_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SimilarityRow:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarityRow(About):
     """One row of `prompt_sim_logs`."""
 
     id: UUID
@@ -54,27 +61,23 @@ class SimilarityRow:
     similarity_score: float | None
     matched_prompt_hash: str | None
     blocked: bool
-    user_id: str | None
-    organization_id: str | None
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class GovernanceRow:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GovernanceRow(About):
     """One row of `governance_events`; `details` is JSON."""
 
     id: UUID
     event_type: str
     policy: str
     action: str
-    user_id: str | None
-    organization_id: str | None
     details: str
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow(About):
     """One row of `event_logs`; `data` is JSON."""
 
     id: UUID
@@ -84,6 +87,10 @@ class EventRow:
     subject: str | None
     traceparent: str | None
     data: str
+    usd_cost: Decimal | None = None
+    similarity_score: float | None = None
+    policy: str | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,80 +102,75 @@ class Prompt:
     counts: array[int]
 
 
-Row = CostRow | SimilarityRow | GovernanceRow | EventRow
+Row = CostRow | SimilarityRow | GovernanceRow | EventRow | RunRow | AuditRow
 
 
 def rows_of(record: EventRecord, data: Mapping[str, Any], envelope: Mapping[str, Any]) -> list[Row | Prompt]:
     """Make every row that an event has; raises Unloadable."""
-    made: list[Row | Prompt] = [event_row(record, data, envelope)]
+    about = about_of(record, data, envelope)
+    made: list[Row | Prompt] = [event_row(record, data, envelope, about)]
     if record.type == LLM_CALL:
-        made.append(cost_row(record, data))
+        made.append(cost_row(record, data, about))
     elif record.type == PROMPT_SIMILARITY:
-        made.append(prompt_of(record, data))
+        made.append(prompt_of(record, data, about))
     elif record.type == GOVERNANCE_RECORDED:
-        made.append(governance_row(record, data))
-    return made
+        made.append(governance_row(record, data, about))
+    run, audit = run_of(record, data, envelope), audit_of(record, data, about)
+    return made + [each for each in (run, audit) if each is not None]
 
 
-def cost_row(record: EventRecord, data: Mapping[str, Any]) -> CostRow:
+def cost_row(record: EventRecord, data: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> CostRow:
     """Make the row of a `redrive.llm.call.v1` event; raises Unloadable."""
+    parts: dict[str, Any] = {name: values.number(data, told) for name, told in TOKEN_CLASSES.items() if told in data}
     return CostRow(
         id=record.key,
-        agent_id=values.text(data, "agent_id"),
-        workflow_execution_id=values.text(data, "workflow_execution_id"),
-        node_id=values.text(data, "node_id"),
         model=values.text(data, "gen_ai.response.model") or values.named(data, "gen_ai.request.model"),
         provider=values.named(data, "gen_ai.provider.name"),
         tokens_input=values.count(data, "gen_ai.usage.input_tokens"),
         tokens_output=values.count(data, "gen_ai.usage.output_tokens"),
         usd_cost=values.usd(record.price.usd),
-        created_at=record.time,
+        created_at=values.instant(record.time, "time"),
         pricing_status=record.price.status.value,
         pricing_version=record.price.version,
         event_source=record.source,
-        organization_id=values.text(data, "organization_id"),
-        user_id=values.text(data, "user_id"),
-        request_id=values.text(data, "request_id"),
-        task_id=values.text(data, "task_id"),
         response_id=values.text(data, "gen_ai.response.id"),
         duration_seconds=values.seconds(data, "duration_seconds"),
+        **parts,
+        **(about_of(record, data, {}) if about is None else about),
     )
 
 
-def prompt_of(record: EventRecord, data: Mapping[str, Any]) -> Prompt:
+def prompt_of(record: EventRecord, data: Mapping[str, Any], about: Mapping[str, Any]) -> Prompt:
     """Make what a `redrive.prompt.similarity.v1` event is scored and filed by; raises Unloadable."""
     sketch = data.get("sketch")
     if not isinstance(sketch, dict):
-        raise values.Unloadable(f"expected an object in sketch, got {type(sketch).__name__}")
-    organisation = values.text(data, "organization_id")
+        raise values.Unloadable("sketch", f"expected an object in sketch, got {type(sketch).__name__}")
     row = SimilarityRow(
         id=record.key,
         prompt_hash=values.hashed(data, "prompt_hash"),
         similarity_score=None,
         matched_prompt_hash=None,
         blocked=values.flag(data, "blocked"),
-        user_id=values.text(data, "user_id"),
-        organization_id=organisation,
-        created_at=record.time,
+        created_at=values.instant(record.time, "time"),
+        **about,
     )
-    scope = orjson.dumps([organisation, values.named(sketch, "key"), values.count(sketch, "gram")]).decode()
-    return Prompt(row, scope, values.counts(sketch.get("counts")))
+    scope = [row.organization_id, values.named(sketch, "key"), values.count(sketch, "gram")]
+    return Prompt(row, orjson.dumps(scope).decode(), values.counts(sketch.get("counts")))
 
 
-def governance_row(record: EventRecord, data: Mapping[str, Any]) -> GovernanceRow:
+def governance_row(record: EventRecord, data: Mapping[str, Any], about: Mapping[str, Any]) -> GovernanceRow:
     """Make the row of a `redrive.governance.recorded.v1` event; raises Unloadable."""
     details = data.get("details")
     if not isinstance(details, dict):
-        raise values.Unloadable(f"expected an object in details, got {type(details).__name__}")
+        raise values.Unloadable("details", f"expected an object in details, got {type(details).__name__}")
     return GovernanceRow(
         id=record.key,
         event_type=values.named(data, "event_type"),
         policy=values.named(data, "policy"),
         action=values.named(data, "action"),
-        user_id=values.text(data, "user_id"),
-        organization_id=values.text(data, "organization_id"),
         details=orjson.dumps(details).decode(),
-        created_at=record.time,
+        created_at=values.instant(record.time, "time"),
+        **about,
     )
 
 
@@ -176,18 +178,31 @@ def governance_row(record: EventRecord, data: Mapping[str, Any]) -> GovernanceRo
 _AT_HOME: Final = {TASK_FAILED: ("message", "exception"), PROMPT_SIMILARITY: ("sketch",)}
 
 
-def event_row(record: EventRecord, data: Mapping[str, Any], envelope: Mapping[str, Any]) -> EventRow:
+def event_row(
+    record: EventRecord, data: Mapping[str, Any], envelope: Mapping[str, Any], about: Mapping[str, Any]
+) -> EventRow:
     """Make the row that every event has; raises Unloadable."""
-    left_out = _AT_HOME.get(record.type, ())
-    kept = {name: value for name, value in data.items() if name not in left_out}
-    if record.type == TASK_FAILED and isinstance(data.get("exception"), dict):
-        kept["exception"] = {name: data["exception"].get(name) for name in ("type", "status", "retry_after")}
+    decided = record.type == GOVERNANCE_RECORDED
     return EventRow(
         id=record.key,
         type=record.type,
         source=values.text({"source": record.source}, "source") or "",
-        time=record.time,
+        time=values.instant(record.time, "time"),
         subject=values.text(envelope, "subject"),
         traceparent=values.text(envelope, "traceparent"),
-        data=orjson.dumps(kept).decode(),
+        data=orjson.dumps(_kept(record.type, data)).decode(),
+        usd_cost=values.usd(record.price.usd),
+        policy=values.text(data, "policy") if decided else None,
+        action=values.text(data, "action") if decided else None,
+        **about,
     )
+
+
+def _kept(event_type: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    left_out = _AT_HOME.get(event_type)
+    if left_out is None:
+        return data
+    kept = {name: value for name, value in data.items() if name not in left_out}
+    if event_type == TASK_FAILED and isinstance(data.get("exception"), dict):
+        kept["exception"] = {name: data["exception"].get(name) for name in ("type", "status", "retry_after")}
+    return kept

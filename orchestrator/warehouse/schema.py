@@ -6,8 +6,7 @@ the column is TEXT with always ten decimals, which adds up exactly once the poin
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -18,51 +17,18 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Numeric,
     String,
     Table,
     Text,
-    TypeDecorator,
-    Uuid,
 )
 
-from orchestrator.stores import NAMING, Store, UtcDateTime
+from eventbus.wire import TOKEN_CLASSES
+from orchestrator.stores import Store, UtcDateTime
+from orchestrator.warehouse.columns import EVENT_KEY, Usd, about, metadata
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
-    from sqlalchemy.types import TypeEngine
-
-metadata = MetaData(naming_convention=NAMING)
-
-# A ten-billionth of a US dollar, and the first amount that NUMERIC(18, 10) cannot hold.
-SCALE: Final = Decimal("1e-10")
-LIMIT_USD: Final = Decimal(10**8)
-
-
-class Usd(TypeDecorator[Decimal]):
-    """An amount of US dollars to ten decimals: NUMERIC(18, 10), on SQLite TEXT."""
-
-    impl = Numeric(18, 10)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose the type that is exact."""
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric(18, 10))
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's signature
-        """Write all ten decimals out."""
-        if value is None:
-            return None
-        amount = value.quantize(SCALE)
-        return f"{amount:f}" if dialect.name == "sqlite" else amount
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
-        """Read the amount back, digit by digit."""
-        return None if value is None else Decimal(value)
-
-
-EVENT_KEY: Final = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
+# Sums of numbers of 64 bits: SQLite has no longer ones.
+SUM: Final = Numeric(38, 0).with_variant(BigInteger, "sqlite")
 
 # The id of every row is the event's row key: the same event loaded twice is one row.
 model_cost_logs = Table(
@@ -87,6 +53,9 @@ model_cost_logs = Table(
     Column("task_id", Text),
     Column("response_id", Text),
     Column("duration_seconds", Double),
+    # Parts of the input and of the output, NULL where the event did not tell them.
+    *(Column(name, BigInteger) for name in TOKEN_CLASSES),
+    *about("organization_id", "user_id", "agent_id", "workflow_execution_id", "node_id", "request_id", "task_id"),
     Index(None, "created_at"),
 )
 
@@ -102,6 +71,7 @@ prompt_sim_logs = Table(
     Column("user_id", Text),
     Column("organization_id", Text),
     Column("created_at", UtcDateTime, nullable=False),
+    *about("user_id", "organization_id"),
     Index(None, "created_at"),
 )
 
@@ -129,6 +99,7 @@ governance_events = Table(
     # JSON as text: PostgreSQL's own type would refuse characters that JSON allows.
     Column("details", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    *about("user_id", "organization_id"),
     Index(None, "created_at"),
 )
 
@@ -143,7 +114,91 @@ event_logs = Table(
     Column("subject", Text),
     Column("traceparent", Text),
     Column("data", Text, nullable=False),
+    *about(),
+    Column("usd_cost", Usd),
+    Column("similarity_score", Double),
+    Column("policy", Text),
+    Column("action", Text),
     Index(None, "type", "time"),
+)
+
+# One row for each attempt of a task that Redrive heard of: a run that failed (number 0), and each redrive (from 1).
+# The id is the redrive's, that of the failure for the run that nobody redrove. See `runs` for what several events make.
+code_exec_logs = Table(
+    "code_exec_logs",
+    metadata,
+    Column("id", EVENT_KEY, primary_key=True),
+    Column("task", Text),
+    Column("number", BigInteger),
+    Column("retries", BigInteger),
+    Column("outcome", String(20)),
+    Column("captured", Text),
+    Column("error_type", Text),
+    Column("error_status", BigInteger),
+    Column("error_code", Text),
+    Column("dependency", Text),
+    Column("plan", Text),
+    Column("worker", Text),
+    Column("failure_id", Text),
+    Column("attempt_id", Text),
+    Column("release_id", Text),
+    Column("execution_id", Text),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("duration_seconds", Double),
+    Column("created_at", UtcDateTime, nullable=False),
+    *about(),
+    Index(None, "created_at"),
+    Index(None, "task_id"),
+)
+
+# One row for each thing that was decided or commanded, and for each amount that was changed afterwards.
+audit_logs = Table(
+    "audit_logs",
+    metadata,
+    Column("id", EVENT_KEY, primary_key=True),
+    Column("what", Text, nullable=False),
+    Column("actor", Text),
+    Column("reason", Text),
+    Column("dependency", Text),
+    Column("release_id", Text),
+    Column("failure_id", Text),
+    Column("forced", Boolean),
+    Column("policy", Text),
+    Column("action", Text),
+    Column("usd_cost", Usd),
+    Column("similarity_score", Double),
+    Column("details", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    *about(),
+    Index(None, "created_at"),
+)
+
+# What the calls of an hour cost, counted from `model_cost_logs`; see `rollups`.
+cost_hours = Table(
+    "cost_hours",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("hour", UtcDateTime, nullable=False),
+    Column("organization_id", Text),
+    Column("agent_id", Text),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("tokens_input", SUM, nullable=False),
+    Column("tokens_output", SUM, nullable=False),
+    Column("usd_cost", Usd(28)),
+    Column("unpriced", BigInteger, nullable=False),
+    Index(None, "hour"),
+)
+
+# Hours of which rows came since they were counted: one row a batch, so that nobody waits for whoever counts.
+stale_hours = Table(
+    "stale_hours",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("hour", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 STORE: Final = Store("warehouse", "orchestrator.warehouse:migrations", metadata)

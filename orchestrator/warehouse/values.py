@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import TYPE_CHECKING, Any, Final
+from datetime import MAXYEAR, UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from uuid import UUID
 
-from orchestrator.warehouse.schema import LIMIT_USD
+from orchestrator.warehouse.columns import LIMIT_USD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,11 @@ LONGEST_HASH: Final = 64
 
 
 class Unloadable(ValueError):
-    """An event that no row can be made of; says which field is wrong."""
+    """An event that no row can be made of; `field` is the one that is wrong."""
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(expected)
+        self.field = field
 
 
 def text(data: Mapping[str, Any], name: str) -> str | None:
@@ -27,7 +33,7 @@ def text(data: Mapping[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or "\0" in value:
-        raise Unloadable(f"expected text without NUL in {name}, got {value!r}")
+        raise Unloadable(name, f"expected text without NUL in {name}, got {value!r}")
     return value
 
 
@@ -35,7 +41,7 @@ def named(data: Mapping[str, Any], name: str) -> str:
     """Take text that is not empty."""
     value = text(data, name)
     if not value:
-        raise Unloadable(f"expected a name in {name}, got {value!r}")
+        raise Unloadable(name, f"expected a name in {name}, got {value!r}")
     return value
 
 
@@ -43,15 +49,55 @@ def hashed(data: Mapping[str, Any], name: str) -> str:
     """Take a hash, as long as its column."""
     value = named(data, name)
     if len(value) > LONGEST_HASH:
-        raise Unloadable(f"expected a hash of at most {LONGEST_HASH} characters in {name}, got {len(value)}")
+        raise Unloadable(name, f"expected a hash of at most {LONGEST_HASH} characters in {name}, got {len(value)}")
     return value
+
+
+def bounded(data: Mapping[str, Any], name: str, longest: int) -> str | None:
+    """Take text that is no longer than its column, or nothing."""
+    value = text(data, name)
+    if value is not None and len(value) > longest:
+        raise Unloadable(name, f"expected at most {longest} characters in {name}, got {len(value)}")
+    return value
+
+
+def key(data: Mapping[str, Any], name: str) -> UUID | None:
+    """Take a UUID, or nothing."""
+    value = text(data, name)
+    try:
+        return None if value is None else UUID(value)
+    except ValueError:
+        raise Unloadable(name, f"expected a UUID in {name}, got {value!r}") from None
+
+
+def moment(data: Mapping[str, Any], name: str) -> datetime | None:
+    """Take a time with an offset, or nothing."""
+    value = text(data, name)
+    if value is None:
+        return None
+    try:
+        return instant(datetime.fromisoformat(value), name)
+    except ValueError:
+        raise Unloadable(name, f"expected a time with an offset in {name}, got {value!r}") from None
+
+
+def instant(time: datetime, name: str) -> datetime:
+    """Take a time that has an offset, and give it in UTC; not of the last year, which has an hour without end."""
+    try:
+        return time.astimezone(UTC) if time.tzinfo and time.year < MAXYEAR else _refused(time, name)
+    except OverflowError:
+        return _refused(time, name)
+
+
+def _refused(time: datetime, name: str) -> NoReturn:
+    raise Unloadable(name, f"expected a time with an offset, of the years 1 to 9998, in {name}, got {time.isoformat()}")
 
 
 def flag(data: Mapping[str, Any], name: str) -> bool:
     """Take a boolean."""
     value = data.get(name)
     if not isinstance(value, bool):
-        raise Unloadable(f"expected true or false in {name}, got {value!r}")
+        raise Unloadable(name, f"expected true or false in {name}, got {value!r}")
     return value
 
 
@@ -59,18 +105,25 @@ def count(data: Mapping[str, Any], name: str) -> int:
     """Take a number that a column of 64 bits can hold."""
     value = data.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
-        raise Unloadable(f"expected a whole number of at least 0 in {name}, got {value!r}")
+        raise Unloadable(name, f"expected a whole number of at least 0 in {name}, got {value!r}")
     return value
+
+
+def number(data: Mapping[str, Any], name: str) -> int | None:
+    """Take a number that a column of 64 bits can hold, or nothing."""
+    return None if data.get(name) is None else count(data, name)
 
 
 def counts(value: object) -> array[int]:
     """Take a sketch's counts."""
     if not isinstance(value, list) or len(value) != BUCKETS:
-        raise Unloadable(f"expected a list of {BUCKETS} counts in sketch.counts, got {type(value).__name__}")
+        raise Unloadable(
+            "sketch.counts", f"expected a list of {BUCKETS} counts in sketch.counts, got {type(value).__name__}"
+        )
     try:
         return array("H", value)
     except (TypeError, OverflowError) as error:
-        raise Unloadable(f"expected counts from 0 to 65535 in sketch.counts, got: {error}") from None
+        raise Unloadable("sketch.counts", f"expected counts from 0 to 65535 in sketch.counts, got: {error}") from None
 
 
 def seconds(data: Mapping[str, Any], name: str) -> float | None:
@@ -79,12 +132,12 @@ def seconds(data: Mapping[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
-        raise Unloadable(f"expected a number of seconds in {name}, got {value!r}")
+        raise Unloadable(name, f"expected a number of seconds in {name}, got {value!r}")
     return float(value)
 
 
 def usd(amount: Decimal | None) -> Decimal | None:
     """Take an amount that NUMERIC(18, 10) can hold, or nothing."""
     if amount is not None and not abs(amount) < LIMIT_USD:
-        raise Unloadable(f"expected a cost below {LIMIT_USD} USD, got {amount}")
+        raise Unloadable("usd_cost", f"expected a cost below {LIMIT_USD} USD, got {amount}")
     return amount

@@ -49,7 +49,15 @@ def call(api: Served, hours: float = 0, usd: str | None = "0.1", **data: Any) ->
 def prompt(api: Served, score: float | None, **changes: Any) -> str:
     """Load a prompt with its score; gives its id."""
     made = record(event(PROMPT_SIMILARITY, {}))
-    row = SimilarityRow(made.key, "aa", score, None if score is None else "bb", False, None, "acme", NOON)
+    row = SimilarityRow(
+        id=made.key,
+        prompt_hash="aa",
+        similarity_score=score,
+        matched_prompt_hash=None if score is None else "bb",
+        blocked=False,
+        organization_id="acme",
+        created_at=NOON,
+    )
     load(api.warehouse, [replace(row, **changes)])
     return str(made.key)
 

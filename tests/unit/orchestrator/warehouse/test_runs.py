@@ -1,0 +1,188 @@
+"""Attempts of tasks in `code_exec_logs`, and what was decided in `audit_logs`: once, in whichever order events come."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from eventbus.wire import (
+    ATTEMPT_ENDED,
+    ATTEMPT_RECORDED,
+    COMMAND_RECORDED,
+    DEPENDENCY_CHANGED,
+    GOVERNANCE_RECORDED,
+    INCIDENT_OPENED,
+    LLM_CALL,
+    REDELIVERY_ENDED,
+    SPAN_ENDED,
+    TASK_FAILED,
+)
+from orchestrator.domain.events import Rejected
+from orchestrator.warehouse.schema import audit_logs, code_exec_logs
+from tests.events import CALL, NOON, event, record, stored
+
+if TYPE_CHECKING:
+    from orchestrator.domain.events import EventRecord
+    from tests.unit.orchestrator.warehouse.conftest import Warehouse
+
+ATTEMPT, FAILURE, INCIDENT = (str(UUID(int=number)) for number in (1, 2, 3))
+CONTEXT = {"organization_id": "acme", "agent_id": "planner", "node_id": 7}
+
+
+def failed(attempt: str | None, **changes: Any) -> EventRecord:
+    """Make the event of a run that failed: of the first run, or of a redrive."""
+    data = {
+        "failure_id": FAILURE if attempt is None else str(UUID(int=9)),
+        "task_id": "t",
+        "task": "shop.ask",
+        "retries": 0,
+        "attempt_id": attempt,
+        "captured": "exception",
+        "exception": {"type": "builtins.OSError", "message": "secret", "status": 503, "retry_after": None, "code": "x"},
+        "declaration": {"dependency": "model", "idempotent": True},
+        "message": {"body": "", "headers": {"redrive-context": CONTEXT}},
+        "worker": "w1",
+        "occurred_at": NOON.isoformat(),
+        "started_at": (NOON - timedelta(seconds=2)).isoformat(),
+    }
+    return record(event(TASK_FAILED, data | changes))
+
+
+def recorded() -> EventRecord:
+    """Make the event of a redrive that is about to be published."""
+    told = {"attempt_id": ATTEMPT, "failure_id": FAILURE, "task_id": "t", "incident_id": INCIDENT}
+    more = {"number": 2, "plan": "retry", "release_id": "rel", "execution_id": "x-1"}
+    return record(event(ATTEMPT_RECORDED, told | more))
+
+
+def ended(outcome: str, **more: Any) -> EventRecord:
+    """Make the event of a redrive that ended."""
+    data = {"attempt_id": ATTEMPT, "task_id": "t", "task": "shop.ask", "outcome": outcome, "worker": "w2"}
+    times = {"ended_at": (NOON + timedelta(minutes=1)).isoformat(), "runtime_seconds": 0.5}
+    return record(event(ATTEMPT_ENDED, data | times | more))
+
+
+def redelivered(outcome: str, attempt: str | None = None) -> EventRecord:
+    """Make the event of a message that the broker delivered again, and that ended without a failure."""
+    data = {"failure_id": FAILURE, "task_id": "t", "task": "shop.ask", "retries": 0, "attempt_id": attempt}
+    return record(event(REDELIVERY_ENDED, data | {"outcome": outcome, "ended_at": NOON.isoformat(), "worker": "w3"}))
+
+
+def test_a_run_that_failed_is_a_row(warehouse: Warehouse) -> None:
+    """The first run of a task has number 0 and its failure's id; nothing of its message or its exception's text."""
+    warehouse.deliver(failed(None))
+    assert warehouse.rows(code_exec_logs) == [
+        {
+            "id": FAILURE, "failure_id": FAILURE, "task_id": "t", "task": "shop.ask", "number": 0, "retries": 0,
+            "outcome": "failed", "captured": "exception", "error_type": "builtins.OSError", "error_status": 503,
+            "error_code": "x", "dependency": "model", "worker": "w1", "created_at": NOON, "ended_at": NOON,
+            "started_at": NOON - timedelta(seconds=2), "duration_seconds": 2.0, "organization_id": "acme",
+            "agent_id": "planner",
+        }
+    ]  # fmt: skip
+
+
+def test_an_attempt_is_the_same_row_in_whichever_order_it_is_told(warehouse: Warehouse) -> None:
+    """Recorded, failed, ended as failed, skipped: any order, in one batch or in several, and again, is one row."""
+    events = [recorded(), failed(ATTEMPT), ended("failed"), ended("skipped", stored="failed")]
+    seen = []
+    for order in permutations(events):
+        warehouse.execute("DELETE FROM code_exec_logs")
+        cut = random.Random(len(seen)).randrange(5)
+        for batch in (order[:cut], order[cut:], order[1:2]):
+            warehouse.deliver(*batch)
+        seen += warehouse.rows(code_exec_logs)
+    assert len(seen) == 24
+    assert all(row == seen[0] for row in seen)
+    assert seen[0].items() >= {
+        "id": ATTEMPT, "attempt_id": ATTEMPT, "failure_id": FAILURE, "incident_id": INCIDENT, "number": 2,
+        "plan": "retry", "release_id": "rel", "execution_id": "x-1", "outcome": "failed", "captured": "exception",
+        "worker": "w2", "ended_at": NOON + timedelta(minutes=1), "created_at": NOON,
+    }.items()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("events", "outcome"),
+    [
+        ([recorded()], None),
+        ([ended("succeeded"), recorded()], "succeeded"),
+        ([failed(ATTEMPT), ended("succeeded")], "succeeded"),
+        ([ended("skipped", stored="succeeded")], "succeeded"),
+        ([ended("skipped", stored=None)], None),
+        ([failed(None, captured="worker_killed"), redelivered("succeeded")], "succeeded"),
+        ([redelivered("retried"), failed(None)], "retried"),
+        ([redelivered("retried", ATTEMPT), ended("failed")], "failed"),
+    ],
+)
+def test_the_last_that_is_known_of_an_attempt_stands(
+    warehouse: Warehouse, events: list[EventRecord], outcome: str | None
+) -> None:
+    """An outcome that came is not taken back by what tells of an earlier moment."""
+    for each in events:
+        warehouse.deliver(each)
+    (row,) = warehouse.rows(code_exec_logs)
+    assert row.get("outcome") == outcome
+
+
+def test_the_greatest_text_is_the_same_one_everywhere(warehouse: Warehouse) -> None:
+    """Of two names the later in the order of code points stays, whatever a database sorts by."""
+    names = ["b", "A", "Z", "é", "a", "_"]
+    for first in names:
+        for second in names:
+            warehouse.execute("DELETE FROM code_exec_logs")
+            warehouse.deliver(failed(None, worker=first))
+            warehouse.deliver(failed(None, worker=second))
+            assert warehouse.rows(code_exec_logs)[0]["worker"] == max(first, second)
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        (failed("no uuid"), "attempt_id"),
+        (failed(None, occurred_at="yesterday"), "occurred_at"),
+        (failed(None, occurred_at="0001-01-01T00:00:00+14:00"), "occurred_at"),
+        (failed(None, retries=-1), "retries"),
+        (ended("x" * 21), "outcome"),
+        (ended("failed", runtime_seconds=-1), "runtime_seconds"),
+        (record(event(COMMAND_RECORDED, {"forced": "yes"})), "forced"),
+        (record(event(LLM_CALL, CALL | {"gen_ai.usage.reasoning.output_tokens": "1"})),
+         "gen_ai.usage.reasoning.output_tokens"),
+    ],
+)  # fmt: skip
+def test_what_no_row_can_hold_is_refused_with_its_field(warehouse: Warehouse, bad: EventRecord, field: str) -> None:
+    """The culprit alone is refused, with its field."""
+    answer = warehouse.sink.deliver(stored(recorded(), bad))
+    assert isinstance(answer, Rejected)
+    assert {seq: refusal.field for seq, refusal in answer.refusals.items()} == {2: field}
+
+
+def test_a_length_beyond_every_calendar_has_no_beginning(warehouse: Warehouse) -> None:
+    """A run of 10^300 seconds is a row without its start, and ends no relay."""
+    warehouse.deliver(ended("failed", runtime_seconds=1e300))
+    assert "started_at" not in warehouse.rows(code_exec_logs)[0]
+
+
+def test_what_was_decided_is_a_row(warehouse: Warehouse) -> None:
+    """Commands, incidents, dependencies and policies: what, by whom, why, about what; nothing of ordinary events."""
+    command = {"command_id": str(uuid4()), "command": "retry", "actor": "ann", "reason": "back", "forced": True,
+               "incident_id": INCIDENT, "dependency": "model", "before": {"a": 1}, "after": {}}  # fmt: skip
+    opened = {"incident_id": INCIDENT, "kind": "transient", "task": "t", "dependency": None, "size": 1, "reason": "503"}
+    changed = {"dependency": "model", "health": "down", "before": "healthy", "reason": "41 of 45"}
+    decided = {"event_type": "pii", "policy": "p", "action": "redacted", "details": {}, "user_id": "bo"}
+    told = [(COMMAND_RECORDED, command), (INCIDENT_OPENED, opened), (DEPENDENCY_CHANGED, changed)]
+    events = [record(event(kind, data)) for kind, data in [*told, (GOVERNANCE_RECORDED, decided), (SPAN_ENDED, {})]]
+    for _ in range(2):
+        warehouse.deliver(*events, recorded(), failed(None))
+    rows = {row["what"]: row for row in warehouse.rows(audit_logs)}
+    assert rows.keys() == {"command.retry", "incident.opened", "dependency.changed", "governance.recorded"}
+    assert rows["command.retry"].items() >= {"actor": "ann", "reason": "back", "incident_id": INCIDENT}.items()
+    assert bool(rows["command.retry"]["forced"])
+    assert json.loads(rows["command.retry"]["details"])["before"] == {"a": 1}
+    assert rows["dependency.changed"].items() >= {"actor": "orchestrator", "dependency": "model"}.items()
+    assert rows["governance.recorded"].items() >= {"policy": "p", "action": "redacted", "user_id": "bo"}.items()
