@@ -258,6 +258,9 @@ class Metrics:
         self.breaker_state = self._gauge(
             "breaker_state", "1 for the state that a relay's breaker is in.", "sink", "state"
         )
+        self.sink_parked = self._gauge(
+            "sink_parked", "1 while a sink does not know our key or address, and a person has to mend that.", "sink"
+        )
 
     def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
         return Gauge(f"redrive_{name}", help_text, labels, registry=self.registry)

@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     builtin_after: float = Field(60, ge=0)
     dispatches_per_minute: int = Field(20, ge=2, le=1_000)
     lease_seconds: float = Field(10, gt=0)
+    drain_seconds: float = Field(5, ge=0, le=300)
+    sampling_wait: float = Field(5, ge=0, le=300)
     result_backend_url: SecretStr | None = None
     result_backend_url_file: Path | None = None
     result_key_prefix: str = ""

@@ -18,7 +18,7 @@ from orchestrator.bootstrap.broker import WatchedRedriver
 from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_name
 from orchestrator.bootstrap.parts import PARTS, UnknownPart
 from orchestrator.bootstrap.probes import probes_loops
-from orchestrator.bootstrap.relays import relay_loops
+from orchestrator.bootstrap.relays import Relays, Times
 from orchestrator.bootstrap.retention import retention_loop
 from orchestrator.bootstrap.server import HttpServer
 from orchestrator.bootstrap.sinks import make_sinks
@@ -277,7 +277,9 @@ class Composer:
         )
 
     def _relay(self) -> Sequence[Part]:
-        return relay_loops(self.log, self.sinks, lambda part: self._lead(part)[0], self.metrics, clock)
+        times = Times(self.settings.drain_seconds, self.settings.sampling_wait)
+        relays = Relays(self.log, lambda part: self._lead(part)[0], self.metrics, clock, times)
+        return relays.loops(self.sinks)
 
     def _wakes(self) -> tuple[Event, ...]:
         """Name who may have work once a failure, an outcome, a plan or a command is in the ledger."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from orchestrator.bootstrap.supervisor import Loop, Part
+import structlog
+
+from orchestrator.bootstrap.supervisor import Finish, Loop, Part
 from orchestrator.breaker import Breaker
 from orchestrator.domain.events import Lane
 from orchestrator.flows.forwarding import Relay
@@ -21,27 +24,75 @@ if TYPE_CHECKING:
     from orchestrator.observability import Metrics
 
 
-def relay_loops(
-    log: EventLog,
-    entries: Sequence[SinkEntry],
-    lead: Callable[[str], Leadership],
-    metrics: Metrics,
-    clock: Callable[[], datetime],
-) -> list[Part]:
-    """Make a relay for each sink and lane, each with a breaker of its own, since each is one thread."""
-    loops: list[Part] = []
-    for entry, lane in product(entries, Lane):
+logger = structlog.get_logger("redrive.relays")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds: for how long relays that are told to stop go on, and how old a span gets before it is sampled out."""
+
+    drain: float
+    sampling_wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Relays:
+    """Makes the relays of one orchestrator; `lead` gives the lead of a part by its name."""
+
+    log: EventLog
+    lead: Callable[[str], Leadership]
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    times: Times
+
+    def loops(self, entries: Sequence[SinkEntry]) -> list[Part]:
+        """Make a relay for each sink and lane, each with a breaker of its own, since each is one thread."""
+        return [self._loop(entry, lane) for entry, lane in product(entries, Lane)]
+
+    def _loop(self, entry: SinkEntry, lane: Lane) -> Loop:
         name = f"relay-{entry.name}-{lane}"
-        leadership, breaker = lead(name), Breaker(name, random.random)
-        relay = Relay(log, entry.sink, entry.subscription, lane, breaker, leadership.epoch, random.random, entry.limits)
-        loops.append(Loop(name, _step(relay, breaker, metrics, clock), leadership))
-    return loops
+        leadership, breaker = self.lead(name), Breaker(name, random.random)
+        relay = Relay(
+            self.log,
+            entry.sink,
+            entry.subscription,
+            lane,
+            breaker,
+            leadership.epoch,
+            random.random,
+            entry.limits,
+            self.times.sampling_wait,
+        )
+        watched = WatchedRelay(relay, breaker, self.metrics, self.clock)
+        return Loop(name, watched.step, leadership, finish=Finish(watched.finish, self.times.drain))
 
 
-def _step(relay: Relay, breaker: Breaker, metrics: Metrics, clock: Callable[[], datetime]) -> Callable[[], float]:
-    def step() -> float:
-        wait = relay.run_once(clock())
-        metrics.set_breaker(f"{relay.sink.name}-{relay.lane}", breaker.current_state)
-        return wait or 0.0
+@dataclass(slots=True)
+class WatchedRelay:
+    """A relay whose state shows in the metrics and the log."""
 
-    return step
+    relay: Relay
+    breaker: Breaker
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    parked: bool = False
+
+    def step(self) -> float:
+        """Move a batch; gives the seconds to wait."""
+        return self._moved(hurry=False) or 0.0
+
+    def finish(self) -> bool:
+        """Move what waits, however little; False once nothing does, or nothing may go now."""
+        return self._moved(hurry=True) is None
+
+    def _moved(self, *, hurry: bool) -> float | None:
+        wait = self.relay.run_once(self.clock(), hurry=hurry)
+        name = f"{self.relay.sink.name}-{self.relay.lane}"
+        self.metrics.set_breaker(name, self.breaker.current_state)
+        self.metrics.sink_parked.labels(name).set(self.relay.parked)
+        if self.relay.parked and not self.parked:
+            logger.error("sink.parked", sink=self.relay.sink.name, lane=self.relay.lane, error=self.relay.last_error)
+        elif self.parked and not self.relay.parked:
+            logger.info("sink.unparked", sink=self.relay.sink.name, lane=self.relay.lane)
+        self.parked = self.relay.parked
+        return wait

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +28,14 @@ log = structlog.get_logger("redrive")
 
 
 @dataclass(frozen=True, slots=True)
+class Finish:
+    """What a loop still does once told to stop: `step`, again while it gives True, and for so many seconds at most."""
+
+    step: Callable[[], bool]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
     """A part that is done in steps: `step` gives the seconds to wait before the next one. Only the leader steps.
 
@@ -37,6 +46,7 @@ class Loop:
     step: Callable[[], float]
     leadership: Leadership | None = None
     wake: Event = field(default_factory=Event)
+    finish: Finish | None = None
 
     def run(self, stop: Event) -> None:
         """Step until told to stop."""
@@ -48,6 +58,13 @@ class Loop:
             wait = self._stepped()
             if wait and not stop.is_set():
                 self.wake.wait(wait)
+        if self.finish:
+            self._finish(self.finish)
+
+    def _finish(self, finish: Finish) -> None:
+        until = monotonic() + finish.seconds
+        while monotonic() < until and (self.leadership is None or self.leadership.lead()) and finish.step():
+            pass
 
     def _stepped(self) -> float:
         try:
@@ -105,6 +122,7 @@ class Supervisor:
         for part in self.parts:
             if isinstance(part, Loop):
                 part.wake.set()
-        for thread in self._threads:
-            thread.join(STOP_SECONDS)
+        for part, thread in zip(self.parts, self._threads, strict=True):
+            finish = part.finish if isinstance(part, Loop) else None
+            thread.join(STOP_SECONDS + (finish.seconds if finish else 0.0))
         return [thread.name for thread in self._threads if thread.is_alive()]
