@@ -11,6 +11,7 @@ import psycopg
 
 from orchestrator.domain.errors import DependencyUnreachable, Unstorable
 from orchestrator.domain.events import Appended
+from orchestrator.failpoints import hit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -89,6 +90,7 @@ def sqlite_commit(engine: Engine, batches: Sequence[Sequence[Row]]) -> list[Appe
         cursor.execute("BEGIN IMMEDIATE")
         try:
             appended = [_inserted(cursor, rows) for rows in batches]
+            hit("eventlog_appending")
             cursor.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -116,6 +118,7 @@ def postgres_commit(engine: Engine, batches: Sequence[Sequence[Row]]) -> list[Ap
             appended.append(Appended(new=len(new), duplicate=len(rows) - len(new)))
         if fresh:
             _copy(connection, fresh)
+        hit("eventlog_appending")
         return appended
 
 

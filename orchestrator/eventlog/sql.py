@@ -72,7 +72,9 @@ class SqlEventLog:
 
     def _commit(self, batches: Sequence[Sequence[Row]]) -> Sequence[Appended]:
         with self._turn:
-            return self._write(self._engine, batches)
+            appended = self._write(self._engine, batches)
+        hit("eventlog_appended")
+        return appended
 
     def read(self, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
         """Give up to `limit` events of a lane that come after a sequence number, in order."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
 from orchestrator.domain.events import Deferred, Outcome, Passed, Rejected
+from orchestrator.failpoints import hit
 from orchestrator.flows.answers import AnswerNotes
 from orchestrator.flows.batches import IDLE, PATIENCE, STRIDE, Gatherer, Limits, cut
 from orchestrator.flows.pauses import Pause
@@ -98,7 +99,9 @@ class Relay:
             return self._step_over(batch, now)
         if batch.wait and not hurry:
             return batch.wait
-        return self._settle(batch, self._delivered(batch), now)
+        delivery = self._delivered(batch)
+        hit("batch_delivered")
+        return self._settle(batch, delivery, now)
 
     def _behind(self) -> int:
         """Give the place to read behind; whoever led in between may have moved the cursor."""
