@@ -34,6 +34,9 @@ from orchestrator.domain.errors import SettingsInvalid
 from orchestrator.domain.routes.constraints import MEMORY_CLASSES, Classes
 from orchestrator.domain.routes.reading import table_of
 from orchestrator.domain.routes.table import RouteTable
+from orchestrator.sink_settings import tables as sink_tables
+from orchestrator.sink_settings.single import defaults_of
+from orchestrator.sink_settings.tables import Sinks, completed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
     from orchestrator.domain.classify import OwnRule
+    from orchestrator.sink_settings.kinds import SinkTable
 
 PREFIX = "REDRIVE_"
 FILE_VARIABLE = "REDRIVE_SETTINGS_FILE"
@@ -129,6 +133,7 @@ class Settings(BaseSettings):
     routes: Annotated[InstanceOf[RouteTable], NoDecode] = Field(default_factory=RouteTable, validate_default=True)
     classify: Annotated[ClassifyRules, NoDecode] = ()
     dependencies: Annotated[Dependencies, NoDecode] = Field(default_factory=dict)
+    sinks: Annotated[Sinks, NoDecode] = Field(default_factory=dict)
     outcome_grace: float = Field(30, ge=0)
     outcome_timeout: float = Field(3600, gt=0)
     rule_grace: float = Field(10, gt=0)
@@ -206,8 +211,7 @@ class Settings(BaseSettings):
                 "expected REDRIVE_STACKSTORM_API_KEY, or all of REDRIVE_STACKSTORM_AUTH_URL, REDRIVE_STACKSTORM_USER "
                 "and REDRIVE_STACKSTORM_PASSWORD, got some of both or of the latter"
             )
-        if self.rudderstack_url and self.rudderstack_write_key is None:
-            raise ValueError("expected REDRIVE_RUDDERSTACK_WRITE_KEY beside REDRIVE_RUDDERSTACK_URL, got none")
+        completed(self.sinks, defaults_of(self))
         if self.retention_rows_days < self.retention_bodies_days:
             raise ValueError(
                 "expected REDRIVE_RETENTION_ROWS_DAYS of at least REDRIVE_RETENTION_BODIES_DAYS, "
@@ -241,6 +245,11 @@ class Settings(BaseSettings):
             return self.orphan_grace
         on_redis = self.redrive_url.startswith(("redis", "sentinel"))
         return self.redelivery_grace if on_redis else ORPHAN_GRACE
+
+    @property
+    def all_sinks(self) -> dict[str, SinkTable]:
+        """Give every sink by name: those of the single settings, and those of the table."""
+        return completed(self.sinks, defaults_of(self))
 
     @property
     def own_rules(self) -> tuple[OwnRule, ...]:
@@ -297,6 +306,8 @@ def _keep_secret(settings: Settings) -> None:
     scrub.KNOWN.learn(*secrets, *(part for each in secrets for part in each.replace(",", " ").split()))
     scrub.KNOWN.learn(*secrets_of(settings.dependencies))
     scrub.KNOWN.learn_url(*urls_of(settings.dependencies))
+    scrub.KNOWN.learn(*sink_tables.secrets_of(settings.all_sinks))
+    scrub.KNOWN.learn_url(*sink_tables.urls_of(settings.all_sinks))
     scrub.KNOWN.learn_url(*secrets, *(value for value in dict(settings).values() if isinstance(value, str)))
 
 
@@ -314,6 +325,7 @@ def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     if not error["loc"]:
         return str(error["msg"])
     first, *within = error["loc"]
+    within = sink_tables.without_tag(within) if first == "sinks" else within
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in within)
     name = f"{PREFIX}{str(first).upper()}{place}"
     if error["type"] == "missing":

@@ -21,7 +21,7 @@ from orchestrator.bootstrap.probes import probes_loops
 from orchestrator.bootstrap.relays import Relays, Times
 from orchestrator.bootstrap.retention import retention_loop
 from orchestrator.bootstrap.server import HttpServer
-from orchestrator.bootstrap.sinks import make_sinks
+from orchestrator.bootstrap.sinks import make_sinks, warehouses
 from orchestrator.bootstrap.supervisor import Loop, Part, Service
 from orchestrator.bootstrap.waking import Courtesy, WakingLedger, waking
 from orchestrator.bus import connecting
@@ -75,7 +75,8 @@ def migrate(settings: Settings) -> None:
     """Bring every database to its newest revision."""
     LEDGER.migrate(settings.ledger_url)
     EVENTLOG.migrate(settings.eventlog_url)
-    WAREHOUSE.migrate(settings.warehouse_url)
+    for url in warehouses(settings):
+        WAREHOUSE.migrate(url)
 
 
 @dataclass(slots=True)

@@ -1,31 +1,114 @@
-"""The sinks that the settings name, each with what it takes."""
+"""The sinks that the settings name, each with what it takes and how much at once."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from difflib import get_close_matches
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from orchestrator.bootstrap.entries import SinkEntry, all_of
+from eventbus.wire import TASK_OUTCOMES, TYPES
+from orchestrator.bootstrap.entries import SinkEntry
+from orchestrator.bootstrap.own_sinks import own_sink
+from orchestrator.domain.errors import SettingsInvalid
+from orchestrator.domain.subscriptions import Subscription
+from orchestrator.flows.batches import Limits
+from orchestrator.sink_settings.kinds import (
+    CloudEventsTable,
+    FileTable,
+    OtlpTable,
+    OwnTable,
+    RudderStackTable,
+    SinkTable,
+    WarehouseTable,
+    WebTable,
+)
+from orchestrator.sinks.cloudevents import CloudEventsSink
+from orchestrator.sinks.file import FileSink
 from orchestrator.sinks.otlp import OtlpSink
 from orchestrator.sinks.rudderstack import RudderStackSink
 from orchestrator.sinks.warehouse import WarehouseSink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from orchestrator.domain.ports import Sink
     from orchestrator.settings import Settings
 
+# What a sink that takes any type gets where none are named: all that Redrive makes, but the counts of every second.
+USUAL: Final = TYPES - {TASK_OUTCOMES}
+
 
 def make_sinks(settings: Settings) -> tuple[SinkEntry, ...]:
-    """Make the sinks: the warehouse always, RudderStack and a collector of traces where they are named."""
-    sinks: list[Sink] = [WarehouseSink(settings.warehouse_url)]
-    if settings.rudderstack_url and settings.rudderstack_write_key is not None:
-        key = settings.rudderstack_write_key.get_secret_value()
-        sinks.append(RudderStackSink(settings.rudderstack_url, key, settings.rudderstack_timeout))
-    if settings.otlp_url:
-        headers = settings.otlp_headers.get_secret_value() if settings.otlp_headers else ""
-        sinks.append(OtlpSink(settings.otlp_url, _resource(settings), _pairs(headers), settings.otlp_timeout))
-    return tuple(all_of(sink) for sink in sinks)
+    """Make an entry of each sink: the warehouse always, and what the settings name. Raises SettingsInvalid."""
+    return tuple(_entry(name, table, settings) for name, table in settings.all_sinks.items())
+
+
+def warehouses(settings: Settings) -> list[str]:
+    """Give the URLs of all warehouses, each once."""
+    tables = settings.all_sinks.values()
+    return list(dict.fromkeys(table.place for table in tables if isinstance(table, WarehouseTable)))
+
+
+def _entry(name: str, table: SinkTable, settings: Settings) -> SinkEntry:
+    sink = _MAKERS[type(table)](name, table, settings)
+    given = table.batch.model_dump(exclude_none=True)
+    return SinkEntry(sink, _subscription(name, table, sink), replace(Limits(), **given))
+
+
+def _subscription(name: str, table: SinkTable, sink: Sink) -> Subscription:
+    if table.types is None:
+        return Subscription(sink.types, table.organizations, table.sample)
+    for unknown in sorted(table.types - sink.types):
+        near = get_close_matches(unknown, sink.types, 1)
+        advice = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(sink.types))}"
+        raise SettingsInvalid(f"REDRIVE_SINKS.{name}.types: expected types that it can take, got {unknown!r}; {advice}")
+    return Subscription(table.types, table.organizations, table.sample)
+
+
+def _rudderstack(name: str, table: RudderStackTable, _: Settings) -> Sink:
+    key = table.write_key.get_secret_value() if table.write_key else ""
+    return RudderStackSink(table.place, key, table.timeout, name=name)
+
+
+def _warehouse(name: str, table: WarehouseTable, _: Settings) -> Sink:
+    return WarehouseSink(table.place, name=name)
+
+
+def _otlp(name: str, table: OtlpTable, settings: Settings) -> Sink:
+    return OtlpSink(table.place, _resource(settings), _headers(table), table.timeout, name=name)
+
+
+def _cloudevents(name: str, table: CloudEventsTable, _: Settings) -> Sink:
+    return CloudEventsSink(
+        table.place,
+        table.types or USUAL,
+        _headers(table),
+        table.timeout,
+        name=name,
+        single=table.mode == "single",
+        ca_file=str(table.ca_file) if table.ca_file else None,
+    )
+
+
+def _file(name: str, table: FileTable, _: Settings) -> Sink:
+    return FileSink(
+        table.folder,
+        table.types or USUAL,
+        name=name,
+        rotate_bytes=table.rotate_bytes,
+        rotate_seconds=table.rotate_seconds,
+        keep=table.keep,
+    )
+
+
+def _own(name: str, table: OwnTable, _: Settings) -> Sink:
+    return own_sink(name, table.kind, table.given())
+
+
+def _headers(table: WebTable) -> dict[str, str]:
+    return {name: value.get_secret_value() for name, value in table.headers.items()}
 
 
 def _resource(settings: Settings) -> dict[str, str]:
@@ -40,7 +123,11 @@ def _resource(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
-def _pairs(headers: str) -> dict[str, str]:
-    """Read `name=value,name=value`, as OTEL_EXPORTER_OTLP_HEADERS has it."""
-    parts = (each.partition("=") for each in headers.split(",") if each.strip())
-    return {name.strip(): value.strip() for name, _, value in parts}
+_MAKERS: Final[Mapping[type[SinkTable], Callable[..., Sink]]] = {
+    RudderStackTable: _rudderstack,
+    WarehouseTable: _warehouse,
+    OtlpTable: _otlp,
+    CloudEventsTable: _cloudevents,
+    FileTable: _file,
+    OwnTable: _own,
+}

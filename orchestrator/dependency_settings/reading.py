@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from eventbus import scrub
+
+CREDENTIAL: Final = re.compile(f"{scrub.SECRET_NAME.pattern}|COOKIE", re.IGNORECASE)
+HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# What a header's value may hold (RFC 9110, section 5.5), as far as every client sends it.
+VALUE: Final = re.compile(r"[\x20-\x7e\t]*")
 
 
 class Table(BaseModel):
@@ -54,6 +62,34 @@ class WithUrl(Table):
         return self.url.get_secret_value() if self.url else ""
 
 
+class WithHeaders(Table):
+    """A table with headers of requests, which may stand in a file: they may hold keys."""
+
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    headers_file: Path | None = None
+
+    @field_validator("headers")
+    @classmethod
+    def _expect_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not HEADER.fullmatch(name) or not VALUE.fullmatch(value.get_secret_value()):
+                raise ValueError(f"expected a header's name and a value of one line in ASCII, got others at {name!r}")
+        return headers
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_headers(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the settings hold
+        own = (given.get("headers") or {}) if isinstance(given, dict) else None
+        if not isinstance(own, dict) or given.get("headers_file") is None:
+            return given
+        return given | {"headers": _headers(read_file(given["headers_file"])) | own}
+
+    def credentials(self) -> list[str]:
+        """Give the values of headers that are credentials, whole and without the word before them, as in Bearer KEY."""
+        values = [each.get_secret_value() for name, each in self.headers.items() if CREDENTIAL.search(name)]
+        return [*values, *(each.partition(" ")[2] for each in values)]
+
+
 def of_scheme(url: SecretStr | None, schemes: tuple[str, ...]) -> SecretStr | None:
     """Refuse a URL of another scheme, telling the scheme alone."""
     if url is None:
@@ -71,3 +107,11 @@ def read_file(path: object) -> str:
         return Path(str(path)).read_text().strip()
     except (OSError, ValueError) as error:
         raise ValueError(f"expected a file that can be read, got: {error}") from None
+
+
+def _headers(text: str) -> dict[str, str]:
+    """Read headers from a file, one `Name: value` a line."""
+    pairs = [line.partition(":") for line in text.splitlines() if line.strip()]
+    if not all(colon for _, colon, _ in pairs):
+        raise ValueError("expected one `Name: value` a line in headers_file, got a line without a colon")
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -4,59 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, field_validator, model_validator
 
-from eventbus import scrub
-from orchestrator.dependency_settings.reading import Table, WithUrl, of_scheme, read_file
+from orchestrator.dependency_settings.reading import Table, WithHeaders, WithUrl, of_scheme
 from orchestrator.domain.probes import HttpProbe, SqlProbe, TaskProbe, TcpProbe
 
-CREDENTIAL: Final = re.compile(f"{scrub.SECRET_NAME.pattern}|COOKIE", re.IGNORECASE)
 READS: Final = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
-HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# What a header's value may hold (RFC 9110, section 5.5), as far as every client sends it.
-VALUE: Final = re.compile(r"[\x20-\x7e\t]*")
 
 Text = Annotated[str, Field(min_length=1, max_length=2_000)]
 Status = Annotated[int, Field(ge=100, le=599)]
 
 
-class HttpTable(WithUrl):
+class HttpTable(WithUrl, WithHeaders):
     """`http`: one request, with the operator's own headers where some are given."""
 
     method: Literal["GET", "HEAD", "OPTIONS", "POST"] = "GET"
     expect: Annotated[tuple[Status, ...], BeforeValidator(lambda each: [each] if isinstance(each, int) else each)] = ()
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
-    headers_file: Path | None = None
     ca_file: FilePath | None = None
 
     @field_validator("url")
     @classmethod
     def _expect_http(cls, url: SecretStr | None) -> SecretStr | None:
         return of_scheme(url, ("http", "https"))
-
-    @field_validator("headers")
-    @classmethod
-    def _expect_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not HEADER.fullmatch(name) or not VALUE.fullmatch(value.get_secret_value()):
-                raise ValueError(f"expected a header's name and a value of one line in ASCII, got others at {name!r}")
-        return headers
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_headers(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the settings hold
-        own = (given.get("headers") or {}) if isinstance(given, dict) else None
-        if not isinstance(own, dict) or given.get("headers_file") is None:
-            return given
-        return given | {"headers": _headers(read_file(given["headers_file"])) | own}
-
-    def credentials(self) -> list[str]:
-        """Give the values of headers that are credentials, whole and without the word before them, as in Bearer KEY."""
-        values = [each.get_secret_value() for name, each in self.headers.items() if CREDENTIAL.search(name)]
-        return [*values, *(each.partition(" ")[2] for each in values)]
 
     def spec(self, every: float, timeout: float) -> HttpProbe:
         """Make the domain's probe."""
@@ -134,11 +105,3 @@ class TaskTable(Table):
     def spec(self, every: float, timeout: float) -> TaskProbe:
         """Make the domain's probe."""
         return TaskProbe(self.name, self.queue, self.args, self.kwargs, every, timeout)
-
-
-def _headers(text: str) -> dict[str, str]:
-    """Read headers from a file, one `Name: value` a line."""
-    pairs = [line.partition(":") for line in text.splitlines() if line.strip()]
-    if not all(colon for _, colon, _ in pairs):
-        raise ValueError("expected one `Name: value` a line in headers_file, got a line without a colon")
-    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -2,61 +2,74 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Final
 
-import requests
+import orjson
+import structlog
+from google.protobuf.message import DecodeError
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace import SpanContext as OtelContext
 
-from orchestrator.domain.events import Deferred, Delivered, Outcome
-from orchestrator.sinks.parcels import Refused, envelope_of, pack, send_apart
+from orchestrator.sinks.answers import LONGEST_TOLD, posted
+from orchestrator.sinks.parcels import pack, send_apart
+from orchestrator.sinks.posting import session
 from orchestrator.sinks.spans import CONSUMER, INTERNAL, PRODUCER, TOLD, Span, span_of
+from orchestrator.sinks.unfit import data_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from orchestrator.domain.events import Delivery, EventRecord, StoredEvent
+    import requests
+
+    from orchestrator.domain.events import Deferred, Delivered, Delivery, EventRecord, StoredEvent
     from orchestrator.domain.traces import SpanContext
+    from orchestrator.sinks.parcels import Refused
 
 PATH: Final = "/v1/traces"
-HEADERS: Final = {"Content-Type": "application/x-protobuf"}
-TOO_MANY: Final = 429
-SERVER_ERRORS: Final = 500
-# The codes after which the specification lets a client try again (OTLP/HTTP, "Failures").
-TRY_AGAIN: Final = frozenset({408, TOO_MANY, 502, 503, 504})
-REFUSED: Final = frozenset({400, 413, 422})
+HEADERS: Final = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
+GZIP_WINDOW: Final = 31
+FASTEST: Final = 1
 SCOPE: Final = InstrumentationScope("redrive")
 KINDS: Final = {INTERNAL: SpanKind.INTERNAL, PRODUCER: SpanKind.PRODUCER, CONSUMER: SpanKind.CONSUMER}
-FOUND: Final = range(200, 300)
+
+log = structlog.get_logger("redrive")
 
 
 class OtlpSink:
     """Posts to the collector at `url`. `resource` says what the spans are of; `headers` may hold its key.
 
     What a span cannot be made of, because it is in no trace, or in one that is not sampled, is delivered by not being
-    sent.
+    sent. `timeout_seconds` holds for connecting and for each read; the whole answer may take three times as long.
     """
 
-    name = "otlp"
     types = TOLD
 
     def __init__(
-        self, url: str, resource: Mapping[str, str], headers: Mapping[str, str], timeout_seconds: float
+        self,
+        url: str,
+        resource: Mapping[str, str],
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        *,
+        name: str = "otlp",
     ) -> None:
         base = url.rstrip("/")
+        self.name = name
         self._url = base if base.endswith(PATH) else base + PATH
         self._resource = Resource(dict(resource))
         self._timeout = timeout_seconds
-        self._session = requests.Session()
-        self._session.headers.update({**headers, **HEADERS})
+        self._headers = {**headers, **HEADERS}
+        self._session = session()
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Let the connections go."""
         self._session.close()
 
     def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
@@ -65,28 +78,38 @@ class OtlpSink:
         return send_apart([[each for each in parcels if each.content is not None]], self._post, refused)
 
     def _post(self, spans: list[Span | None]) -> Delivered | Deferred | Refused:
-        body = encode_spans([readable(each, self._resource) for each in spans if each]).SerializeToString()
-        try:
-            answer = self._session.post(self._url, data=body, timeout=self._timeout, allow_redirects=False)
-        except requests.RequestException as error:
-            return Deferred(f"no answer from the collector: {type(error).__name__}")
-        return decide(answer)
+        request = encode_spans([readable(each, self._resource) for each in spans if each]).SerializeToString()
+        body = zlib.compress(request, FASTEST, GZIP_WINDOW)
+        return posted("the collector", f"check url and headers of the sink {self.name}", lambda: self._send(body))
+
+    def _send(self, body: bytes) -> requests.Response:
+        answer = self._session.post(
+            self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+        )
+        if answer.ok and (refused := partly_refused(answer)):
+            log.warning("spans.refused", sink=self.name, spans=refused[0], reason=refused[1])
+        return answer
 
 
-def decide(answer: requests.Response) -> Delivered | Deferred | Refused:
-    """Tell what a collector's answer means for the batch."""
-    said = f"the collector answered {answer.status_code}"
-    if answer.status_code in FOUND:
-        return Delivered()
-    if answer.status_code in REFUSED:
-        return Refused(said)
-    waits = answer.headers.get("Retry-After", "")
-    if answer.status_code in TRY_AGAIN:
-        outcome = Outcome.THROTTLE if answer.status_code == TOO_MANY else Outcome.FAILURE
-        return Deferred(said, float(waits) if waits.isdigit() else None, outcome)
-    if answer.status_code >= SERVER_ERRORS:
-        return Deferred(said)
-    return Deferred(f"config: {said}; check REDRIVE_OTLP_URL and REDRIVE_OTLP_HEADERS", outcome=Outcome.CONFIG)
+def partly_refused(answer: requests.Response) -> tuple[int, str] | None:
+    """Tell how many spans a collector says that it left out, and why; the specification forbids to send them again."""
+    if answer.headers.get("Content-Type", "").startswith("application/json"):
+        return _refused_as_json(answer.content)
+    try:
+        partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    except DecodeError:
+        return None
+    return (partial.rejected_spans, partial.error_message[:LONGEST_TOLD]) if partial.rejected_spans > 0 else None
+
+
+def _refused_as_json(body: bytes) -> tuple[int, str] | None:
+    try:
+        partial = orjson.loads(body)["partialSuccess"]
+        refused = int(partial.get("rejectedSpans") or 0)
+        return (refused, str(partial.get("errorMessage") or "")[:LONGEST_TOLD]) if refused > 0 else None
+    except (orjson.JSONDecodeError, LookupError, TypeError, ValueError, AttributeError):
+        # Whoever answers something else has said nothing of it.
+        return None
 
 
 def readable(span: Span, resource: Resource) -> ReadableSpan:
@@ -117,7 +140,6 @@ def _nanoseconds(moment: datetime) -> int:
 
 
 def _span(record: EventRecord) -> Span | None:
-    envelope = envelope_of(record)
-    if not isinstance(envelope.get("data"), dict):
-        raise ValueError("expected an object in data, got none")  # noqa: TRY004 - bad bytes, not a bad call
+    envelope = read(record.body)
+    data_of(envelope)
     return span_of(envelope)

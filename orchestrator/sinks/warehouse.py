@@ -26,10 +26,10 @@ class WarehouseSink:
     It takes every type that Redrive makes, but for the counts of outcomes that each worker tells every second.
     """
 
-    name = "warehouse"
     types = TYPES - {TASK_OUTCOMES}
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, name: str = "warehouse") -> None:
+        self.name = name
         self._engine = STORE.open(url)
         self._recent = Recent()
 

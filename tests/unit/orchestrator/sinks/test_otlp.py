@@ -148,7 +148,7 @@ def test_a_collector_that_does_not_take_it_now_gets_it_again(status: int, outcom
         assert isinstance(answer, Deferred)
         assert str(status) in answer.reason
         assert answer.outcome is outcome
-        assert answer.retry_after == (7 if status in {429, 503} else None)
+        assert answer.retry_after == 7
 
 
 def test_a_collector_that_is_away_gets_it_later() -> None:
