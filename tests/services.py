@@ -17,6 +17,7 @@ import kombu
 import psycopg
 import pytest
 import redis
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,13 +86,20 @@ class Databases:
 
     def give_back(self, server: psycopg.Connection, name: str) -> None:
         """Empty a database, whoever is still connected to it, and keep it for the next test."""
-        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        self._empty(server, name)
+        self._free.append(name)
+
+    # Whoever comes back between the two steps, or autovacuum, may hold a table that is to go.
+    @retry(retry=retry_if_exception_type(psycopg.errors.DeadlockDetected), stop=stop_after_attempt(5), reraise=True)
+    def _empty(self, server: psycopg.Connection, name: str) -> None:
+        # A backend whose client was killed may be in the midst of a query: it is waited for.
+        ended = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+        server.execute(ended, (name,))
         with psycopg.connect(database_url(name), autocommit=True) as inside:
             schemas = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
             for (schema,) in inside.execute(schemas).fetchall():
                 inside.execute(f'DROP SCHEMA "{schema}" CASCADE'.encode())
             inside.execute("CREATE SCHEMA public")
-        self._free.append(name)
 
     def drop(self) -> None:
         """Drop them all."""
