@@ -93,8 +93,7 @@ class Databases:
     @retry(retry=retry_if_exception_type(psycopg.errors.DeadlockDetected), stop=stop_after_attempt(5), reraise=True)
     def _empty(self, server: psycopg.Connection, name: str) -> None:
         # A backend whose client was killed may be in the midst of a query: it is waited for.
-        ended = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-        server.execute(ended, (name,))
+        server.execute("SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = %s", (name,))
         with psycopg.connect(database_url(name), autocommit=True) as inside:
             schemas = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
             for (schema,) in inside.execute(schemas).fetchall():
