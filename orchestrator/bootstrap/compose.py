@@ -20,6 +20,7 @@ from orchestrator.bootstrap.parts import PARTS, UnknownPart
 from orchestrator.bootstrap.probes import probes_loops
 from orchestrator.bootstrap.relays import Relays, Times
 from orchestrator.bootstrap.retention import retention_loop
+from orchestrator.bootstrap.rollups import rollups_loop
 from orchestrator.bootstrap.server import HttpServer
 from orchestrator.bootstrap.sinks import make_sinks, warehouses
 from orchestrator.bootstrap.supervisor import Loop, Part, Service
@@ -280,7 +281,7 @@ class Composer:
     def _relay(self) -> Sequence[Part]:
         times = Times(self.settings.drain_seconds, self.settings.sampling_wait)
         relays = Relays(self.log, lambda part: self._lead(part)[0], self.metrics, clock, times)
-        return relays.loops(self.sinks)
+        return [*relays.loops(self.sinks), rollups_loop(self.warehouse, self._lead("rollups")[0])]
 
     def _wakes(self) -> tuple[Event, ...]:
         """Name who may have work once a failure, an outcome, a plan or a command is in the ledger."""

@@ -66,3 +66,11 @@ def warehouse(empty_url: str) -> Iterator[Warehouse]:
     made = Warehouse(empty_url)
     yield made
     made.close()
+
+
+@pytest.fixture
+def postgres_warehouse(postgres: str) -> Iterator[Warehouse]:
+    """A migrated warehouse in PostgreSQL."""
+    made = Warehouse(postgres)
+    yield made
+    made.close()

@@ -14,12 +14,10 @@ from orchestrator.warehouse.loader import load
 from orchestrator.warehouse.rows import rows_of
 from orchestrator.warehouse.schema import STORE, event_logs, model_cost_logs
 from tests.events import event, record
-from tests.unit.orchestrator.warehouse.conftest import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from orchestrator.warehouse.rows import Prompt, Row
+    from tests.unit.orchestrator.warehouse.conftest import Warehouse
 
 DEADLINE = 60
 
@@ -76,16 +74,8 @@ def test_two_writers_of_the_same_events_make_one_row_each(warehouse: Warehouse) 
     assert len(warehouse.rows(event_logs)) == len(warehouse.rows(model_cost_logs)) == 200
 
 
-@pytest.fixture
-def postgresql(postgres: str) -> Iterator[Warehouse]:
-    """A warehouse in PostgreSQL."""
-    found = Warehouse(postgres)
-    yield found
-    found.close()
-
-
 def test_a_connection_that_is_cut_in_a_copy_is_no_row_and_no_fault_of_the_events(
-    postgresql: Warehouse, monkeypatch: pytest.MonkeyPatch
+    postgres_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver's own error comes back as one of ours, nothing of the batch stays, and the next try loads it."""
     from orchestrator.warehouse import copying  # noqa: PLC0415 - what is cut in the middle
@@ -93,7 +83,7 @@ def test_a_connection_that_is_cut_in_a_copy_is_no_row_and_no_fault_of_the_events
     rows, copy = flat(made(3)), copying._copy
 
     def cut(connection: sa.Connection, *rest: object) -> int:
-        with postgresql.engine.connect() as other:
+        with postgres_warehouse.engine.connect() as other:
             me = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             other.execute(sa.text("SELECT pg_terminate_backend(:me, 60000)"), {"me": me})
         return copy(connection, *rest)  # type: ignore[arg-type]  # handed on
@@ -101,6 +91,6 @@ def test_a_connection_that_is_cut_in_a_copy_is_no_row_and_no_fault_of_the_events
     with monkeypatch.context() as patched:
         patched.setattr(copying, "_copy", cut)
         with pytest.raises(DependencyUnreachable, match="warehouse"):
-            load(postgresql.engine, rows)
-    assert postgresql.rows(event_logs) == []
-    assert load(postgresql.engine, rows) == 6
+            load(postgres_warehouse.engine, rows)
+    assert postgres_warehouse.rows(event_logs) == []
+    assert load(postgres_warehouse.engine, rows) == 6

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -186,3 +188,13 @@ def test_what_was_decided_is_a_row(warehouse: Warehouse) -> None:
     assert json.loads(rows["command.retry"]["details"])["before"] == {"a": 1}
     assert rows["dependency.changed"].items() >= {"actor": "orchestrator", "dependency": "model"}.items()
     assert rows["governance.recorded"].items() >= {"policy": "p", "action": "redacted", "user_id": "bo"}.items()
+
+
+def test_an_attempt_is_told_what_it_cost(warehouse: Warehouse) -> None:
+    """Of the calls of its task those between its beginning and its end; a call a moment later is another attempt's."""
+    call = record(event(LLM_CALL, CALL | {"task_id": "t"}))
+    later = replace(record(event(LLM_CALL, CALL | {"task_id": "t"})), time=NOON + timedelta(seconds=1))
+    warehouse.deliver(failed(None), ended("succeeded"), call, later, record(event(LLM_CALL, CALL | {"task_id": "u"})))
+    first, redrive = sorted(warehouse.rows("code_exec_telemetry"), key=lambda row: row["outcome"])
+    assert (first["calls"], Decimal(first["usd_cost"]), first["unpriced"]) == (1, Decimal("0.00075"), 0)
+    assert (redrive["calls"], redrive.get("usd_cost")) == (0, None)
