@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, TomlConfigSettingsSource
 
 from eventbus import scrub
+from orchestrator.api.ingest.write_keys import read_keys
 from orchestrator.classification import ClassifyRules
 from orchestrator.dependency_settings.tables import Dependencies, secrets_of, urls_of
 from orchestrator.domain.commands import Mode
@@ -80,6 +81,7 @@ SCHEMES = {
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SECRETS = (
     "api_token",
+    "write_keys",
     "stackstorm_api_key",
     "stackstorm_password",
     "rudderstack_write_key",
@@ -126,6 +128,8 @@ class Settings(BaseSettings):
     api_port: int = Field(8400, ge=0, le=65535)
     api_token: SecretStr | None = None
     api_token_file: Path | None = None
+    write_keys: SecretStr | None = None
+    write_keys_file: Path | None = None
     mode: Mode = Mode.OBSERVE
     idempotent_tasks: Annotated[tuple[str, ...], NoDecode] = ()
     memory_classes: Annotated[tuple[str, ...], NoDecode] = MEMORY_CLASSES
@@ -172,6 +176,12 @@ class Settings(BaseSettings):
         except json.JSONDecodeError as error:
             raise ValueError(f"expected a list of entries as JSON, got: {error}") from None
         return table_of(documents, classes)
+
+    @field_validator("write_keys")
+    @classmethod
+    def _expect_keys(cls, given: SecretStr | None) -> SecretStr | None:
+        read_keys(given.get_secret_value() if given else "")
+        return given
 
     @field_validator(*SCHEMES)
     @classmethod
@@ -257,6 +267,11 @@ class Settings(BaseSettings):
         return tuple(each.rule(number) for number, each in enumerate(self.classify, 1))
 
     @property
+    def sources_by_key(self) -> dict[str, str]:
+        """Give the source of each write key that an SDK of RudderStack may post with."""
+        return read_keys(self.write_keys.get_secret_value()) if self.write_keys else {}
+
+    @property
     def redrive_url(self) -> str:
         """Give the broker that failed tasks are published to."""
         return self.broker_url or self.bus_url
@@ -304,6 +319,7 @@ def _keep_secret(settings: Settings) -> None:
     values = [getattr(settings, name) for name in SECRETS]
     secrets = [value.get_secret_value() for value in values if value is not None]
     scrub.KNOWN.learn(*secrets, *(part for each in secrets for part in each.replace(",", " ").split()))
+    scrub.KNOWN.learn(*settings.sources_by_key)
     scrub.KNOWN.learn(*secrets_of(settings.dependencies))
     scrub.KNOWN.learn_url(*urls_of(settings.dependencies))
     scrub.KNOWN.learn(*sink_tables.secrets_of(settings.all_sinks))

@@ -11,6 +11,13 @@ from fastapi import Depends, FastAPI, Request
 from orchestrator.api import problems
 from orchestrator.api.dependencies import router as dependencies
 from orchestrator.api.incidents import router as incidents
+from orchestrator.api.ingest.answers import unreadable
+from orchestrator.api.ingest.bodies import Unreadable
+from orchestrator.api.ingest.events import router as taken_events
+from orchestrator.api.ingest.paths import SDK
+from orchestrator.api.ingest.rudderstack import router as taken_messages
+from orchestrator.api.ingest.working import Workers
+from orchestrator.api.ingest.write_keys import source_of
 from orchestrator.api.life import Streams
 from orchestrator.api.life import router as life
 from orchestrator.api.limits import BodyLimit
@@ -30,19 +37,25 @@ def create_app(api: Api) -> FastAPI:
     app = FastAPI(title="Redrive", version=version("redrive"), dependencies=[Depends(_authenticate)])
     app.state.api = api
     app.state.streams = Streams()
+    app.state.workers = Workers()
     app.add_middleware(BodyLimit)
-    for router in (recovery, incidents, life, dependencies, operations, logs, workers):
+    for router in (recovery, incidents, life, dependencies, operations, logs, workers, taken_events, taken_messages):
         app.include_router(router)
     problems.install(app)
+    app.add_exception_handler(Unreadable, unreadable)
     return app
 
 
 def _authenticate(request: Request) -> None:
-    token = request.app.state.api.token
+    api: Api = request.app.state.api
+    token, given = api.token, request.headers.get("authorization", "")
+    if request.url.path in SDK:
+        request.state.source = source_of(given, api.write_keys, open_to_all=token is None)
+        return
     if token is None or request.url.path in UNGUARDED:
         request.state.actor = "unauthenticated"
         return
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    scheme, _, given = given.partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
         raise problems.Unauthorized("expected the API's bearer token, got none or another one")
     request.state.actor = "token"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.commands import Mode
     from orchestrator.domain.events import SinkCounts
     from orchestrator.domain.ledger import Ledger
+    from orchestrator.flows.accepting import Accepting
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Api:
     """What the handlers need. Checks raise DependencyUnreachable; with `token` None nobody is asked who they are.
 
     `worker_slack` is the seconds of silence that a worker is allowed beyond three heartbeats; `keys_known`: the
-    redriver has keys that open sealed messages.
+    redriver has keys that open sealed messages. `write_keys`: which source each key of a RudderStack SDK stands for.
     """
 
     ledger: Ledger
@@ -38,7 +39,9 @@ class Api:
     checks: Mapping[str, Callable[[], None]]
     sink_checks: Mapping[str, Callable[[], None]]
     metrics: Callable[[], bytes]
+    taking_in: Accepting
     worker_slack: float = 30.0
     keys_known: bool = False
     policies: Policies = field(default_factory=Policies)
     routes: RouteTable = field(default_factory=RouteTable)
+    write_keys: Mapping[str, str] = field(default_factory=dict)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from eventbus import scrub
+from orchestrator.api.ingest.paths import SDK
+from orchestrator.api.ingest.working import Busy
+from orchestrator.api.ingest.write_keys import WrongKey
 from orchestrator.api.schemas import Problem
 from orchestrator.domain.errors import (
     Conflict,
@@ -25,7 +28,7 @@ from orchestrator.domain.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI, Request, Response
 
 PAGE: Final = "docs/problems.md"
 RETRY_AFTER_SECONDS: Final = 5
@@ -73,7 +76,9 @@ _KNOWN: Final[dict[type[Exception], tuple[HTTPStatus, str, str]]] = {
         "unavailable",
         "try again later, or read the incident itself",
     ),
+    Busy: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
     KeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "key-reused", "send another Idempotency-Key with another request"),
+    WrongKey: (HTTPStatus.UNAUTHORIZED, "unauthorized", "name one of REDRIVE_WRITE_KEYS as the user"),
     Unauthorized: (HTTPStatus.UNAUTHORIZED, "unauthorized", "send 'Authorization: Bearer' with REDRIVE_API_TOKEN"),
     DependencyUnreachable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
 }
@@ -94,12 +99,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-def _known(request: Request, error: Exception) -> JSONResponse:
+def _known(request: Request, error: Exception) -> Response:
     status, page, what_next = next(_KNOWN[kind] for kind in type(error).__mro__ if kind in _KNOWN)
     return problem(request, status, page, str(error), what_next=what_next, headers=_HEADERS.get(status))
 
 
-def _invalid(request: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
@@ -109,7 +114,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     return problem(request, status, "invalid-request", detail, errors=errors, what_next="correct the fields named")
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
@@ -118,7 +123,7 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     return problem(request, status, page, str(error.detail), what_next=what_next, headers=error.headers)
 
 
-def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     detail = f"{type(error).__name__}: nothing was changed by this request"
     return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, what_next="see the log")
@@ -133,8 +138,11 @@ def problem(  # noqa: PLR0913 - the members of a problem
     what_next: str,
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """Make the answer for one problem."""
+) -> Response:
+    """Make the answer for one problem; where an SDK of RudderStack posts, its detail as plain text."""
+    if request.url.path in SDK:
+        wait = {name: value for name, value in (headers or {}).items() if name == "Retry-After"}
+        return PlainTextResponse(scrub.text(detail), status, wait)
     body = Problem(
         type=f"{PAGE}#{page}",
         title=status.phrase,

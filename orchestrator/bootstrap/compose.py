@@ -34,6 +34,7 @@ from orchestrator.dependency_settings.tables import patterns_of, policies_of
 from orchestrator.domain.errors import DependencyUnreachable, SettingsInvalid
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
+from orchestrator.flows.accepting import Accepting
 from orchestrator.flows.dispatch import Dispatcher
 from orchestrator.flows.intake import Intake
 from orchestrator.flows.outbox import OutboxCopier
@@ -137,10 +138,12 @@ class Composer:
             checks=self._checks(),
             sink_checks={"warehouse": partial(WAREHOUSE.ready, self.settings.warehouse_url)} | self._degrading(),
             metrics=self.exposition,
+            taking_in=Accepting(self._taking_in(WakingLedger(self.ledger, self._wakes()), lambda _lag: None)),
             worker_slack=self.settings.worker_slack,
             keys_known=self.opener.keys_known,
             policies=self.policies,
             routes=self.settings.routes,
+            write_keys=self.settings.sources_by_key,
         )
         server = HttpServer(create_app(api), self.settings.api_host, self.settings.api_port)
         return [Service("api", server.run)]

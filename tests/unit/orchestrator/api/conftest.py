@@ -16,6 +16,7 @@ from orchestrator.api.app import create_app
 from orchestrator.api.needs import Api
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.events import SinkCounts
+from orchestrator.flows.accepting import Accepting
 from orchestrator.observability import Metrics
 from orchestrator.warehouse.schema import STORE as WAREHOUSE
 from tests.scene import Scene
@@ -38,6 +39,8 @@ class Served:
     sink_checks: dict[str, Callable[[], None]] = field(default_factory=dict)
     url: str = ""
     token: str | None = None
+    write_keys: dict[str, str] = field(default_factory=dict)
+    server: Server | None = None
     warehouse: Engine = field(default_factory=lambda: WAREHOUSE.open("sqlite://"))
 
     @property
@@ -54,7 +57,13 @@ class Served:
             checks=self.checks,
             sink_checks=self.sink_checks,
             metrics=Metrics().exposition,
+            taking_in=Accepting(self.scene.intake),
+            write_keys=self.write_keys,
         )
+
+    def again(self) -> Served:
+        """Serve the scene as it is now."""
+        return self.server.serve(self) if self.server else self
 
     def ask(self, method: str, path: str, body: object = None, **options: Any) -> requests.Response:
         """Send a request; a body is sent as JSON."""
@@ -75,7 +84,7 @@ class Server:
     def serve(self, served: Served) -> Served:
         """Serve this from now on."""
         self.app = create_app(served.parts)
-        served.url = self.url
+        served.url, served.server = self.url, self
         return served
 
 

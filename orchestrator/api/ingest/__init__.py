@@ -1,0 +1,1 @@
+"""The ways in over HTTP: CloudEvents, and RudderStack's own form."""

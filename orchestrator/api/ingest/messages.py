@@ -1,0 +1,81 @@
+"""Messages in RudderStack's form as events: whole, under their own messageId, at the time that their sender meant."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from eventbus.wire import RUDDERSTACK_MESSAGE, Event
+from orchestrator.api.ingest.checking import LONGEST, MOST_FAULTS, moment_of, schema_faults
+from orchestrator.api.ingest.faults import Fault, shown, unfit
+from orchestrator.flows.accepting import Arrival
+from orchestrator.flows.intake import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
+
+SOURCE: Final = "urn:redrive:source:"
+WHO: Final = ("userId", "anonymousId")
+
+
+def arrival_of(
+    message: object, source: str, now: datetime, new_id: Callable[[], UUID], *, suspect: bool
+) -> Arrival | list[Fault]:
+    """Give the event of a message, or what is wrong with it. One without a messageId gets a new one, and stays so."""
+    if not isinstance(message, dict):
+        return [Fault("", "a message as a JSON object", shown(message))]
+    try:
+        faults = list(islice(unfit(message), MOST_FAULTS)) if suspect else []
+    except RecursionError:
+        return [Fault("", "a message of at most 250 levels", "more")]
+    happened = when(message, now)
+    message_id = _text(message.get("messageId")) or str(new_id())
+    data = {**message, "messageId": message_id, "timestamp": message.get("timestamp") or happened.isoformat()}
+    faults = faults or _faults(data)
+    if faults:
+        return faults
+    return Arrival(Event(message_id, SOURCE + source, RUDDERSTACK_MESSAGE, happened, data))
+
+
+def _faults(data: dict[str, Any]) -> list[Fault]:
+    faults = list(schema_faults(RUDDERSTACK_MESSAGE, data))
+    faults = [Fault(each.field.removeprefix("/data"), each.expected, each.got) for each in faults]
+    if not any(_text(data.get(name)) for name in WHO):
+        faults.append(Fault("/userId", "userId or anonymousId with something in it", shown(data.get("userId"))))
+    if len(data["messageId"]) > LONGEST or not data["messageId"].isprintable():
+        faults.append(Fault("/messageId", f"printable text of at most {LONGEST} characters", shown(data["messageId"])))
+    return faults
+
+
+def when(message: dict[str, Any], now: datetime) -> datetime:
+    """Tell when it happened, as the gateway does: what the message says, else by the sender's clock set right by ours.
+
+    https://www.rudderstack.com/docs/event-spec/standard-events/common-fields/#clock-skew-considerations
+    """
+    said = moment_of(message.get("timestamp"))
+    if said is not None:
+        return said
+    began, sent = moment_of(message.get("originalTimestamp")), moment_of(message.get("sentAt"))
+    if began is None:
+        return now
+    try:
+        return now - (sent - began) if sent else began
+    except OverflowError:
+        return began
+
+
+def kept_refused(message: object, why: str, now: datetime, whole: bytes) -> Arrival:
+    """Keep a message that was refused, with the reason; where it cannot be written, all that came in its place."""
+    try:
+        body = json.dumps(message).encode()
+    except RecursionError:
+        body = whole
+    return Arrival(refused(body, why, now))
+
+
+def _text(value: object) -> str:
+    """Give an id as text; a blank one counts for none, as it does for the gateway."""
+    return str(value).strip() if isinstance(value, str | int) else ""
