@@ -2,3 +2,5 @@
 
 from orchestrator.breaker.breaker import Breaker as Breaker
 from orchestrator.breaker.breaker import CircuitBreakerError as CircuitBreakerError
+from orchestrator.breaker.policy import NEVER as NEVER
+from orchestrator.breaker.policy import Policy as Policy

@@ -24,7 +24,7 @@ from tenacity import (
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from eventbus import scrub
-from orchestrator.breaker import Breaker, CircuitBreakerError
+from orchestrator.breaker import NEVER, Breaker, CircuitBreakerError, Policy
 from orchestrator.domain.backoff import asked_seconds
 from orchestrator.domain.errors import CircuitOpen, DependencyUnreachable, Refused, TimedOut, Unauthorised
 from orchestrator.stackstorm.call import WHAT, Call
@@ -74,7 +74,7 @@ class Calls:
         self._credentials = credentials or ApiKey(None)
         self._timeout = timeout_seconds
         self._verify = ca_file or True
-        self._breaker = breaker or Breaker(WHAT, random.random)
+        self._breaker = breaker or Breaker(WHAT, random.random, Policy(slow_seconds=NEVER))
 
     def send(self, call: Call) -> requests.Response:
         """Make a call, several times where that is harmless and may help; raises DependencyUnreachable."""

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from orchestrator.breaker import Breaker
+from orchestrator.breaker import Breaker, Policy
 from orchestrator.domain.errors import (
     CircuitOpen,
     DependencyUnreachable,
@@ -262,7 +262,7 @@ def test_a_retry_after_beyond_the_time_out_is_not_waited_for() -> None:
 
 def test_a_circuit_that_is_open_asks_nobody() -> None:
     """After as many failures as the breaker allows no request leaves this host, and none is repeated."""
-    breaker = Breaker("StackStorm", lambda: 0.0, fail_max=3)
+    breaker = Breaker("StackStorm", lambda: 0.0, Policy(in_a_row=3))
     with peer((500, {}, b"")) as other:
         client = StackStorm(other.url, None, 5.0, breaker=breaker)
         with pytest.raises(CircuitOpen, match="the circuit of StackStorm is open"):
@@ -278,7 +278,7 @@ def dispatch_quietly(client: StackStorm) -> None:
 
 def test_what_a_healthy_peer_refuses_leaves_the_circuit_closed() -> None:
     """401 and 404 are answers of a peer that is well."""
-    breaker = Breaker("StackStorm", lambda: 0.0, fail_max=2)
+    breaker = Breaker("StackStorm", lambda: 0.0, Policy(in_a_row=2))
     with peer((401, {}, b"")) as other:
         client = StackStorm(other.url, KEY, 5.0, breaker=breaker)
         for _ in range(4):
