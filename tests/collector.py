@@ -43,12 +43,19 @@ class Collector(ThreadingHTTPServer):
         self.status = 200
         self.headers: dict[str, str] = {}
         self.posts: list[list[SeenSpan]] = []
+        self.accepted: list[list[SeenSpan]] = []
+        self.says = b""
         self.asked: list[dict[str, str]] = []
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def taken(self) -> list[SeenSpan]:
+        """Every span of the posts that it took."""
+        return [span for post in self.accepted for span in post]
 
     @property
     def spans(self) -> list[SeenSpan]:
@@ -84,11 +91,14 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         self.server.asked.append({"path": self.path, **{name.lower(): text for name, text in self.headers.items()}})
         self.server.posts.append(list(_spans(ExportTraceServiceRequest.FromString(body))))
+        if self.server.status == 200:
+            self.server.accepted.append(self.server.posts[-1])
         self.send_response(self.server.status)
         for name, text in self.server.headers.items():
             self.send_header(name, text)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(self.server.says)))
         self.end_headers()
+        self.wfile.write(self.server.says)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -1,74 +1,74 @@
-"""What every sink must do, on memory, the warehouse (SQLite, PostgreSQL) and RudderStack (the local data plane)."""
+"""What every sink must do, on each that is shipped with what is behind it, and on the one that docs/sinks.md shows."""
 
 from __future__ import annotations
 
+import gzip
+import os
+import re
+import subprocess
+import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
+import orjson
 import pytest
 import requests
 import sqlalchemy as sa
 
-from eventbus.wire import LLM_CALL
-from orchestrator.domain.events import Deferred, Delivered, EventRecord, Refusal, Rejected
+from eventbus.wire import LLM_CALL, SPAN_ENDED, Event
+from orchestrator.domain.events import NO_PRICE, Deferred, EventRecord, Refusal, Rejected
+from orchestrator.sinks.cloudevents import CloudEventsSink
+from orchestrator.sinks.conformance import NOON, Destination, SinkConformance, record_of
+from orchestrator.sinks.file import FileSink
 from orchestrator.sinks.memory import MemorySink
+from orchestrator.sinks.otlp import OtlpSink
 from orchestrator.sinks.rudderstack import RudderStackSink
 from orchestrator.sinks.warehouse import WarehouseSink
 from orchestrator.warehouse.schema import STORE, migrate, model_cost_logs
-from tests.events import record, stored
+from tests.collector import collector
 from tests.gateway import WRITE_KEY, dataplane
+from tests.receiver import receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from orchestrator.domain.events import StoredEvent
-    from orchestrator.domain.ports import Sink
+    from tests.collector import Collector
+    from tests.receiver import Receiver
 
-
-class Destination(Protocol):
-    """A sink and what is behind it."""
-
-    @property
-    def sink(self) -> Sink:
-        """The sink."""
-
-    def arrived(self) -> list[str]:
-        """List the row keys that arrived, duplicates too."""
-
-    def refuse(self, event: StoredEvent) -> EventRecord:
-        """Make a record that this destination refuses for good."""
-
-    def fail(self) -> None:
-        """Make the destination fail from now on."""
+PAGE = Path(__file__).parents[2] / "docs/sinks.md"
 
 
-class Memory:
+class Memory(Destination):
     """The in-memory sink, told what to answer."""
 
     def __init__(self) -> None:
-        self.sink = MemorySink("memory", [LLM_CALL])
+        self.sink: MemorySink = MemorySink("memory", [LLM_CALL])
 
     def arrived(self) -> list[str]:
         """List what it kept."""
         return [str(event.record.key) for event in self.sink.events]
 
-    def refuse(self, event: StoredEvent) -> EventRecord:
+    def refuse(self, record: EventRecord, seq: int) -> EventRecord:
         """Tell it to reject."""
-        self.sink.answer_next(Rejected({event.seq: Refusal("poison")}))
-        return event.record
+        self.sink.answer_next(Rejected({seq: Refusal("poison")}))
+        return record
 
     def fail(self) -> None:
         """Tell it to defer."""
         self.sink.answer_next(Deferred("down"))
 
+    def mend(self) -> None:
+        """Leave it: one batch alone was to be deferred."""
 
-class Warehouse:
+
+class Warehouse(Destination):
     """The warehouse in a real database."""
 
     def __init__(self, url: str) -> None:
         migrate(url)
-        self.sink = WarehouseSink(url)
+        self.sink: WarehouseSink = WarehouseSink(url)
         self._engine = STORE.open(url)
 
     def arrived(self) -> list[str]:
@@ -76,14 +76,21 @@ class Warehouse:
         with self._engine.connect() as connection:
             return list(connection.execute(sa.select(model_cost_logs.c.id)).scalars())
 
-    def refuse(self, event: StoredEvent) -> EventRecord:
+    def refuse(self, record: EventRecord, seq: int) -> EventRecord:  # noqa: ARG002 - the port's own
         """Make a call without a provider."""
-        return _with_body(event.record, b'{"data": {"gen_ai.request.model": "m"}}')
+        return _with_body(record, b'{"data": {"gen_ai.request.model": "m"}}')
 
     def fail(self) -> None:
         """Take the table away."""
+        self._rename("model_cost_logs", "gone")
+
+    def mend(self) -> None:
+        """Put it back."""
+        self._rename("gone", "model_cost_logs")
+
+    def _rename(self, old: str, new: str) -> None:
         with self._engine.begin() as connection:
-            connection.execute(sa.text("ALTER TABLE model_cost_logs RENAME TO gone"))
+            connection.execute(sa.text(f"ALTER TABLE {old} RENAME TO {new}"))
 
     def close(self) -> None:
         """Close both engines."""
@@ -91,7 +98,7 @@ class Warehouse:
         self._engine.dispose()
 
 
-class RudderStack:
+class RudderStack(Destination):
     """RudderStack as the local data plane plays it."""
 
     def __init__(self, url: str) -> None:
@@ -103,13 +110,138 @@ class RudderStack:
         listed = requests.get(f"{self._url}/messages", params={"limit": "1000"}, timeout=10).json()
         return [each["message"]["messageId"] for each in listed]
 
-    def refuse(self, event: StoredEvent) -> EventRecord:
+    def refuse(self, record: EventRecord, seq: int) -> EventRecord:  # noqa: ARG002 - the port's own
         """Make an event larger than the gateway takes."""
-        return _with_body(event.record, b'{"data": {"task_id": "%s"}}' % (b"x" * 4_100_000))
+        return _with_body(record, b'{"data": {"task_id": "%s"}}' % (b"x" * 4_100_000))
 
     def fail(self) -> None:
         """Take the write key away."""
         self.sink = RudderStackSink(self._url, "revoked", 10.0)
+
+    def mend(self) -> None:
+        """Give it back."""
+        self.sink = RudderStackSink(self._url, WRITE_KEY, 10.0)
+
+
+class Traces(Destination):
+    """A collector; the trace of each sample is its key."""
+
+    def __init__(self, server: Collector) -> None:
+        self.sink = OtlpSink(server.url, {"service.name": "redrive"}, {}, 10.0)
+        self._server = server
+
+    def sample(self, number: int) -> EventRecord:
+        """Make a span of user code."""
+        key = uuid4()
+        data = {
+            "name": f"step {number}", "trace_id": key.hex, "span_id": key.hex[:16], "started_at": NOON.isoformat(),
+            "duration_seconds": 0.25, "status": "ok",
+        }  # fmt: skip
+        return record_of(Event(str(key), "urn:redrive:test", SPAN_ENDED, NOON, data), NO_PRICE)
+
+    def arrived(self) -> list[str]:
+        """List the traces of what was taken."""
+        return [str(UUID(span.trace_id)) for span in self._server.taken]
+
+    def fail(self) -> None:
+        """Have it answer 503."""
+        self._server.status = 503
+
+    def mend(self) -> None:
+        """Have it answer 200."""
+        self._server.status = 200
+
+
+class Posted(Destination):
+    """A receiver of CloudEvents, which refuses what asks for it."""
+
+    def __init__(self, server: Receiver, *, single: bool) -> None:
+        self.sink = CloudEventsSink(server.url, [LLM_CALL], {"X-Key": "k"}, 10.0, single=single)
+        self._server = server
+        server.reply = self._reply
+        self._down = False
+
+    def _reply(self, events: list[dict[str, Any]]) -> int:
+        if self._down:
+            return 503
+        return 400 if any("refuse" in each["data"] for each in events) else 204
+
+    def arrived(self) -> list[str]:
+        """List the ids of what was taken."""
+        return [each["id"] for each in self._server.taken]
+
+    def refuse(self, record: EventRecord, seq: int) -> EventRecord:  # noqa: ARG002 - the port's own
+        """Make an event that the receiver refuses."""
+        return _with_body(record, orjson.dumps({**orjson.loads(record.body), "data": {"refuse": True}}))
+
+    def fail(self) -> None:
+        """Have it answer 503."""
+        self._down = True
+
+    def mend(self) -> None:
+        """Have it answer again."""
+        self._down = False
+
+
+class Folder(Destination):
+    """A folder of JSON lines, so small a file that some are packed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "events"
+        self.sink: FileSink = FileSink(self._folder, [LLM_CALL], rotate_bytes=4_000)
+
+    def arrived(self) -> list[str]:
+        """List the keys of all lines, of packed files too."""
+        self.sink.close()
+        packed = [gzip.decompress(each.read_bytes()) for each in self._folder.glob("*.gz")]
+        plain = [each.read_bytes() for each in self._folder.glob("*.jsonl")]
+        return [orjson.loads(line)["key"] for text in packed + plain for line in text.splitlines()]
+
+    def fail(self) -> None:
+        """Put a file where the folder should be."""
+        self._folder.write_text("in the way")
+
+    def mend(self) -> None:
+        """Take it away."""
+        self._folder.unlink()
+
+
+def example(heading: str) -> str:
+    """Give the Python code that stands in the page under a heading."""
+    section = PAGE.read_text().partition(f"## {heading}\n")[2]
+    found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+class Example(Destination):
+    """The sink that docs/sinks.md shows, as it stands there."""
+
+    def __init__(self, folder: Path) -> None:
+        module: dict[str, Any] = {}
+        exec(compile(example("A sink of your own"), str(PAGE), "exec"), module)  # noqa: S102 - our own page
+        self._file = folder / "costs.sqlite"
+        self.sink = module["Costs"]("costs", file=str(self._file))
+
+    def arrived(self) -> list[str]:
+        """List the rows, of which there are none before the first batch."""
+        engine = sa.create_engine(f"sqlite:///{self._file}")
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table("costs"):
+                return []
+            return list(connection.execute(sa.text("SELECT key FROM costs")).scalars())
+
+    def refuse(self, record: EventRecord, seq: int) -> EventRecord:  # noqa: ARG002 - the port's own
+        """Make a call without a model, which its table does not take."""
+        return _with_body(record, b'{"data": {}}')
+
+    def fail(self) -> None:
+        """Put a folder where its file should be."""
+        self._file.mkdir()
+
+    def mend(self) -> None:
+        """Take it away."""
+        self._file.rmdir()
 
 
 def _with_body(record: EventRecord, body: bytes) -> EventRecord:
@@ -117,66 +249,80 @@ def _with_body(record: EventRecord, body: bytes) -> EventRecord:
 
 
 @contextmanager
-def _warehouse(url: str) -> Iterator[Destination]:
-    made = Warehouse(url)
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=["memory", "warehouse on sqlite", "warehouse on postgresql", "rudderstack"])
-def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Destination]:
-    """Give each sink with what is behind it."""
-    if request.param == "memory":
-        yield Memory()
-    elif request.param == "rudderstack":
-        with dataplane(tmp_path) as server:
+def _opened(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[Destination]:
+    if kind == "rudderstack":
+        with dataplane(folder) as server:
             yield RudderStack(server.url)
+    elif kind == "otlp":
+        with collector() as traces:
+            yield Traces(traces)
+    elif kind.startswith("cloudevents"):
+        with receiver() as events:
+            yield Posted(events, single="single" in kind)
+    elif kind.startswith("warehouse"):
+        sqlite = f"sqlite:///{folder}/warehouse.sqlite"
+        made = Warehouse(sqlite if "sqlite" in kind else request.getfixturevalue("postgres"))
+        yield made
+        made.close()
     else:
-        sqlite = f"sqlite:///{tmp_path}/warehouse.sqlite"
-        with _warehouse(sqlite if "sqlite" in request.param else request.getfixturevalue("postgres")) as made:
+        yield {"memory": lambda _: Memory(), "file": Folder, "the page's": Example}[kind](folder)
+
+
+KINDS = [
+    "memory",
+    "warehouse on sqlite",
+    "warehouse on postgresql",
+    "rudderstack",
+    "otlp",
+    "cloudevents in batches",
+    "cloudevents single",
+    "file",
+    "the page's",
+]
+
+
+class TestSinks(SinkConformance):
+    """The shipped suite, on each sink."""
+
+    @pytest.fixture(params=KINDS)
+    def destination(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Destination]:
+        """Give each sink with what is behind it."""
+        with _opened(request.param, tmp_path, request) as made:
             yield made
 
 
-def keys(*records: EventRecord) -> list[str]:
-    """Give the row keys of records."""
-    return sorted(str(each.key) for each in records)
+def test_the_page_keeps_its_word(tmp_path: Path) -> None:
+    """The sink that the page shows has at most 40 lines, and passes the check that the page shows, run as it says."""
+    sink = example("A sink of your own")
+    assert len(sink.splitlines()) <= 40
+    (tmp_path / "our_sinks.py").write_text(sink)
+    (tmp_path / "test_our_sinks.py").write_text(example("Checking it"))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    checked = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_our_sinks.py"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    environ = kept | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(PAGE.parents[1])])}
+    done = subprocess.run(checked, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "9 passed" in done.stdout
 
 
-def test_it_says_what_it_takes(destination: Destination) -> None:
-    """A sink has a name, and takes the cost of model calls."""
-    assert destination.sink.name
-    assert LLM_CALL in destination.sink.types
+class _Losing(MemorySink):
+    def deliver(self, batch: Any) -> Any:  # noqa: ANN401 - a sink that is wrong
+        return super().deliver(batch[:-1])
 
 
-def test_a_delivered_batch_has_arrived(destination: Destination) -> None:
-    """Delivered means that every event of the batch is there, under its row key."""
-    given = [record() for _ in range(5)]
-    assert destination.sink.deliver(stored(*given)) == Delivered()
-    assert sorted(destination.arrived()) == keys(*given)
+class _Raising(MemorySink):
+    def deliver(self, batch: Any) -> Any:  # noqa: ANN401, ARG002 - as above
+        raise OSError("away")
 
 
-def test_the_same_batch_again_brings_no_new_key(destination: Destination) -> None:
-    """A batch that is repeated after a crash arrives under the same keys."""
-    given = [record() for _ in range(3)]
-    for _ in range(2):
-        assert destination.sink.deliver(stored(*given)) == Delivered()
-    assert sorted(set(destination.arrived())) == keys(*given)
-
-
-def test_one_poison_event_is_rejected_alone(destination: Destination) -> None:
-    """The culprit is named by its number with a reason; the others of its batch arrive."""
-    good, bad = [record() for _ in range(4)], record()
-    refused = destination.refuse(stored(bad, first=3)[0])
-    answer = destination.sink.deliver(stored(*good[:2], refused, *good[2:]))
-    assert isinstance(answer, Rejected)
-    assert list(answer.refusals) == [3]
-    assert answer.refusals[3].reason
-    assert sorted(destination.arrived()) == keys(*good)
-
-
-def test_a_destination_that_fails_defers_the_batch(destination: Destination) -> None:
-    """Whatever goes wrong on the other side, nothing is raised and nothing is given up."""
-    destination.fail()
-    answer = destination.sink.deliver(stored(record()))
-    assert isinstance(answer, Deferred)
-    assert answer.reason
+@pytest.mark.parametrize(
+    ("wrong", "check"),
+    [(_Losing, "test_a_delivered_batch_has_arrived"), (_Raising, "test_a_destination_that_fails_defers_the_batch")],
+)
+def test_the_suite_finds_a_sink_that_is_wrong(wrong: type[MemorySink], check: str) -> None:
+    """One that loses an event, and one that raises, are told."""
+    destination = Memory()
+    destination.sink = wrong("memory", [LLM_CALL])
+    with pytest.raises((AssertionError, OSError)):
+        getattr(SinkConformance(), check)(destination)
