@@ -101,11 +101,11 @@ class EventCounts(Collector):
     """Guarantee 2 as metrics: what became of each event, per sink, as last counted from the rows of the event log."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, SinkCounts] = {}
+        self._latest: dict[str, tuple[SinkCounts, float]] = {}
 
-    def set(self, sink: str, counts: SinkCounts) -> None:
-        """Keep the newest count of a sink."""
-        self._latest[sink] = counts
+    def set(self, sink: str, counts: SinkCounts, oldest_seconds: float = 0.0) -> None:
+        """Keep the newest count of a sink, and the age of the oldest event that waits for it."""
+        self._latest[sink] = (counts, oldest_seconds)
 
     def collect(self) -> Iterator[Metric]:
         """Give the counts to a scrape; what is pending may fall, so it is a gauge of its own."""
@@ -113,12 +113,19 @@ class EventCounts(Collector):
             "redrive_events", "Events by sink and by what became of them.", None, ["sink", "state"]
         )
         pending = GaugeMetricFamily("redrive_events_pending", "Events that wait for a sink.", None, ["sink"])
-        for sink, counts in sorted(self._latest.items()):
+        oldest = GaugeMetricFamily(
+            "redrive_sink_oldest_seconds", "Age of the oldest event that waits for a sink.", None, ["sink"]
+        )
+        off = GaugeMetricFamily(
+            "redrive_events_unaccounted", "By how many events a sink's sum is off; 0 is right.", None, ["sink"]
+        )
+        for sink, (counts, seconds) in sorted(self._latest.items()):
+            oldest.add_metric([sink], seconds)
+            off.add_metric([sink], counts.unaccounted)
             for state in ("accepted", "filtered", "sampled_out", "routed", "delivered", "dead"):
                 total.add_metric([sink, state], getattr(counts, state))
             pending.add_metric([sink], counts.pending)
-        yield total
-        yield pending
+        yield from (total, pending, oldest, off)
 
 
 class RecoveryCounts(Collector):

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Request
 
 from orchestrator.api import problems
 from orchestrator.api.dependencies import router as dependencies
+from orchestrator.api.events import router as events
 from orchestrator.api.incidents import router as incidents
 from orchestrator.api.ingest.answers import unreadable
 from orchestrator.api.ingest.bodies import Unreadable
@@ -24,6 +25,7 @@ from orchestrator.api.limits import BodyLimit
 from orchestrator.api.logs import router as logs
 from orchestrator.api.operations import router as operations
 from orchestrator.api.recovery import router as recovery
+from orchestrator.api.sinks import router as sinks
 from orchestrator.api.workers import router as workers
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ def create_app(api: Api) -> FastAPI:
     app.state.streams = Streams()
     app.state.workers = Workers()
     app.add_middleware(BodyLimit)
-    for router in (recovery, incidents, life, dependencies, operations, logs, workers, taken_events, taken_messages):
+    routers = (recovery, incidents, life, dependencies, operations, logs, workers, events, sinks)
+    for router in (*routers, taken_events, taken_messages):
         app.include_router(router)
     problems.install(app)
     app.add_exception_handler(Unreadable, unreadable)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from orchestrator.domain.commands import Mode
-    from orchestrator.domain.events import SinkCounts
     from orchestrator.domain.ledger import Ledger
     from orchestrator.flows.accepting import Accepting
+    from orchestrator.flows.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Api:
     new_id: Callable[[], UUID]
     default_mode: Mode
     token: str | None
-    sinks: Callable[[], Mapping[str, SinkCounts]]
+    desk: Desk
     checks: Mapping[str, Callable[[], None]]
     sink_checks: Mapping[str, Callable[[], None]]
     metrics: Callable[[], bytes]

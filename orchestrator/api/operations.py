@@ -41,13 +41,6 @@ def set_mode(body: ModeBody, request: Request) -> dict[str, str]:
     return {"mode": body.mode}
 
 
-@router.get("/api/v1/sinks")
-def read_sinks(request: Request) -> dict[str, Any]:
-    """Show what became of every event, per sink."""
-    api: Api = request.app.state.api
-    return {name: asdict(counts) | {"adds_up": counts.adds_up} for name, counts in api.sinks().items()}
-
-
 @router.get("/api/v1/first-retry")
 def read_first_retry(request: Request) -> dict[str, Any]:
     """Show first attempts and first successes over all releases, and what belongs beside them."""

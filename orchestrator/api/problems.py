@@ -45,10 +45,10 @@ class KeyReused(Exception):
 
 
 class KeyMissing(Exception):
-    """A command for many failures came without an Idempotency-Key."""
+    """A command for many failures or events came without an Idempotency-Key."""
 
-    def __init__(self) -> None:
-        super().__init__("expected the header Idempotency-Key with a command for a whole incident, got none")
+    def __init__(self, what: str = "a whole incident") -> None:
+        super().__init__(f"expected the header Idempotency-Key with a command for {what}, got none")
 
 
 class TooManyStreams(Exception):

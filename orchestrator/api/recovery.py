@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Header, Request, Response
 
-from orchestrator.api.problems import KeyMissing, KeyReused
+from orchestrator.api.idempotency import stored_answer
+from orchestrator.api.problems import KeyMissing
 from orchestrator.api.schemas import RerouteBody, RetryBody
 from orchestrator.api.views import preview_view, retry_view
 from orchestrator.domain.commands import Mode, StoredAnswer
@@ -73,10 +74,7 @@ def _told(api: Api, asked: RetryRequest) -> Response:
 
 
 def _stored(tx: LedgerTx, api: Api, key: str | None, digest: str) -> StoredAnswer | None:
-    stored = tx.take_key(key, digest, api.clock()) if key else None
-    if stored is not None and stored.request_hash != digest:
-        raise KeyReused(f"expected the request that first came with Idempotency-Key {key!r}, got another")
-    return stored
+    return stored_answer(tx, key, digest, api.clock()) if key else None
 
 
 def _record(tx: LedgerTx, api: Api, asked: RetryRequest, key: str | None, digest: str) -> StoredAnswer:

@@ -21,12 +21,18 @@ class Mode(StrEnum):
 
 
 class CommandKind(StrEnum):
-    """What a person can ask for: failures to go again, here or elsewhere, or to be held, or no longer."""
+    """What a person can ask for: failures to go again, here or elsewhere, or to be held, or no longer.
+
+    Of events: to be sent again, dead letters to be given up, a sink's circuit to be held open or closed or let go.
+    """
 
     RETRY = "retry"
     REROUTE = "reroute"
     HOLD = "hold"
     RELEASE = "release"
+    REPLAY = "replay"
+    DISCARD = "discard"
+    CIRCUIT = "circuit"
 
 
 @dataclass(frozen=True, slots=True)

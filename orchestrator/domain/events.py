@@ -94,6 +94,12 @@ class SinkCounts:
             self.delivered + self.pending + self.dead
         )
 
+    @property
+    def unaccounted(self) -> int:
+        """Count what the two sums are off by: 0 as long as they add up."""
+        first = self.accepted - self.filtered - self.sampled_out - self.routed
+        return abs(first) + abs(self.routed - self.delivered - self.pending - self.dead)
+
 
 @dataclass(frozen=True, slots=True)
 class HourCounts:

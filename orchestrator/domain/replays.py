@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from orchestrator.domain.events import DeadLetter, Refusal, StoredEvent
+    from orchestrator.domain.events import Answer, DeadLetter, Refusal, StoredEvent
 
 # What says which event it is and where it belongs: a patch that changed one of these would make another event.
 FIXED: Final = frozenset({"specversion", "id", "source", "type", "time", "datacontenttype", "dataschema"})
@@ -143,6 +143,12 @@ class Replays(Protocol):
 
     def standings(self, sink: str, seqs: Iterable[int]) -> Mapping[int, Standing]:
         """Tell how events stand with a sink that has subscribed."""
+
+    def identified(self, event_id: str, limit: int) -> list[StoredEvent]:
+        """List events that carry this id, whatever their source."""
+
+    def last_error(self, sink: str) -> Answer | None:
+        """Give what a sink answered last to a batch that it did not take."""
 
     def oldest_pending(self, sink: str) -> datetime | None:
         """Tell when the oldest event that waits for a sink was accepted."""

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import exists, func, insert, literal, literal_column, select, true, update
 
+from orchestrator.domain.events import Outcome
 from orchestrator.domain.replays import Batch, ItemState, Standing
 from orchestrator.eventlog.counting import COUNTS, conditions
 from orchestrator.eventlog.replay_rows import item_from, replay_from, replay_row, whole_letter
-from orchestrator.eventlog.rows import from_row
-from orchestrator.eventlog.schema import STORE, dead_letters, discards, events, replay_items, replays
+from orchestrator.eventlog.rows import answer_from, from_row
+from orchestrator.eventlog.schema import STORE, answers, dead_letters, discards, events, replay_items, replays
 from orchestrator.eventlog.selecting import chosen, in_front, standing, to_send, waits
 from orchestrator.eventlog.settling import settle
 from orchestrator.stores import insert_into, reachable, writing
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from orchestrator.domain.events import Refusal, StoredEvent
+    from orchestrator.domain.events import Answer, Refusal, StoredEvent
     from orchestrator.domain.replays import Discard, Item, Letter, Replay, Selection
 
 WAITING: Final = str(ItemState.WAITING)
@@ -74,6 +75,20 @@ class SqlReplays:
                 rows = connection.execute(select(events.c.seq, stands).where(events.c.seq.in_(some)))
                 found |= {seq: Standing(name) for seq, name in rows}
         return found
+
+    def identified(self, event_id: str, limit: int) -> list[StoredEvent]:
+        """List events that carry this id, whatever their source: a look at every row."""
+        query = select(events).where(events.c.id == event_id).order_by(events.c.seq).limit(limit)
+        with reachable(STORE.name), self._engine.connect() as connection:
+            return [from_row(row) for row in connection.execute(query).mappings()]
+
+    def last_error(self, sink: str) -> Answer | None:
+        """Give what a sink answered last to a batch that it did not take."""
+        bad = (answers.c.sink == sink, answers.c.outcome != Outcome.SUCCESS.value)
+        query = select(answers).where(*bad).order_by(answers.c.id.desc()).limit(1)
+        with reachable(STORE.name), self._engine.connect() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else answer_from(row)
 
     def oldest_pending(self, sink: str) -> datetime | None:
         """Tell when the oldest event that waits for a sink was accepted."""

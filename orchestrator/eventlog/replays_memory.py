@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.domain.events import DeadLetter
+from orchestrator.domain.events import DeadLetter, Outcome
 from orchestrator.domain.replays import Batch, Item, ItemState, Letter, Standing
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from orchestrator.domain.events import Refusal, StoredEvent
+    from orchestrator.domain.events import Answer, Refusal, StoredEvent
     from orchestrator.domain.replays import Discard, Replay, Selection
     from orchestrator.eventlog.memory import MemoryEventLog
 
@@ -59,6 +59,15 @@ class MemoryReplays:
         if event.seq in reader.dead:
             return Standing.DEAD
         return Standing.DELIVERED if event.seq <= reader.at(event.record.lane) else Standing.PENDING
+
+    def identified(self, event_id: str, limit: int) -> list[StoredEvent]:
+        """List events that carry this id, whatever their source."""
+        return [each for each in self.log._events if each.record.id == event_id][:limit]
+
+    def last_error(self, sink: str) -> Answer | None:
+        """Give what a sink answered last to a batch that it did not take."""
+        bad = (each for each in reversed(self.log._answers) if each.sink == sink)
+        return next((each for each in bad if each.outcome != Outcome.SUCCESS.value), None)
 
     def oldest_pending(self, sink: str) -> datetime | None:
         """Tell when the oldest event that waits for a sink was accepted."""

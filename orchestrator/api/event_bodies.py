@@ -1,0 +1,91 @@
+"""What is asked of events over HTTP: which of them, what is to be done, by whose word."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+
+from orchestrator.api.schemas import LONGEST_REASON, Strict, Text
+from orchestrator.domain.replays import FIXED
+
+MOST_NAMED = 1_000
+MOST_LISTED = 1_000
+Name = Annotated[Text, Field(min_length=1, max_length=255)]
+
+
+class Chosen(Strict):
+    """Which events; `since` and `until` are of their acceptance, by the server's clock."""
+
+    sink: Name | None = None
+    type: Name | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+class ListQuery(Chosen):
+    """Which page of which events; with `dead` of dead letters."""
+
+    dead: bool = False
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = 100
+    cursor: str | None = None
+
+
+class ReplayBody(Chosen):
+    """Which events are sent again: dead letters, or with `dead` false those that were delivered.
+
+    `patch` is merged into each (RFC 7396); `pace` is events a second. With `dry_run` it is only told what would go.
+    """
+
+    dead: bool = True
+    event_ids: Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMED)] | None = None
+    patch: dict[str, Any] | None = None
+    pace: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
+    dry_run: bool = False
+
+    @field_validator("patch")
+    @classmethod
+    def _patches(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        fixed = sorted(FIXED & set(given or {}))
+        if fixed:
+            raise ValueError(f"expected a patch of data and extensions, got {', '.join(fixed)}: they name the event")
+        return given or None
+
+    @model_validator(mode="after")
+    def _narrowed(self) -> Self:
+        if not self.dead and not (self.since or self.event_ids):
+            raise ValueError("expected since or event_ids beside dead=false, got neither: that is the whole log")
+        return self
+
+
+class DiscardBody(Chosen):
+    """Which dead letters a person gives up; `by` is their name."""
+
+    event_ids: Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMED)] | None = None
+    by: Name
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
+    dry_run: bool = False
+
+
+class CircuitBody(Strict):
+    """How a sink's circuits are held: open, closed, or with `auto` not at all; of one lane, or of both."""
+
+    state: Literal["open", "closed", "auto"]
+    lane: Literal["priority", "telemetry"] | None = None
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
+
+
+class HoursQuery(Strict):
+    """Which hours; the last day where nothing is said."""
+
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+class ReconcileBody(Strict):
+    """Which hours of acceptance are looked at by hand; the last two days where nothing is said."""
+
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    reason: Text = Field("asked for by hand", min_length=1, max_length=LONGEST_REASON)

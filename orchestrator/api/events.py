@@ -1,0 +1,159 @@
+"""Events as an operator asks for them: lists, one of them whole, why it is where it is; sent again, or given up."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from orchestrator.api.event_bodies import MOST_LISTED, Chosen, DiscardBody, ListQuery, ReplayBody
+from orchestrator.api.event_views import event_view, fate_view, letter_view, replay_view, whole_view
+from orchestrator.api.idempotency import stored_answer
+from orchestrator.api.paging import link_next
+from orchestrator.api.problems import CursorUnknown, KeyMissing
+from orchestrator.domain.commands import StoredAnswer
+from orchestrator.domain.errors import NotFound
+from orchestrator.domain.ids import derive
+from orchestrator.domain.replays import Selection
+from orchestrator.flows.sending_again import Again, Word, begin_replay, discard
+
+if TYPE_CHECKING:
+    from orchestrator.api.needs import Api
+    from orchestrator.flows.desk import Desk
+
+# Events that a dry run names.
+SHOWN = 20
+router = APIRouter(prefix="/api/v1/events", tags=["events"])
+Key = Annotated[str | None, Header(min_length=1, max_length=255, alias="Idempotency-Key")]
+
+
+@router.get("")
+def list_events(query: Annotated[ListQuery, Query()], request: Request, response: Response) -> dict[str, Any]:
+    """List events, newest first; with `dead` the dead letters of one sink or of all, discarded ones too."""
+    desk: Desk = request.app.state.api.desk
+    selection = _selection(desk, query, None)
+    if query.dead:
+        letters = desk.replays.letters(selection, query.limit, _place(query.cursor))
+        link_next(request, response, query.limit, [f"{each.dead.event.seq}:{each.sink}" for each in letters])
+        return {"dead_letters": [letter_view(each) for each in letters]}
+    before = _number(query.cursor) if query.cursor else None
+    events = desk.replays.events(selection, query.limit, before)
+    link_next(request, response, query.limit, [each.seq for each in events])
+    stands = desk.replays.standings(query.sink, [each.seq for each in events]) if query.sink else {}
+    return {"events": [event_view(each) | {"state": stands.get(each.seq)} for each in events]}
+
+
+def _place(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    seq, _, sink = cursor.partition(":")
+    return _number(seq), sink
+
+
+def _number(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:  # noqa: PLR2004 - what 64 bits hold for sure
+        raise CursorUnknown(cursor)
+    return int(cursor)
+
+
+def _selection(desk: Desk, chosen: Chosen, event_ids: list[str] | None, *, dead: bool = True) -> Selection:
+    keys = None if event_ids is None else frozenset(desk.event(each).record.key for each in event_ids)
+    sink = None if chosen.sink is None else desk.known(chosen.sink)
+    return Selection(dead=dead, sink=sink, since=chosen.since, until=chosen.until, type=chosen.type, keys=keys)
+
+
+@router.post("/replay", status_code=HTTPStatus.ACCEPTED)
+def replay(body: ReplayBody, request: Request, idempotency_key: Key = None) -> Response:
+    """Send events again under their ids. Answers 202 with the Location of the replay.
+
+    The same Idempotency-Key gives the same answer for 24 hours; without a dry run it is required.
+    """
+    api: Api = request.app.state.api
+    selection = _selection(api.desk, body, body.event_ids, dead=body.dead)
+    if body.dry_run:
+        return _told(_preview(api.desk, selection))
+    if idempotency_key is None:
+        raise KeyMissing("events to be sent again")
+    digest = sha256(body.model_dump_json().encode()).hexdigest()
+    word = Word(
+        derive("replay", idempotency_key, digest, api.clock().date()), request.state.actor, body.reason, api.clock()
+    )
+    again = Again(selection, body.patch, body.pace)
+    with api.ledger.transaction() as tx:
+        answer = stored_answer(tx, idempotency_key, digest, api.clock())
+        if answer is None:
+            sums = begin_replay(tx, api.desk, word, again)
+            answer = _accepted(word.id, digest, sums)
+            tx.store_answer(idempotency_key, answer)
+    return Response(answer.body, answer.status, {"Location": answer.location}, media_type="application/json")
+
+
+def _accepted(replay_id: UUID, digest: str, sums: Any) -> StoredAnswer:  # noqa: ANN401 - as it is answered
+    location = f"/api/v1/events/replays/{replay_id}"
+    content = {"id": str(replay_id), "location": location, "events": sum(sums.values()), "sinks": dict(sums)}
+    return StoredAnswer(digest, HTTPStatus.ACCEPTED, orjson.dumps(content).decode(), location)
+
+
+def _preview(desk: Desk, selection: Selection) -> dict[str, Any]:
+    sums = desk.replays.eligible(selection, desk.sinks)
+    shown: list[dict[str, Any]]
+    if selection.dead:
+        letters = desk.replays.letters(selection, SHOWN)
+        shown = [letter_view(each) for each in letters if each.discarded is None]
+    else:
+        shown = [event_view(each) for each in desk.replays.events(selection, SHOWN)]
+    return {"dry_run": True, "events": sum(sums.values()), "sinks": dict(sums), "first": shown}
+
+
+@router.post("/discard")
+def give_up(body: DiscardBody, request: Request) -> Response:
+    """Give dead letters up, by a person's name: they stay dead in the count, and no replay takes them."""
+    api: Api = request.app.state.api
+    selection = _selection(api.desk, body, body.event_ids)
+    if body.dry_run:
+        return _told(_preview(api.desk, selection))
+    word = Word(api.new_id(), request.state.actor, body.reason, api.clock())
+    with api.ledger.transaction() as tx:
+        number = discard(tx, api.desk, word, body.by, selection)
+    return _told({"discarded": number, "by": body.by, "command_id": word.id})
+
+
+def _told(content: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(content, default=str), HTTPStatus.OK, media_type="application/json")
+
+
+@router.get("/replays")
+def list_replays(request: Request, limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 100) -> dict[str, Any]:
+    """List replays, newest first."""
+    desk: Desk = request.app.state.api.desk
+    return {"replays": [replay_view(each, desk.replays.progress(each.id)) for each in desk.replays.replays(limit)]}
+
+
+@router.get("/replays/{replay_id}")
+def read_replay(replay_id: UUID, request: Request) -> dict[str, Any]:
+    """Show a replay: what was asked for, and what became of it at each sink."""
+    desk: Desk = request.app.state.api.desk
+    found = desk.replays.replay(replay_id)
+    if found is None:
+        raise NotFound("replay", str(replay_id))
+    return replay_view(found, desk.replays.progress(replay_id))
+
+
+@router.get("/{event_id:path}/why")
+def why(event_id: str, request: Request) -> dict[str, Any]:
+    """Tell why an event is where it is, at each sink; it is named by its key or its id."""
+    desk: Desk = request.app.state.api.desk
+    event = desk.event(event_id)
+    return event_view(event) | {"sinks": [fate_view(each) for each in desk.fates(event)]}
+
+
+@router.get("/{event_id:path}")
+def read_event(event_id: str, request: Request) -> dict[str, Any]:
+    """Show an event whole, with what became of it at each sink."""
+    desk: Desk = request.app.state.api.desk
+    event = desk.event(event_id)
+    return event_view(event) | whole_view(event) | {"sinks": [fate_view(each) for each in desk.fates(event)]}

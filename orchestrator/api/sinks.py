@@ -1,0 +1,49 @@
+"""Sinks: the account of each, by hour too, and its circuits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+
+from orchestrator.api.event_bodies import CircuitBody, HoursQuery
+from orchestrator.api.event_views import account_view, counts_view
+from orchestrator.domain.circuits import CircuitState
+from orchestrator.domain.events import Lane
+from orchestrator.flows.sending_again import Word, hold_circuit
+
+if TYPE_CHECKING:
+    from orchestrator.api.needs import Api
+
+DAY: Final = timedelta(days=1)
+router = APIRouter(prefix="/api/v1/sinks", tags=["sinks"])
+
+
+@router.get("")
+def read_sinks(request: Request) -> dict[str, Any]:
+    """Show what became of every event, per sink: counts, the oldest that waits, circuits, rate, last error."""
+    api: Api = request.app.state.api
+    now = api.clock()
+    return {each.sink: account_view(each, now) for each in api.desk.accounts(now)}
+
+
+@router.get("/{name}/hours")
+def read_hours(name: str, query: Annotated[HoursQuery, Query()], request: Request) -> dict[str, Any]:
+    """Show the sums for each hour of acceptance in which anything was accepted; the last day unless told otherwise."""
+    api: Api = request.app.state.api
+    until = query.until or api.clock() + timedelta(seconds=1)
+    hours = api.desk.log.hours(api.desk.known(name), query.since or until - DAY, until)
+    return {"sink": name, "hours": [{"hour": each.hour} | counts_view(each.counts) for each in hours]}
+
+
+@router.put("/{name}/circuit")
+def set_circuit(name: str, body: CircuitBody, request: Request) -> dict[str, Any]:
+    """Hold a sink's circuits open or closed, or leave them to themselves again; relays notice within seconds."""
+    api: Api = request.app.state.api
+    lanes = [Lane(body.lane)] if body.lane else list(Lane)
+    state = None if body.state == "auto" else CircuitState(body.state)
+    word = Word(api.new_id(), request.state.actor, body.reason, api.clock())
+    with api.ledger.transaction() as tx:
+        names = hold_circuit(tx, api.desk, word, api.desk.known(name), lanes, state)
+    return {"sink": name, "circuits": list(names), "state": body.state, "command_id": word.id}

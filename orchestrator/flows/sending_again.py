@@ -1,0 +1,96 @@
+"""A person's word about events: send them again, give them up, hold a circuit. Each is an entry of the audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.domain.circuits import CircuitState, circuit_name
+from orchestrator.domain.commands import Command, CommandKind
+from orchestrator.domain.errors import Conflict
+from orchestrator.domain.replays import Discard, Replay
+from orchestrator.flows.announcing import command_recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from orchestrator.domain.events import Lane
+    from orchestrator.domain.ledger import LedgerTx
+    from orchestrator.domain.replays import Selection
+    from orchestrator.flows.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Who said it, why, when, and the id that it has from now on."""
+
+    id: UUID
+    actor: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What is to be sent again, with which patch, at which pace."""
+
+    selection: Selection
+    patch: Mapping[str, Any] | None = None
+    pace: float | None = None
+
+
+def begin_replay(tx: LedgerTx, desk: Desk, word: Word, again: Again) -> Mapping[str, int]:
+    """Begin a replay of what is eligible now, for each sink; raises Conflict when that is nothing.
+
+    Its id is the word's: the same request again, after a crash between both stores, begins no second one.
+    """
+    known = desk.replays.replay(word.id)
+    if known is None:
+        if not desk.replays.eligible(again.selection, desk.sinks):
+            raise Conflict("expected events that can be sent again, got none; see `redrive events list --dead`")
+        known = Replay(word.id, word.actor, word.reason, word.at, again.selection, again.patch, again.pace)
+        desk.replays.begin(known, desk.sinks)
+    sums = {sink: sum(states.values()) for sink, states in desk.replays.progress(word.id).items()}
+    told = {"replay_id": str(word.id), "events": sums, "patched": again.patch is not None}
+    _record(tx, word, CommandKind.REPLAY, {}, told | {"traceparent": known.context.traceparent})
+    return sums
+
+
+def discard(tx: LedgerTx, desk: Desk, word: Word, by: str, selection: Selection) -> int:
+    """Give dead letters up, by the name of a person; raises Conflict when there are none that can be."""
+    before = sum(desk.replays.eligible(selection, desk.sinks).values())
+    if not before:
+        raise Conflict("expected dead letters that nobody has discarded, got none; see `redrive events list --dead`")
+    _record(tx, word, CommandKind.DISCARD, {"dead_letters": before}, {"discarded_by": by})
+    # Last: what was given up is in the log's rows with its name and reason, whatever becomes of this transaction.
+    return desk.replays.discard(selection, Discard(by, word.reason, word.at))
+
+
+def hold_circuit(  # noqa: PLR0913, PLR0917 - whose, where, and how
+    tx: LedgerTx, desk: Desk, word: Word, sink: str, lanes: Sequence[Lane], state: CircuitState | None
+) -> Sequence[str]:
+    """Hold the circuits of a sink open or closed, or with None leave them to themselves; gives their names."""
+    names = [circuit_name(sink, lane) for lane in lanes]
+    before = {each.name: _held(each.forced.state if each.forced else None) for each in desk.circuits.list()}
+    told = {name: before.get(name, "auto") for name in names}
+    _record(tx, word, CommandKind.CIRCUIT, told, dict.fromkeys(names, _held(state)))
+    for name in names:
+        if state is None:
+            desk.circuits.release(name)
+        else:
+            desk.circuits.force(name, state, word.actor, word.reason)
+    return names
+
+
+def _held(state: CircuitState | None) -> str:
+    return "auto" if state is None else str(state)
+
+
+def _record(tx: LedgerTx, word: Word, kind: CommandKind, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    command = Command(
+        id=word.id, actor=word.actor, reason=word.reason, created_at=word.at, kind=kind, before=before, after=after
+    )
+    tx.add_command(command)
+    tx.emit(command_recorded(command, None, word.at))
