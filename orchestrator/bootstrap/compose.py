@@ -19,6 +19,7 @@ from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_
 from orchestrator.bootstrap.parts import PARTS, UnknownPart
 from orchestrator.bootstrap.probes import probes_loops
 from orchestrator.bootstrap.relays import Relays, Times
+from orchestrator.bootstrap.replaying import make_desk, replay_loops
 from orchestrator.bootstrap.retention import retention_loop
 from orchestrator.bootstrap.rollups import rollups_loop
 from orchestrator.bootstrap.server import HttpServer
@@ -53,14 +54,14 @@ from orchestrator.warehouse.queries import cost_by_model
 from orchestrator.warehouse.schema import STORE as WAREHOUSE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Engine
 
     from orchestrator.bootstrap.entries import SinkEntry
     from orchestrator.domain.dependencies import Policies
-    from orchestrator.domain.events import SinkCounts
     from orchestrator.domain.ledger import Ledger
+    from orchestrator.flows.desk import Desk
     from orchestrator.settings import Settings
     from orchestrator.stackstorm.credentials import Credentials
 
@@ -92,6 +93,7 @@ class Composer:
     log: SqlEventLog = field(init=False)
     sinks: tuple[SinkEntry, ...] = field(init=False)
     warehouse: Engine = field(init=False)
+    desk: Desk = field(init=False)
     opener: Opener = field(init=False)
     policies: Policies = field(init=False)
     # Set by whatever commits work for the part: it need not wait for the part's next look.
@@ -108,6 +110,7 @@ class Composer:
         for sink in self.sinks:
             self.log.subscribe(sink.name, sink.subscription)
         self.warehouse = WAREHOUSE.open(self.settings.warehouse_url)
+        self.desk = make_desk(self.settings.eventlog_url, self.log, self.sinks, self.warehouse)
 
     def parts(self, names: Sequence[str] = PARTS) -> tuple[Part, ...]:
         """Make the parts of these names; raises UnknownPart."""
@@ -134,7 +137,7 @@ class Composer:
             new_id=uuid4,
             default_mode=self.settings.mode,
             token=token.get_secret_value() if token else None,
-            sinks=self.counts,
+            desk=self.desk,
             checks=self._checks(),
             sink_checks={"warehouse": partial(WAREHOUSE.ready, self.settings.warehouse_url)} | self._degrading(),
             metrics=self.exposition,
@@ -166,10 +169,6 @@ class Composer:
             checks["Celery broker"] = partial(connecting.ready, settings.redrive_url, "the Celery broker")
         return checks
 
-    def counts(self) -> Mapping[str, SinkCounts]:
-        """Count from rows what became of every event, per sink."""
-        return {sink.name: self.log.counts(sink.name) for sink in self.sinks}
-
     def exposition(self) -> bytes:
         """Render the metrics, counted afresh from the rows; what cannot be reached keeps its last count."""
         with suppress(DependencyUnreachable), self.ledger.reading() as tx:
@@ -177,8 +176,9 @@ class Composer:
             slack = self.settings.worker_slack
             self.metrics.workers.set(count_workers(tx, clock(), slack), count_spooled(tx, clock(), slack))
         with suppress(DependencyUnreachable):
-            for sink, counts in self.counts().items():
-                self.metrics.events.set(sink, counts)
+            now = clock()
+            for account in self.desk.accounts(now):
+                self.metrics.events.set(account.sink, account.counts, account.oldest_seconds(now))
         with suppress(DependencyUnreachable):
             costs = cost_by_model(self.warehouse)
             self.metrics.costs.set((each.model, each.provider, float(each.usd_cost), each.unpriced) for each in costs)
@@ -284,7 +284,11 @@ class Composer:
     def _relay(self) -> Sequence[Part]:
         times = Times(self.settings.drain_seconds, self.settings.sampling_wait)
         relays = Relays(self.log, lambda part: self._lead(part)[0], self.metrics, clock, times)
-        return [*relays.loops(self.sinks), rollups_loop(self.warehouse, self._lead("rollups")[0])]
+        return [
+            *relays.loops(self.sinks),
+            *replay_loops(self.desk, self.sinks, relays.lead, clock),
+            rollups_loop(self.warehouse, self._lead("rollups")[0]),
+        ]
 
     def _wakes(self) -> tuple[Event, ...]:
         """Name who may have work once a failure, an outcome, a plan or a command is in the ledger."""

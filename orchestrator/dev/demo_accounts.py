@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from orchestrator.dev.demo_faults import by_kind, costs, malformed_wait, wrong
 from orchestrator.dev.demo_prompts import near_duplicates, scored
 from orchestrator.dev.demo_record import Record
 from orchestrator.dev.demo_result import DemoResult
+from orchestrator.domain.events import SinkCounts
 from orchestrator.warehouse.queries import cost_by_model, rows
 from orchestrator.warehouse.schema import STORE as WAREHOUSE
 from orchestrator.warehouse.schema import model_cost_logs
@@ -49,12 +51,19 @@ def answers(warehouse: Engine) -> Iterator[str]:
         yield from connection.execution_options(yield_per=1_000).execute(query).scalars()
 
 
+def _sums(arm: Arm) -> dict[str, Any]:
+    """Ask for the counts of every sink; its rate and its circuits belong to the moment."""
+    names = (*(each.name for each in fields(SinkCounts)), "adds_up")
+    sinks = arm.ask.api("/api/v1/sinks").items()
+    return {sink: {name: told[name] for name in names} for sink, told in sinks}
+
+
 def _at_rest(arm: Arm, warehouse: Engine) -> tuple[dict[str, Any], dict[str, Any], int]:
     """Count sinks, data plane and warehouse at one moment: a worker's heartbeat may come between two of them."""
     for _ in range(LOOKS):
-        sinks = arm.ask.api("/api/v1/sinks")
+        sinks = _sums(arm)
         found = sinks, arm.ask.dataplane(), rows(warehouse)
-        if not any(each["pending"] for each in sinks.values()) and arm.ask.api("/api/v1/sinks") == sinks:
+        if not any(each["pending"] for each in sinks.values()) and _sums(arm) == sinks:
             break
         time.sleep(LOOK_SECONDS)
     return found

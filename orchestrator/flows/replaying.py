@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER
-from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Outcome, Refusal, Rejected
 from orchestrator.domain.replays import merged
 from orchestrator.flows.forwarding import Limits, cut
 
@@ -52,7 +52,11 @@ class Replayer:
         """
         if self._not_before is not None and now < self._not_before:
             return (self._not_before - now).total_seconds()
-        batch = self.replays.next_batch(self.sink.name, self.limits.events)
+        rest = self.circuit.rest()
+        if rest:
+            return rest
+        most = max(1, int(self.limits.events * self.circuit.allowance()))
+        batch = self.replays.next_batch(self.sink.name, most)
         if batch is None:
             return IDLE
         return self._send(_paced(batch), now)
@@ -62,12 +66,19 @@ class Replayer:
         events = cut(events, self.limits.bytes)
         delivery = self.circuit.deliver(lambda: self.sink.deliver(events)) if events else Delivered()
         if isinstance(delivery, Deferred):
+            self._settle_part(batch, events, delivery, now)
             return self._defer(delivery, now)
         refused = spoilt | (delivery.refusals if isinstance(delivery, Rejected) else {})
         delivered = [each.seq for each in events if each.seq not in refused]
         self.replays.settle(batch.replay, self.sink.name, delivered, refused, now)
         self._deferrals, self._not_before, self.last_error = 0, None, None
         return self._rest(batch, len(events), now)
+
+    def _settle_part(self, batch: Batch, events: Sequence[StoredEvent], deferred: Deferred, now: datetime) -> None:
+        """Note what the sink has settled of a batch before it asked for time."""
+        if deferred.upto is not None:
+            settled = [each.seq for each in events if each.seq <= deferred.upto and each.seq not in deferred.refusals]
+            self.replays.settle(batch.replay, self.sink.name, settled, deferred.refusals, now)
 
     def _rest(self, batch: Batch, sent: int, now: datetime) -> float | None:
         if batch.replay.pace is None or not sent:
@@ -81,7 +92,7 @@ class Replayer:
         wait = backoff.seconds(self._deferrals, self.jitter())
         if asked is not None:
             wait = max(backoff.base, min(asked, LONGEST_RETRY_AFTER))
-        self._deferrals += 1
+        self._deferrals += deferred.outcome is not Outcome.NEUTRAL
         self._not_before = now + timedelta(seconds=wait)
         self.last_error = deferred.reason
         return wait

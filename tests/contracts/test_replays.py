@@ -39,6 +39,14 @@ LATER = NOON + timedelta(minutes=5)
 class Open:
     """A circuit that lets everything through."""
 
+    def rest(self) -> float:
+        """Go on."""
+        return 0.0
+
+    def allowance(self) -> float:
+        """Give all."""
+        return 1.0
+
     def deliver(self, send: Callable[[], Delivery]) -> Delivery:
         """Make the delivery."""
         return send()
@@ -290,3 +298,13 @@ def test_an_answer_that_comes_late_changes_nothing(desk: Desk) -> None:
     desk.replays.settle(replay, SINK, [], {desk.seqs[1]: Refusal("late")}, LATER)
     assert desk.sums == (2, 1, 1)
     assert [each.state for each in desk.replays.items_of(desk.seqs[1])] == [ItemState.DELIVERED]
+
+
+def test_what_was_settled_before_a_deferral_is_noted(desk: Desk) -> None:
+    """Of a batch that went in part, that part is delivered or refused; the rest goes again."""
+    desk.ask()
+    desk.sink.answer_next(Deferred("away", 1.0, upto=desk.seqs[1], refusals={desk.seqs[1]: Refusal("no")}))
+    desk.replayer().run_once(LATER)
+    assert [each.state for each in desk.replays.items_of(desk.seqs[1])] == [ItemState.REFUSED]
+    assert [each.state for each in desk.replays.items_of(desk.seqs[2])] == [ItemState.WAITING]
+    assert desk.sums == (1, 1, 2)

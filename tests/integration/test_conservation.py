@@ -69,6 +69,14 @@ class Scripted:
 class Open:
     """A circuit that lets everything through."""
 
+    def rest(self) -> float:
+        """Go on."""
+        return 0.0
+
+    def allowance(self) -> float:
+        """Give all."""
+        return 1.0
+
     def deliver(self, send: Callable[[], Delivery]) -> Delivery:
         """Make the delivery."""
         return send()

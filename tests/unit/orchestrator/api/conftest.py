@@ -15,19 +15,20 @@ import uvicorn
 from orchestrator.api.app import create_app
 from orchestrator.api.needs import Api
 from orchestrator.domain.commands import Mode
-from orchestrator.domain.events import SinkCounts
+from orchestrator.eventlog.circuits import MemoryCircuits
+from orchestrator.eventlog.replays_memory import MemoryReplays
 from orchestrator.flows.accepting import Accepting
+from orchestrator.flows.desk import Desk
 from orchestrator.observability import Metrics
 from orchestrator.warehouse.schema import STORE as WAREHOUSE
 from tests.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from uuid import UUID
 
     from sqlalchemy import Engine
     from starlette.types import Receive, Scope, Send
-
-COUNTS = SinkCounts(accepted=5, filtered=1, sampled_out=0, routed=4, delivered=2, pending=1, dead=1)
 
 
 @dataclass
@@ -42,6 +43,18 @@ class Served:
     write_keys: dict[str, str] = field(default_factory=dict)
     server: Server | None = None
     warehouse: Engine = field(default_factory=lambda: WAREHOUSE.open("sqlite://"))
+    held: set[UUID] = field(default_factory=set)
+    desk: Desk = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Put the desk beside the scene's log, with two sinks; `held` are the keys that the warehouse has."""
+        self.desk = Desk(
+            self.scene.log,
+            MemoryReplays(self.scene.log),
+            MemoryCircuits(self.scene.clock),
+            ("warehouse", "rudderstack"),
+            {"warehouse": lambda keys: self.held & set(keys)},
+        )
 
     @property
     def parts(self) -> Api:
@@ -53,7 +66,7 @@ class Served:
             new_id=uuid4,
             default_mode=Mode.OBSERVE,
             token=self.token,
-            sinks=lambda: {"warehouse": COUNTS},
+            desk=self.desk,
             checks=self.checks,
             sink_checks=self.sink_checks,
             metrics=Metrics().exposition,

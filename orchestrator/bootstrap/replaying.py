@@ -1,0 +1,83 @@
+"""The operator's desk, and the loops that send again what was asked for there."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.bootstrap.supervisor import Loop
+from orchestrator.breaker import Breaker
+from orchestrator.domain.circuits import CircuitState, circuit_name
+from orchestrator.domain.events import Lane
+from orchestrator.eventlog.circuits import SqlCircuits
+from orchestrator.eventlog.replays import SqlReplays
+from orchestrator.flows.desk import Desk
+from orchestrator.flows.replaying import Replayer
+from orchestrator.sinks.warehouse import WarehouseSink
+from orchestrator.warehouse.queries import held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from orchestrator.bootstrap.entries import SinkEntry
+    from orchestrator.bootstrap.leadership import Leadership
+    from orchestrator.domain.circuits import Standing
+    from orchestrator.domain.events import Delivery
+    from orchestrator.domain.ports import Circuits, EventLog
+
+# Seconds after which a circuit that is not closed is looked at again.
+LOOK: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SharedCircuit:
+    """The circuit of what is sent again: it rests while a relay's circuit of the same sink is not closed.
+
+    Each call but `deliver` raises DependencyUnreachable when the log does not answer.
+    """
+
+    circuits: Circuits
+    sink: str
+    own: Breaker
+
+    def rest(self) -> float:
+        """Give the seconds for which nothing is to be sent, 0.0 to go on."""
+        standings = (self.circuits.load(circuit_name(self.sink, lane)) for lane in Lane)
+        return LOOK if any(each is not None and _not_closed(each) for each in standings) else self.own.rest()
+
+    def allowance(self) -> float:
+        """Give the share of the usual number of events that the next batch may hold."""
+        return self.own.allowance()
+
+    def deliver(self, send: Callable[[], Delivery]) -> Delivery:
+        """Make the delivery, or give Deferred at once while its own circuit is open."""
+        return self.own.deliver(send)
+
+
+def _not_closed(standing: Standing) -> bool:
+    return (standing.forced.state if standing.forced else standing.state) is not CircuitState.CLOSED
+
+
+def make_desk(url: str, log: EventLog, entries: Sequence[SinkEntry], warehouse: Engine) -> Desk:
+    """Make the desk of an orchestrator whose event log is at `url`."""
+    holders = {entry.name: partial(held, warehouse) for entry in entries if isinstance(entry.sink, WarehouseSink)}
+    return Desk(log, SqlReplays(url), SqlCircuits(url), tuple(entry.name for entry in entries), holders)
+
+
+def replay_loops(
+    desk: Desk, entries: Sequence[SinkEntry], lead: Callable[[str], Leadership], clock: Callable[[], datetime]
+) -> list[Loop]:
+    """Make a loop for each sink, so that one that is away keeps no other waiting."""
+    return [_loop(desk, entry, lead(f"replay-{entry.name}"), clock) for entry in entries]
+
+
+def _loop(desk: Desk, entry: SinkEntry, leadership: Leadership, clock: Callable[[], datetime]) -> Loop:
+    name = f"replay-{entry.name}"
+    circuit = SharedCircuit(desk.circuits, entry.name, Breaker(name, random.random))
+    replayer = Replayer(desk.replays, entry.sink, circuit, random.random, entry.limits)
+    return Loop(name, lambda: replayer.run_once(clock()) or 0.0, leadership)
