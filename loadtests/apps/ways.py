@@ -88,9 +88,12 @@ class ByBus:
 
 def make(dice: Random, kind: str) -> wire.Event:
     """Make an event of that type with an id that no other one has."""
-    identity = UUID(int=dice.getrandbits(128), version=4)
-    now = datetime.now(UTC)
-    return wire.Event(str(identity), SOURCE, kind, now, KINDS[kind])
+    return wire.Event(identity(dice), SOURCE, kind, datetime.now(UTC), KINDS[kind])
+
+
+def identity(dice: Random) -> str:
+    """Make an id that no other event has, the same for the same dice."""
+    return str(UUID(int=dice.getrandbits(128), version=4))
 
 
 def make_some(dice: Random, number: int) -> list[wire.Event]:

@@ -29,12 +29,13 @@ HEAD_END: Final = b"\r\n\r\n"
 
 @dataclass(slots=True)
 class Received:
-    """What came so far; `first` and `last` are unix times of the first and last accepted batch."""
+    """What came so far; `first` and `last` are unix times of the first and the last batch, `first_events` was in the first."""
 
     posts: int = 0
     refused: int = 0
     first: float | None = None
     last: float | None = None
+    first_events: int = 0
     ids: Counter[str] = field(default_factory=Counter)
 
     def take(self, request: Request) -> tuple[int, bytes]:
@@ -47,19 +48,21 @@ class Received:
             return refusal.status, refusal.text.encode()
         self.ids.update([str(each.get("messageId")) for each in messages])
         self.last = time.time()
-        self.first = self.first or self.last
+        if self.first is None:
+            self.first, self.first_events = self.last, len(messages)
         return 200, b"OK"
 
     def forget(self) -> None:
         """Start afresh."""
-        self.posts = self.refused = 0
+        self.posts = self.refused = self.first_events = 0
         self.first = self.last = None
         self.ids.clear()
 
     def stats(self) -> dict[str, Any]:
         """Count."""
         counted = {"deliveries": self.ids.total(), "distinct": len(self.ids), "posts": self.posts}
-        return counted | {"refused": self.refused, "first": self.first, "last": self.last}
+        times = {"first": self.first, "first_events": self.first_events, "last": self.last}
+        return counted | {"refused": self.refused} | times
 
 
 class Line(asyncio.Protocol):

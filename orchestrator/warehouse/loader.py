@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.failpoints import hit
 from orchestrator.stores import reachable, writing
 from orchestrator.warehouse import copying, inserting
 from orchestrator.warehouse.audit import AuditRow, blocked
@@ -55,7 +56,9 @@ def load(engine: Engine, rows: Sequence[Row | Prompt], recent: Recent | None = N
         if runs:
             database.merge(connection, COLUMNS[RunRow], runs)
         mark_stale(connection, {row.created_at for row in made.get(CostRow, ())})  # type: ignore[union-attr]  # as above
-        return new
+        hit("warehouse_loading")
+    hit("warehouse_loaded")
+    return new
 
 
 def _by_kind(rows: Iterable[Row]) -> dict[type[Row], list[Row]]:
