@@ -29,7 +29,7 @@ HEAD_END: Final = b"\r\n\r\n"
 
 @dataclass(slots=True)
 class Received:
-    """What came so far; `first` and `last` are unix times of the first and the last batch, `first_events` was in the first."""
+    """What came so far; `first` and `last` are unix times of batches, `first_events` is the size of the first."""
 
     posts: int = 0
     refused: int = 0
