@@ -120,6 +120,7 @@ class Settings(BaseSettings):
     otlp_timeout: float = Field(10, gt=0)
     environment: str | None = None
     vcs_revision: str | None = None
+    own_prices: FilePath | None = None
     message_keys: SecretStr | None = None
     message_keys_file: Path | None = None
     claim_url: str = ""

@@ -47,7 +47,7 @@ from orchestrator.flows.workers import count_spooled, count_workers, note_readin
 from orchestrator.ledger.schema import STORE as LEDGER
 from orchestrator.ledger.sql import SqlLedger
 from orchestrator.observability import Metrics
-from orchestrator.pricing import GenaiPricing
+from orchestrator.pricing import Prices, read_prices
 from orchestrator.stackstorm.client import StackStorm
 from orchestrator.stackstorm.credentials import ApiKey, Login
 from orchestrator.warehouse.queries import cost_by_model
@@ -96,6 +96,7 @@ class Composer:
     desk: Desk = field(init=False)
     opener: Opener = field(init=False)
     policies: Policies = field(init=False)
+    prices: Prices = field(init=False)
     # Set by whatever commits work for the part: it need not wait for the part's next look.
     dispatching: Event = field(default_factory=Event)
     releasing: Event = field(default_factory=Event)
@@ -104,6 +105,7 @@ class Composer:
     def __post_init__(self) -> None:
         self.opener = _opener(self.settings)
         self.policies = policies_of(self.settings.dependencies)
+        self.prices = read_prices(self.settings.own_prices)
         self.ledger = SqlLedger.open(self.settings.ledger_url)
         self.log = SqlEventLog(self.settings.eventlog_url)
         self.sinks = make_sinks(self.settings)
@@ -206,7 +208,7 @@ class Composer:
             own_rules=settings.own_rules,
             policies=self.policies,
         )
-        return Intake(self.log, ledger, GenaiPricing(), recorder, clock, random.random, note_lag)
+        return Intake(self.log, ledger, self.prices, recorder, clock, random.random, note_lag)
 
     def _note_reading(self) -> None:
         with self.ledger.transaction() as tx:
@@ -287,7 +289,7 @@ class Composer:
         return [
             *relays.loops(self.sinks),
             *replay_loops(self.desk, self.sinks, relays.lead, clock),
-            rollups_loop(self.warehouse, self._lead("rollups")[0]),
+            rollups_loop(warehouses(self.settings), self._lead("rollups")[0]),
         ]
 
     def _wakes(self) -> tuple[Event, ...]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.bootstrap.supervisor import Loop
 from orchestrator.warehouse.rollups import AT_ONCE, refresh
+from orchestrator.warehouse.schema import STORE
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from collections.abc import Sequence
 
     from orchestrator.bootstrap.leadership import Leadership
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 EVERY: Final = 30.0
 
 
-def rollups_loop(warehouse: Engine, leadership: Leadership) -> Loop:
-    """Make the loop."""
-    return Loop("rollups", lambda: 0.0 if refresh(warehouse) >= AT_ONCE else EVERY, leadership)
+def rollups_loop(urls: Sequence[str], leadership: Leadership) -> Loop:
+    """Make the loop over the warehouses at these addresses, each of which has been migrated."""
+    engines = [STORE.open(url) for url in urls]
+    return Loop("rollups", lambda: 0.0 if max(map(refresh, engines)) >= AT_ONCE else EVERY, leadership)

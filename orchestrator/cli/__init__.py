@@ -17,6 +17,7 @@ from orchestrator.cli.incidents import incidents
 from orchestrator.cli.lint import lint
 from orchestrator.cli.operate import mode
 from orchestrator.cli.packs import packs
+from orchestrator.cli.prices import prices
 from orchestrator.cli.serve import dev, run
 from orchestrator.cli.stackstorm import stackstorm
 from orchestrator.domain.errors import RedriveError
@@ -33,6 +34,7 @@ for verb in (run, dev, demo, mode, dependencies, hold, release, retry, reroute, 
 typer_app.add_typer(incidents)
 typer_app.add_typer(stackstorm)
 typer_app.add_typer(packs)
+typer_app.add_typer(prices)
 
 
 def app() -> None:
