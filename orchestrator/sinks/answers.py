@@ -14,7 +14,8 @@ from orchestrator.sinks.parcels import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FOUND: Final = range(200, 300)
+# 207 would say of each event what became of it, and nobody has agreed on how: it has delivered nothing for sure.
+DELIVERED: Final = frozenset({200, 201, 202, 204})
 # These speak of what was sent: it is halved until each culprit stands alone.
 REFUSED: Final = frozenset({400, 413, 422})
 TIMED_OUT: Final = 408
@@ -33,9 +34,9 @@ def posted(who: str, advice: str, send: Callable[[], requests.Response]) -> Deli
 
 
 def decide(answer: requests.Response, who: str, advice: str) -> Delivered | Deferred | Refused:
-    """Tell what an answer means for the batch. Only one of the 200s has it delivered; a redirection is not followed."""
+    """Tell what an answer means for the batch. A redirection is not followed, and no delivery."""
     status = answer.status_code
-    if status in FOUND:
+    if status in DELIVERED:
         return Delivered()
     said = f"{who} answered {status}: {answer.text[:LONGEST_TOLD].strip()}".rstrip(": ")
     waits = asked_seconds(answer.headers.get("Retry-After"), datetime.now(UTC))

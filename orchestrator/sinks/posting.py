@@ -94,9 +94,15 @@ class BoundedAdapter(HTTPAdapter):
         return manager
 
 
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave the headers alone: without this, requests would put what a ~/.netrc holds in the place of our own key."""
+    return request
+
+
 def session() -> requests.Session:
     """Open a session. A post's time-out holds for connecting and for each read; the answer gets thrice as long."""
     made = requests.Session()
+    made.auth = _as_it_is
     for scheme in ("http://", "https://"):
         made.mount(scheme, BoundedAdapter())
     return made

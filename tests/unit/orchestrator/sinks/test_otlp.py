@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from structlog.testing import capture_logs
 
 from eventbus.wire import (
     ATTEMPT_ENDED,
@@ -167,3 +169,49 @@ def test_an_event_that_no_span_can_be_made_of_is_rejected_alone() -> None:
         assert list(answer.refusals) == [batch[0].seq]
         assert "task" in answer.refusals[batch[0].seq].reason
         assert [span.name for span in server.spans] == ["incident opened"]
+
+
+LEFT_OUT = ExportTraceServiceResponse(partial_success={"rejected_spans": 3, "error_message": "old"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("application/x-protobuf", LEFT_OUT.SerializeToString()),
+        ("application/json", b'{"partialSuccess": {"rejectedSpans": "3", "errorMessage": "old"}}'),
+    ],
+)
+def test_spans_that_a_collector_leaves_out_are_told_and_not_sent_again(kind: str, says: bytes) -> None:
+    """A partial success is a delivery, as the specification has it, and stands in the log with its reason."""
+    with collector() as server, capture_logs() as logs:
+        server.says, server.headers = says, {"Content-Type": kind}
+        assert sink(server).deliver(stored(record(told(INCIDENT_OPENED, PLACE, **STORY)))) == Delivered()
+        assert len(server.posts) == 1
+    (line,) = logs
+    assert (line["event"], line["sink"], line["spans"], line["reason"]) == ("spans.refused", "otlp", 3, "old")
+
+
+@pytest.mark.parametrize("kind", ["application/x-protobuf", "application/json", "text/plain"])
+@pytest.mark.parametrize("says", [b"", b"{}", b"[]", b"\xff\xff\xff", b'{"partialSuccess": {"rejectedSpans": "many"}}'])
+def test_whatever_else_a_collector_says_is_a_delivery(kind: str, says: bytes) -> None:
+    """The status decides; a body that nobody agreed on says nothing."""
+    with collector() as server, capture_logs() as logs:
+        server.says, server.headers = says, {"Content-Type": kind}
+        assert sink(server).deliver(stored(record(told(INCIDENT_OPENED, PLACE, **STORY)))) == Delivered()
+    assert logs == []
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("", {"signoz-ingestion-key": "k"}), ("/api/public/otel", {"Authorization": "Basic cGs6c2s="})],
+)
+def test_signoz_and_langfuse_get_their_path_and_header(path: str, headers: dict[str, str]) -> None:
+    """The body is gzipped protobuf, at the path behind the one that is given, with the collector's own header."""
+    with collector() as server:
+        to = OtlpSink(f"{server.url}{path}/", {}, headers, 5)
+        assert to.deliver(stored(record(told(INCIDENT_OPENED, PLACE, **STORY)))) == Delivered()
+        (asked,) = server.asked
+        wanted = {"path": f"{path}/v1/traces", "content-encoding": "gzip", "content-type": "application/x-protobuf"}
+        assert {name: asked[name] for name in wanted} == wanted
+        assert {name: asked[name.lower()] for name in headers} == headers
+        assert len(server.spans) == 1
