@@ -6,7 +6,7 @@ part at most, and may be sent again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -37,7 +37,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event at the door. `body`, where it is given, is kept in the place of the event's own encoding."""
+    """An event at the door. `body`, where it is given, is its structured JSON, which is kept as it is."""
 
     event: Event
     body: bytes | None = None
@@ -97,8 +97,7 @@ class Accepting:
 
     def _record(self, arrival: Arrival) -> EventRecord:
         check(arrival.event)
-        record = self.intake.record(arrival.event)
-        return record if arrival.body is None else replace(record, body=arrival.body)
+        return self.intake.record(arrival.event, arrival.body)
 
     def _stored(self, records: Records) -> Verdicts:
         try:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 TRACE_DIGITS: Final = 32
 
 
-def record_of(event: Event, price: Price = NO_PRICE) -> EventRecord:
-    """File an event under its key and lane, for its organisation, in its trace."""
+def record_of(event: Event, price: Price = NO_PRICE, body: bytes | None = None) -> EventRecord:
+    """File an event under its key and lane, for its organisation, in its trace; encoded here unless `body` has it."""
     organization = event.data.get("organization_id")
     return EventRecord(
         key=row_key(event.source, event.id),
@@ -27,7 +27,7 @@ def record_of(event: Event, price: Price = NO_PRICE) -> EventRecord:
         type=event.type,
         time=event.time,
         lane=lane_of(event.type),
-        body=encode_one(event),
+        body=encode_one(event) if body is None else body,
         price=price,
         organization=organization if isinstance(organization, str) and organization else None,
         trace=trace_of(event),

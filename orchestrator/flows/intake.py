@@ -88,10 +88,10 @@ class Intake:
             self.log.append([record_of(event) for event in events])
         return events
 
-    def record(self, event: Event) -> EventRecord:
+    def record(self, event: Event, body: bytes | None = None) -> EventRecord:
         """File an event, with its price where it has one; raises WireError for one that JSON cannot hold."""
         price = self.pricing.price(event.data, event.time) if event.type == LLM_CALL else NO_PRICE
-        return record_of(event, price)
+        return record_of(event, price, body)
 
     def commit(self, events: Sequence[Event], now: datetime) -> None:
         """Have the ledger hear of events that the log holds."""

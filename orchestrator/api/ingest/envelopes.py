@@ -12,9 +12,17 @@ from urllib.parse import unquote
 
 import orjson
 
-from eventbus.wire import TYPES, Event
+from eventbus.wire import TYPES, Event, schema_urn
 from orchestrator.api.ingest.bodies import Unreadable, parsed
-from orchestrator.api.ingest.checking import MEMBERS, MOST_FAULTS, data_faults, envelope_faults, is_json, moment_of
+from orchestrator.api.ingest.checking import (
+    JSON,
+    MEMBERS,
+    MOST_FAULTS,
+    data_faults,
+    envelope_faults,
+    is_json,
+    moment_of,
+)
 from orchestrator.api.ingest.faults import Fault, shown, unfit
 from orchestrator.flows.accepting import Arrival
 
@@ -96,25 +104,23 @@ def arrival_of(envelope: object, now: datetime, *, suspect: bool) -> Arrival | F
     faults = faults or list(envelope_faults(said)) or list(data_faults(said["type"], said))
     if faults:
         return faults[:MOST_FAULTS]
-    return _ours(said) if said["type"] in TYPES else _foreign(said, now)
+    if said["type"] in TYPES:
+        return _arrival({"dataschema": schema_urn(said["type"])} | said | OURS)
+    return _arrival(said if "time" in said else said | {"time": now.isoformat()})
 
 
 _TOO_DEEP: Final = Fault("/data", "data of at most 250 levels", "more")
+OURS: Final = {"datacontenttype": JSON}
 
 
-def _ours(said: Mapping[str, Any]) -> Arrival:
-    return Arrival(_event(said, said["data"], moment_of(said["time"])))
-
-
-def _foreign(said: dict[str, Any], now: datetime) -> Arrival | Faults:
-    """File an event of another's type as it came; one that tells no time gets the moment of its arrival."""
-    body = said if "time" in said else said | {"time": now.isoformat()}
+def _arrival(said: dict[str, Any]) -> Arrival | Faults:
+    """File an event that was checked; one of another's type, whose data may be anything, as it came."""
     data = said.get("data")
     try:
-        encoded = orjson.dumps(body)
+        body = orjson.dumps(said)
     except TypeError:
         return [_TOO_DEEP]
-    return Arrival(_event(said, data if isinstance(data, Mapping) else {}, moment_of(body["time"])), encoded)
+    return Arrival(_event(said, data if isinstance(data, dict) else {}, moment_of(said["time"])), body)
 
 
 def _event(said: Mapping[str, Any], data: Mapping[str, Any], time: datetime | None) -> Event:

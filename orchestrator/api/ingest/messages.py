@@ -6,8 +6,10 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from eventbus.wire import RUDDERSTACK_MESSAGE, Event
-from orchestrator.api.ingest.checking import LONGEST, MOST_FAULTS, moment_of, schema_faults
+import orjson
+
+from eventbus.wire import RUDDERSTACK_MESSAGE, SPEC_VERSION, Event
+from orchestrator.api.ingest.checking import JSON, LONGEST, MOST_FAULTS, moment_of, schema_faults
 from orchestrator.api.ingest.faults import Fault, shown, unfit
 from orchestrator.flows.accepting import Arrival
 from orchestrator.flows.intake import refused
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 SOURCE: Final = "urn:redrive:source:"
 WHO: Final = ("userId", "anonymousId")
+_TOO_DEEP: Final = Fault("", "a message of at most 250 levels", "more")
 
 
 def arrival_of(
@@ -30,14 +33,32 @@ def arrival_of(
     try:
         faults = list(islice(unfit(message), MOST_FAULTS)) if suspect else []
     except RecursionError:
-        return [Fault("", "a message of at most 250 levels", "more")]
+        return [_TOO_DEEP]
     happened = when(message, now)
     message_id = _text(message.get("messageId")) or str(new_id())
     data = {**message, "messageId": message_id, "timestamp": message.get("timestamp") or happened.isoformat()}
     faults = faults or _faults(data)
     if faults:
         return faults
-    return Arrival(Event(message_id, SOURCE + source, RUDDERSTACK_MESSAGE, happened, data))
+    return _arrival(Event(message_id, SOURCE + source, RUDDERSTACK_MESSAGE, happened, data))
+
+
+def _arrival(event: Event) -> Arrival | list[Fault]:
+    """Encode it here: what was read from JSON, and found fit, needs no second look."""
+    envelope = {
+        "specversion": SPEC_VERSION,
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "time": event.time.isoformat(),
+        "datacontenttype": JSON,
+        "dataschema": event.dataschema,
+        "data": event.data,
+    }
+    try:
+        return Arrival(event, orjson.dumps(envelope))
+    except TypeError:
+        return [_TOO_DEEP]
 
 
 def _faults(data: dict[str, Any]) -> list[Fault]:

@@ -13,7 +13,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventbus.wire import LLM_CALL, SPAN_ENDED, TASK_FAILED, to_mapping
+from eventbus.wire import LLM_CALL, SPAN_ENDED, TASK_FAILED, from_mapping, to_mapping
 from orchestrator.api.ingest.bodies import MOST_BYTES
 from orchestrator.domain.errors import DependencyUnreachable, LogFull
 from orchestrator.domain.events import Appended, EventRecord, Lane
@@ -209,9 +209,10 @@ def test_our_own_types_come_in_binary_mode_too(api: Served) -> None:
     """A model call whose attributes are headers is the same event as in the structured form."""
     sent = call()
     named = ("specversion", "id", "source", "type", "time")
-    headers = {f"ce-{name}": sent[name] for name in named} | {"Content-Type": "application/json"}
+    headers = {f"ce-{name}": sent[name] for name in named} | {"Content-Type": "application/json; charset=utf-8"}
     assert post(api, sent["data"], headers).status_code == 202
     assert post(api, sent, ONE).json()["status"] == "duplicate"
+    assert [from_mapping(each) for each in logged(api)] == [from_mapping(sent)]
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/cloudevents+xml", "text/plain", ""])

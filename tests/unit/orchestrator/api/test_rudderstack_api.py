@@ -13,7 +13,7 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
-from eventbus.wire import RUDDERSTACK_MESSAGE
+from eventbus.wire import RUDDERSTACK_MESSAGE, from_mapping, to_mapping
 from orchestrator.api.ingest.write_keys import read_keys
 from orchestrator.domain.errors import LogFull
 from orchestrator.domain.events import Appended, EventRecord, Lane
@@ -73,6 +73,7 @@ def test_a_batch_is_answered_as_the_gateway_does(api: Served) -> None:
     assert {each["source"] for each in found} == {"urn:redrive:source:default"}
     assert [{name: each["data"][name] for name in sent[0]} for each in found] == sent
     assert {each["data"]["sentAt"] for each in found} == {SENT}
+    assert [to_mapping(from_mapping(each)) for each in found] == found
 
 
 @pytest.mark.parametrize("call", ["track", "identify", "page", "screen", "group", "alias"])
