@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
 
+import requests
+
 import eventbus.transport  # noqa: F401 - registers the server-less bus
 from eventbus import topology, wire
 from eventbus.bus import Bus
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from random import Random
 
 SOURCE: Final = "urn:redrive:loadtests"
+ANSWER_SECONDS: Final = 30
+# Some are new, or all were there already.
+ON_DISK: Final = frozenset({200, 202})
 IDENTIFIERS: Final[Mapping[str, Any]] = {
     "agent_id": "planner",
     "workflow_execution_id": "w-1",
@@ -84,6 +89,21 @@ class ByBus:
             queues[topology.routing_key_of(event.type)].append(wire.encode_one(event))
         for key, bodies in queues.items():
             self._bus.send(key, wire.join(bodies))
+
+
+class ByApi:
+    """By `POST /v1/events`: the receipt is an answer that says that all of them are on disk."""
+
+    def __init__(self, api: str) -> None:
+        self._url = f"{api}/v1/events"
+
+    def put(self, events: Sequence[wire.Event]) -> None:
+        """Post them as one batch."""
+        answer = requests.post(
+            self._url, wire.encode(events), headers={"Content-Type": wire.CONTENT_TYPE}, timeout=ANSWER_SECONDS
+        )
+        if answer.status_code not in ON_DISK:
+            raise RuntimeError(f"expected all of them on disk, got {answer.status_code}: {answer.text[:500]}")
 
 
 def make(dice: Random, kind: str) -> wire.Event:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
-from loadtests.apps.ways import ByBus
+from loadtests.apps.ways import ByApi, ByBus
 from loadtests.crash.clients import Client
 from loadtests.crash.stores import EVERY_EVENT, OWN_TABLES, ids_in
 from loadtests.processes import ProcessFailed
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from loadtests.apps.ways import Way
     from loadtests.processes import Process, Processes
 
 PARTS: Final = "api,intake,relay"
@@ -78,7 +79,8 @@ class Crashes:
         self._gateway = self.processes.serve("gateway", command)["url"]
         self._api = f"http://127.0.0.1:{_free_port()}"
         bus = f"redrive+sqlite:///{self.folder / 'bus.sqlite'}"
-        self._clients = [Client("bus", ByBus(bus), Random(self.dice.random()))]
+        ways: dict[str, Way] = {"bus": ByBus(bus), "POST /v1/events": ByApi(self._api)}
+        self._clients = [Client(name, way, Random(self.dice.random())) for name, way in ways.items()]
         self._die(bus)
         living = self._start(bus, {})
         self._drained()

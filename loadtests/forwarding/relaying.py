@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from loadtests.apps.ways import identity
 from loadtests.forwarding.gateway import WRITE_KEY, Gateway
 from loadtests.forwarding.relays import RelayOf
+from loadtests.inside.filling import ids
 
 if TYPE_CHECKING:
     import subprocess
@@ -80,8 +80,7 @@ class Turns:
             self._fill(log, seed)
         self._wait()
         self.processes.stop(relay)
-        dice = Random(seed)
-        sent = {identity(dice) for _ in range(self.events)}
+        sent = ids(Random(seed), self.events)
         return self._run(who, len(sent & self.gateway.ids().keys()))
 
     def _relay(self, log: Path) -> RelayOf:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 BATCH: Final = 100
 # At a set rate: a batch every 20 ms.
 BATCHES_A_SECOND: Final = 50
+EXECUTIONS: Final = 1_000
 PRICED: Final = Price(PricingStatus.PRICED, Decimal("0.0007500000"), "genai-prices")
 
 
@@ -47,7 +48,16 @@ def records(dice: Random, number: int) -> Iterator[EventRecord]:
     """Make records of model calls, as intake makes them."""
     now = datetime.now(UTC)
     for _ in range(number):
-        yield record_of(Event(identity(dice), SOURCE, LLM_CALL, now, CALL), PRICED)
+        # As many executions as there are in a busy minute: the gateway keeps the order of each by itself.
+        execution = f"w-{dice.randrange(EXECUTIONS)}"
+        yield record_of(
+            Event(identity(dice), SOURCE, LLM_CALL, now, {**CALL, "workflow_execution_id": execution}), PRICED
+        )
+
+
+def ids(dice: Random, number: int) -> set[str]:
+    """Give the ids of the records that the same dice make."""
+    return {each.id for each in records(dice, number)}
 
 
 def main() -> None:
