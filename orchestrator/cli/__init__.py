@@ -12,6 +12,7 @@ from orchestrator.cli.classify import classify
 from orchestrator.cli.commanding import hold, release, reroute, retry
 from orchestrator.cli.demo import demo
 from orchestrator.cli.dependencies import dependencies
+from orchestrator.cli.events import events
 from orchestrator.cli.exits import EXIT_CODES
 from orchestrator.cli.incidents import incidents
 from orchestrator.cli.lint import lint
@@ -19,7 +20,9 @@ from orchestrator.cli.operate import mode
 from orchestrator.cli.packs import packs
 from orchestrator.cli.prices import prices
 from orchestrator.cli.serve import dev, run
+from orchestrator.cli.sinks import sinks
 from orchestrator.cli.stackstorm import stackstorm
+from orchestrator.cli.why import why
 from orchestrator.domain.errors import RedriveError
 
 typer_app = typer.Typer(
@@ -29,12 +32,14 @@ typer_app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (run, dev, demo, mode, dependencies, hold, release, retry, reroute, lint, classify):
+for verb in (run, dev, demo, mode, dependencies, hold, release, retry, reroute, lint, classify, why):
     typer_app.command()(verb)
 typer_app.add_typer(incidents)
 typer_app.add_typer(stackstorm)
 typer_app.add_typer(packs)
 typer_app.add_typer(prices)
+typer_app.add_typer(events)
+typer_app.add_typer(sinks)
 
 
 def app() -> None:

@@ -1,0 +1,212 @@
+"""The verbs about events: lists, one of them whole, sent again or given up. Each shows first what it would do."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import typer
+
+from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, told
+from orchestrator.cli.commanding import AGAIN
+from orchestrator.cli.exits import FAILED, USAGE
+from orchestrator.cli.why import fates
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WIDTH: Final = 160
+LONGEST_TYPE: Final = 32
+events = typer.Typer(name="events", help="Events, and dead letters: seen, sent again, given up.", no_args_is_help=True)
+Id = Annotated[str, typer.Argument(help="The event's id, or its key.")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Only these, by id or key.")]
+Dead = Annotated[bool, typer.Option("--dead", help="Dead letters.")]
+Sink = Annotated[str | None, typer.Option(help="Of this sink.")]
+Type = Annotated[str | None, typer.Option("--type", help="Of this type.")]
+From = Annotated[str | None, typer.Option("--from", help="Accepted from then on, RFC 3339 with an offset.")]
+To = Annotated[str | None, typer.Option("--to", help="Accepted before then.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it only what would happen is shown.")]
+
+
+@events.command("list")
+def list_events(
+    *,
+    dead: Dead = False,
+    sink: Sink = None,
+    event_type: Type = None,
+    since: From = None,
+    until: To = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="So many at most.")] = 100,
+    cursor: Annotated[str | None, typer.Option(help="Behind this one, as the notice after a full page says.")] = None,
+    api: Api = DEFAULT_API,
+    as_json: AsJson = False,
+) -> None:
+    """List events, newest first; with --dead dead letters with their reason, field and attempts."""
+    asked = _chosen(sink, event_type, since, until) | {"limit": limit, "cursor": cursor, "dead": str(dead).lower()}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    found = call("GET", api, f"/api/v1/events?{query}")["dead_letters" if dead else "events"]
+    if as_json:
+        as_data(found)
+    else:
+        from rich.console import Console
+
+        Console(width=max(Console().width, WIDTH)).print(_letters(found) if dead else _events(found))
+    if len(found) == limit:
+        last = f"{found[-1]['seq']}:{found[-1]['sink']}" if dead else found[-1]["seq"]
+        told(f"there may be more: --cursor {last}")
+
+
+def _chosen(sink: str | None, event_type: str | None, since: str | None, until: str | None) -> dict[str, Any]:
+    given = {"sink": sink, "type": event_type, "since": since, "until": until}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _events(found: list[dict[str, Any]]) -> Table:
+    names = ("key", "accepted", "type", "lane", "id", "state")
+    cells = [
+        (each["key"], each["accepted_at"][:19], each["type"], each["lane"], each["id"], each["state"] or "-")
+        for each in found
+    ]
+    return _table(names, cells)
+
+
+def _letters(found: list[dict[str, Any]]) -> Table:
+    names = ("key", "accepted", "type", "sink", "tries", "field", "reason")
+    cells = [
+        (
+            each["key"],
+            each["accepted_at"][:19],
+            each["type"],
+            each["sink"],
+            each["attempts"],
+            each["field"] or "-",
+            _given_up(each) or each["reason"],
+        )
+        for each in found
+    ]
+    return _table(names, cells)
+
+
+def _given_up(letter: dict[str, Any]) -> str | None:
+    discarded = letter["discarded"]
+    return f"discarded by {discarded['actor']}: {discarded['reason']}" if discarded else None
+
+
+def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    """Draw a list: a key stays whole at any width, since the next command needs it."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    key, *rest, last = names
+    columns = [Column(name, overflow="ellipsis", no_wrap=True, max_width=LONGEST_TYPE) for name in rest]
+    table = Table(Column(key, no_wrap=True, min_width=36), *columns, Column(last, overflow="fold"))
+    for cells in rows:
+        table.add_row(*(Text(safe(cell)) for cell in cells))
+    return table
+
+
+@events.command("show")
+def show(event_id: Id, api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
+    """Show an event whole, with what became of it at each sink."""
+    found = call("GET", api, path_of("events", event_id))
+    if as_json:
+        as_data(found)
+        return
+    for line in fates(found):
+        shown(line)
+    as_data(found["event"])
+
+
+@events.command("replay")
+def replay(
+    reason: Reason,
+    event_ids: Ids = None,
+    *,
+    dead: Annotated[bool, typer.Option("--dead/--delivered", help="Dead letters, or what was delivered.")] = True,
+    sink: Sink = None,
+    event_type: Type = None,
+    since: From = None,
+    until: To = None,
+    patch: Annotated[str | None, typer.Option(help="A JSON merge patch (RFC 7396), or the path of a file.")] = None,
+    pace: Annotated[float | None, typer.Option(help="So many events a second at most.")] = None,
+    yes: Yes = False,
+    api: Api = DEFAULT_API,
+    as_json: AsJson = False,
+) -> None:
+    """Send events again under their ids; without --yes, show what would go."""
+    body = _chosen(sink, event_type, since, until) | {"dead": dead, "reason": reason}
+    more = {"event_ids": event_ids or None, "patch": _patch(patch), "pace": pace}
+    body |= {name: value for name, value in more.items() if value is not None}
+    dry = call("POST", api, "/api/v1/events/replay", body | {"dry_run": True})
+    if _shown_only(dry, "would send again", yes=yes, as_json=as_json):
+        return
+    answer = call("POST", api, "/api/v1/events/replay", body, **{"Idempotency-Key": str(uuid4())})
+    if as_json:
+        as_data(answer)
+    else:
+        shown(f"accepted: {answer['events']} events, {api}{answer['location']}")
+
+
+@events.command("discard")
+def discard(
+    reason: Reason,
+    event_ids: Ids = None,
+    *,
+    by: Annotated[str | None, typer.Option(help="Your name; the one you are logged in with otherwise.")] = None,
+    sink: Sink = None,
+    event_type: Type = None,
+    since: From = None,
+    until: To = None,
+    yes: Yes = False,
+    api: Api = DEFAULT_API,
+    as_json: AsJson = False,
+) -> None:
+    """Give dead letters up, by name: they stay dead in the count; without --yes, show which."""
+    chosen = _chosen(sink, event_type, since, until) | ({"event_ids": event_ids} if event_ids else {})
+    body = chosen | {"reason": reason, "by": by or getpass.getuser()}
+    dry = call("POST", api, "/api/v1/events/discard", body | {"dry_run": True})
+    if _shown_only(dry, "would discard", yes=yes, as_json=as_json):
+        return
+    answer = call("POST", api, "/api/v1/events/discard", body)
+    if as_json:
+        as_data(answer)
+    else:
+        shown(f"discarded: {answer['discarded']} dead letters, by {answer['by']}")
+
+
+def _patch(given: str | None) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    try:
+        text = given if given.lstrip().startswith("{") else Path(given).read_text()
+        patch = json.loads(text)
+    except (OSError, ValueError) as error:
+        told(f"--patch: expected a JSON object, or a file with one, got {given!r}: {error}")
+        raise typer.Exit(USAGE) from None
+    if not isinstance(patch, dict):
+        told(f"--patch: expected a JSON object, got {type(patch).__name__}")
+        raise typer.Exit(USAGE)
+    return patch
+
+
+def _shown_only(dry: dict[str, Any], what: str, *, yes: bool, as_json: bool) -> bool:
+    """Show what would happen, unless it shall and can; exits with 1 when there is nothing."""
+    if yes and dry["events"]:
+        return False
+    if as_json:
+        as_data(dry)
+    else:
+        sums = ", ".join(f"{count} to {sink}" for sink, count in sorted(dry["sinks"].items()))
+        shown(f"{what}: {dry['events']}" + (f" ({sums})" if sums else ""))
+        for each in dry["first"]:
+            shown(f"{each['key']}  {each['accepted_at'][:19]}  {each['type']}  {each.get('reason', '')}")
+    if not dry["events"]:
+        told("nothing was done: there are none")
+        raise typer.Exit(FAILED)
+    told(AGAIN)
+    return True

@@ -1,0 +1,133 @@
+"""The verbs about sinks: what became of every event there, by hour too; circuits held by a person; the reconciler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlencode
+
+import typer
+
+from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, told
+from orchestrator.cli.exits import FAILED
+from orchestrator.domain.events import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table
+
+WIDTH: Final = 120
+SUMS: Final = ("accepted", "filtered", "sampled_out", "routed", "delivered", "pending", "dead")
+sinks = typer.Typer(
+    name="sinks", help="What became of every event, per sink; without a verb, the list.", invoke_without_command=True
+)
+Name = Annotated[str, typer.Argument(help="The sink's name.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
+OneLane = Annotated[Lane | None, typer.Option("--lane", help="Of this lane alone.")]
+From = Annotated[str | None, typer.Option("--from", help="Accepted from then on, RFC 3339 with an offset.")]
+To = Annotated[str | None, typer.Option("--to", help="Accepted before then.")]
+
+
+@sinks.callback()
+def group(context: typer.Context, api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
+    """Show what became of every event, per sink."""
+    if context.invoked_subcommand is None:
+        list_sinks(api, as_json)
+
+
+@sinks.command("list")
+def list_sinks(api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
+    """List the sinks: counts that must add up, the oldest that waits, circuits, rate, last error.
+
+    Exits with 1 when a sum is off.
+    """
+    found = call("GET", api, "/api/v1/sinks")
+    if as_json:
+        as_data(found)
+    else:
+        _print(found)
+    off = [name for name, each in found.items() if not each["adds_up"]]
+    if off:
+        told(f"the sum is off for {', '.join(off)}: report it, with the hours of `redrive sinks hours`")
+        raise typer.Exit(FAILED)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    Console(width=max(Console().width, WIDTH)).print(_table(found))
+    for name, each in found.items():
+        for line in _notes(name, each):
+            shown(line)
+
+
+def _table(found: dict[str, Any]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    names = ("sink", *(each.replace("_", " ") for each in SUMS), "adds up", "oldest", "per second")
+    table = Table(*names)
+    for name, each in found.items():
+        rate = each["delivered_per_second"]
+        more = ("yes" if each["adds_up"] else "NO", f"{each['oldest_seconds']:.0f} s", "-" if rate is None else rate)
+        cells = (name, *(each[count] for count in SUMS), *more)
+        table.add_row(*(Text(safe(cell)) for cell in cells))
+    return table
+
+
+def _notes(name: str, each: dict[str, Any]) -> Iterator[str]:
+    for lane, circuit in each["circuits"].items():
+        if circuit["forced"]:
+            forced = circuit["forced"]
+            yield f"{name}, {lane}: held {forced['state']} by {forced['by']}: {forced['reason']}"
+        elif circuit["state"] != "closed":
+            left = f", next try in {circuit['next_try_seconds']:.0f} s" if circuit["next_try_seconds"] else ""
+            yield f"{name}, {lane}: circuit {circuit['state']}{left}: {circuit['reason'] or 'no reason is kept'}"
+    if each["last_error"]:
+        error = each["last_error"]
+        yield f"{name}: last error {error['at'][:19]} {error['outcome']}: {error['detail']}"
+
+
+@sinks.command("hours")
+def hours(name: Name, since: From = None, until: To = None, api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
+    """Show the sums of a sink for each hour of acceptance; the last day unless told otherwise."""
+    asked = urlencode({key: value for key, value in (("since", since), ("until", until)) if value})
+    found = call("GET", api, f"{path_of('sinks', name, 'hours')}?{asked}")["hours"]
+    if as_json:
+        as_data(found)
+        return
+    shown(f"{'hour':20}" + "".join(f"{each.replace('_', ' '):>12}" for each in SUMS) + "  adds up")
+    for each in found:
+        sums = "".join(f"{each[count]:>12}" for count in SUMS)
+        shown(f"{each['hour'][:16]:20}{sums}  {'yes' if each['adds_up'] else 'NO'}")
+
+
+@sinks.command("open")
+def hold_open(
+    name: Name, reason: Reason, lane: OneLane = None, api: Api = DEFAULT_API, as_json: AsJson = False
+) -> None:
+    """Hold a sink's circuits open: nothing is sent, and everything waits, until somebody says auto."""
+    _hold(name, "open", reason, lane, api, as_json=as_json)
+
+
+@sinks.command("close")
+def hold_closed(
+    name: Name, reason: Reason, lane: OneLane = None, api: Api = DEFAULT_API, as_json: AsJson = False
+) -> None:
+    """Hold a sink's circuits closed: it is tried whatever it answers, until somebody says auto."""
+    _hold(name, "closed", reason, lane, api, as_json=as_json)
+
+
+@sinks.command("auto")
+def let_go(name: Name, reason: Reason, lane: OneLane = None, api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
+    """Leave a sink's circuits to themselves again."""
+    _hold(name, "auto", reason, lane, api, as_json=as_json)
+
+
+def _hold(name: str, state: str, reason: str, lane: Lane | None, api: str, *, as_json: bool) -> None:
+    body = {"state": state, "reason": reason, "lane": lane}
+    answer = call("PUT", api, path_of("sinks", name, "circuit"), body)
+    if as_json:
+        as_data(answer)
+    else:
+        shown(f"{answer['state']}: {', '.join(answer['circuits'])}")
