@@ -159,6 +159,10 @@ class Settings(BaseSettings):
     worker_slack: float = Field(30, ge=0)
     retention_bodies_days: float = Field(7, gt=0, le=36_500)
     retention_rows_days: float = Field(90, gt=0, le=36_500)
+    eventlog_bytes: int = Field(8 * 2**30, ge=2**20)
+    eventlog_reserve: float = Field(0.1, gt=0, lt=1)
+    eventlog_days: float = Field(7, gt=0, le=36_500)
+    eventlog_keys_days: float = Field(7, ge=0, le=36_500)
 
     @field_validator("idempotent_tasks", "memory_classes", "data_classes", mode="before")
     @classmethod

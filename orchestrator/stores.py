@@ -40,6 +40,8 @@ NAMING: Final = {
 BUSY_SECONDS: Final = 30
 CONNECT_SECONDS: Final = 5
 WRITES: Final = "redrive_writes"
+# In the `info` of a constraint: the one kind of database that has it.
+ONLY_ON: Final = "redrive_only_on"
 PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
@@ -242,6 +244,8 @@ def run_migrations() -> None:
         context.run_migrations()
 
 
-def _ours(_object: object, _name: str | None, kind: str, reflected: bool, counterpart: object) -> bool:  # noqa: FBT001 - alembic's signature
-    """Leave alone the tables of others in the same database."""
-    return not (kind == "table" and reflected and counterpart is None)
+def _ours(declared: Any, _name: str | None, kind: str, reflected: bool, counterpart: object) -> bool:  # noqa: ANN401, FBT001 - alembic's signature
+    """Leave alone the tables of others in the same database, and what is declared for the other kind of database."""
+    if kind == "table":
+        return not (reflected and counterpart is None)
+    return bool(reflected or declared.info.get(ONLY_ON) in {None, context.get_context().dialect.name})

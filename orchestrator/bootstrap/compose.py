@@ -33,6 +33,7 @@ from orchestrator.bus.opening import Opener
 from orchestrator.bus.redriver import BusRedriver
 from orchestrator.dependency_settings.tables import patterns_of, policies_of
 from orchestrator.domain.errors import DependencyUnreachable, SettingsInvalid
+from orchestrator.domain.room import Room
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.accepting import Accepting
@@ -107,7 +108,8 @@ class Composer:
         self.policies = policies_of(self.settings.dependencies)
         self.prices = read_prices(self.settings.own_prices)
         self.ledger = SqlLedger.open(self.settings.ledger_url)
-        self.log = SqlEventLog(self.settings.eventlog_url)
+        room = Room(self.settings.eventlog_bytes, self.settings.eventlog_reserve)
+        self.log = SqlEventLog(self.settings.eventlog_url, room=room)
         self.sinks = make_sinks(self.settings)
         for sink in self.sinks:
             self.log.subscribe(sink.name, sink.subscription)

@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from kombu import Consumer
 from kombu.exceptions import KombuError
 
 import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// known to kombu
 from eventbus.topology import queues
 from orchestrator.bus.connecting import connect
-from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.domain.errors import DependencyUnreachable, LogFull
 from orchestrator.domain.workers import READ_EVERY
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from kombu import Connection, Queue
     from kombu.message import Message
+
+log = structlog.get_logger("redrive")
 
 PREFETCH = 200
 IDLE_SECONDS = 0.1
@@ -31,6 +34,8 @@ COMPANY_SECONDS = 0.001
 @dataclass(slots=True)
 class BusConsumer:
     """Reads some of the queues of the bus at `url`. `handle` takes a batch's bodies and returns once they are safe.
+
+    While `handle` raises LogFull, the messages stay on the bus.
 
     `on_drained` is called every few seconds while the bus answers that nothing waits in them.
     """
@@ -61,7 +66,13 @@ class BusConsumer:
         with consumer:
             while not stop.is_set():
                 drained = self._collect(connection)
-                self._hand_over()
+                try:
+                    self._hand_over()
+                except LogFull as full:
+                    # All of it stays on the bus, unacknowledged, and is handed over again.
+                    log.warning("eventlog.full", messages=len(self._waiting), again_in=full.retry_after)
+                    stop.wait(full.retry_after)
+                    continue
                 if drained:
                     self._tell(channel, wanted)
 

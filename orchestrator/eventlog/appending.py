@@ -3,123 +3,157 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
-from datetime import UTC
+from contextlib import contextmanager, nullcontext
+from itertools import chain
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+from sqlalchemy import event
 
-from orchestrator.domain.errors import DependencyUnreachable, Unstorable
+from orchestrator.domain.errors import DependencyUnreachable, LogFull, Unstorable
 from orchestrator.domain.events import Appended
+from orchestrator.domain.room import RETRY_AFTER, Held
+from orchestrator.eventlog.columns import BODY, COLUMNS, TYPES, rows_of, sqlite_rows_of
+from orchestrator.eventlog.schema import STORE
 from orchestrator.failpoints import hit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
-    from orchestrator.domain.events import EventRecord
+    from orchestrator.domain.room import Room
+    from orchestrator.eventlog.columns import Batch, Row
 
-    Row = tuple[Any, ...]
-    Commit = Callable[[Sequence[Sequence[Row]]], Sequence[Appended]]
-
-# The columns that an append writes, and their types in a binary COPY.
-TYPES: Final = {
-    "key": "uuid",
-    "id": "text",
-    "source": "text",
-    "type": "text",
-    "time": "timestamptz",
-    "lane": "varchar",
-    "body": "bytea",
-    "price_status": "varchar",
-    "price_usd": "text",
-    "price_version": "text",
-    "organization": "text",
-    "trace": "varchar",
-    "failed": "bool",
-    "accepted_at": "timestamptz",
-}
-COLUMNS: Final = ", ".join(TYPES)
-INSERT: Final = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(TYPES))}) ON CONFLICT DO NOTHING"  # noqa: S608 - names of our own
+# A key that is known from a row that was dropped is a duplicate too; one that is there already changes nothing.
+INSERT: Final = (
+    f"INSERT INTO events ({COLUMNS}) SELECT {', '.join(f'?{number}' for number in range(1, len(TYPES) + 1))} "  # noqa: S608 - names of our own
+    "WHERE NOT EXISTS (SELECT 1 FROM past_keys WHERE key = ?1) ON CONFLICT DO NOTHING"
+)
+CHECKPOINT_PAGES: Final = 8000
+HELD: Final = "SELECT events, bytes FROM held"
+HOLD: Final = "UPDATE held SET events = events + {0}, bytes = bytes + {0}"
 # The one lock under which PostgreSQL hands out numbers; it is held until the commit is visible.
 APPENDING: Final = "SELECT pg_advisory_xact_lock(hashtext('redrive.eventlog.append'))"
-KNOWN: Final = "SELECT key FROM events WHERE key = ANY(%s)"
+KNOWN: Final = (
+    "SELECT key FROM events WHERE key = ANY(%(keys)s) UNION ALL SELECT key FROM past_keys WHERE key = ANY(%(keys)s)"
+)
 COPY: Final = f"COPY events ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 
 
-def row_of(record: EventRecord, accepted_at: datetime) -> Row:
-    """Give the columns of a record in the order of TYPES."""
-    price = record.price
-    return (
-        record.key,
-        record.id,
-        record.source,
-        record.type,
-        record.time,
-        record.lane.value,
-        record.body,
-        price.status.value,
-        None if price.usd is None else str(price.usd),
-        price.version,
-        record.organization,
-        record.trace,
-        record.failed,
-        accepted_at,
-    )
+class SqliteAppender:
+    """Writes batches in one transaction, as far as there is room; raises Unstorable with none of them written."""
 
+    rows_of = staticmethod(sqlite_rows_of)
 
-def sqlite_row_of(record: EventRecord, accepted_at: datetime) -> Row:
-    """Give the same as SQLite keeps it: keys as 32 digits, times as text in UTC, truth as a number."""
-    key, *middle, failed, at = row_of(record, accepted_at)
-    middle[3] = _text(record.time)
-    return (key.hex, *middle, int(failed), _text(at))
+    def __init__(self, engine: Engine, room: Room) -> None:
+        self._engine = engine
+        self._room = room
+        # SQLite has one writer, and its own waiting is by sleeps.
+        self.turn = Lock()
+        event.listen(engine, "connect", _checkpoint_seldom)
 
+    def __call__(self, batches: Sequence[Batch]) -> list[Appended | LogFull]:
+        """Tell for each batch what became of it."""
+        with self.turn, _errors_told(), _borrowed(self._engine) as connection:
+            cursor = connection.cursor()
+            try:
+                outcomes = self._inserted_all(cursor, batches) or self._inserted_each(cursor, batches)
+                hit("eventlog_appending")
+                cursor.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+        hit("eventlog_appended")
+        return outcomes
 
-def _text(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        raise ValueError(f"expected a time with an offset, got {moment.isoformat()}")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def sqlite_commit(engine: Engine, batches: Sequence[Sequence[Row]]) -> list[Appended]:
-    """Write the batches in one transaction, each row unless its key is there; raises Unstorable with none written."""
-    with _errors_told("event log"), _borrowed(engine) as connection:
-        cursor = connection.cursor()
+    def _inserted_all(self, cursor: sqlite3.Cursor, batches: Sequence[Batch]) -> list[Appended | LogFull]:
+        """Insert everything in one go, which does not tell which rows were new: nothing unless all were."""
         cursor.execute("BEGIN IMMEDIATE")
-        try:
-            appended = [_inserted(cursor, rows) for rows in batches]
+        admitted, refused = fitting(self._room, Held(*cursor.execute(HELD).fetchone()), batches)
+        new = cursor.executemany(INSERT, chain.from_iterable(each.rows for each in admitted)).rowcount
+        if new != sum(map(len, admitted)):
+            cursor.execute("ROLLBACK")
+            return []
+        cursor.execute(HOLD.format("?"), (new, sum(each.bytes for each in admitted)))
+        if not refused:
+            return [Appended(new=len(each), duplicate=0) for each in batches]
+        return [LogFull(RETRY_AFTER) if each in refused else Appended(len(each), 0) for each in batches]
+
+    def _inserted_each(self, cursor: sqlite3.Cursor, batches: Sequence[Batch]) -> list[Appended | LogFull]:
+        """Insert row by row."""
+        cursor.execute("BEGIN IMMEDIATE")
+        _, refused = fitting(self._room, Held(*cursor.execute(HELD).fetchone()), batches)
+        return [LogFull(RETRY_AFTER) if each in refused else _inserted(cursor, each) for each in batches]
+
+
+def _checkpoint_seldom(connection: DBAPIConnection, _record: object) -> None:
+    """Copy pages from the write-ahead log once it has 32 MB: an index's last page would be copied each time."""
+    connection.cursor().execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+
+
+def fitting(room: Room, held: Held, batches: Sequence[Batch]) -> tuple[list[Batch], list[Batch]]:
+    """Part the batches into those that there is room for, as if every row were new, and the others."""
+    admitted, refused = [], []
+    for batch in batches:
+        after = held.with_more(len(batch), batch.bytes)
+        if room.admits(after, urgent=batch.urgent):
+            admitted.append(batch)
+            held = after
+        else:
+            refused.append(batch)
+    return admitted, refused
+
+
+def _inserted(cursor: sqlite3.Cursor, batch: Batch) -> Appended:
+    new = [row for row in batch.rows if cursor.execute(INSERT, row).rowcount]
+    cursor.execute(HOLD.format("?"), (len(new), _bytes(new)))
+    return Appended(new=len(new), duplicate=len(batch) - len(new))
+
+
+def _bytes(rows: Sequence[Row]) -> int:
+    return sum(len(row[BODY]) for row in rows)
+
+
+class PostgresAppender:
+    """Writes batches in one transaction under the appenders' lock, which makes looking before writing exact."""
+
+    rows_of = staticmethod(rows_of)
+
+    def __init__(self, engine: Engine, room: Room) -> None:
+        self._engine = engine
+        self._room = room
+        # PostgreSQL makes writers wait by itself, of every process.
+        self.turn = nullcontext()
+
+    def __call__(self, batches: Sequence[Batch]) -> list[Appended | LogFull]:
+        """Tell for each batch what became of it."""
+        with _errors_told(), _borrowed(self._engine) as connection, connection.transaction():
+            connection.execute(APPENDING)
+            outcomes = self._inserted(connection, batches)
             hit("eventlog_appending")
-            cursor.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                cursor.execute("ROLLBACK")
-            raise
-        return appended
+        hit("eventlog_appended")
+        return outcomes
 
-
-def _inserted(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> Appended:
-    new = cursor.executemany(INSERT, rows).rowcount
-    return Appended(new=new, duplicate=len(rows) - new)
-
-
-def postgres_commit(engine: Engine, batches: Sequence[Sequence[Row]]) -> list[Appended]:
-    """Write the batches in one transaction under the appenders' lock, which makes looking before writing exact."""
-    with _errors_told("event log"), _borrowed(engine) as connection, connection.transaction():
-        connection.execute(APPENDING)
-        keys = [row[0] for rows in batches for row in rows]
-        known = {key for (key,) in connection.execute(KNOWN, [keys])}
+    def _inserted(self, connection: psycopg.Connection, batches: Sequence[Batch]) -> list[Appended | LogFull]:
+        keys = [row[0] for batch in batches for row in batch.rows]
+        known = {key for (key,) in connection.execute(KNOWN, {"keys": keys})}
+        (held,) = connection.execute(HELD).fetchall()
+        _, refused = fitting(self._room, Held(*held), batches)
         fresh: list[Row] = []
-        appended = []
-        for rows in batches:
-            new = _unknown(rows, known)
+        outcomes: list[Appended | LogFull] = []
+        for batch in batches:
+            new = [] if batch in refused else _unknown(batch.rows, known)
             fresh += new
-            appended.append(Appended(new=len(new), duplicate=len(rows) - len(new)))
+            duplicate = len(batch) - len(new)
+            outcomes.append(LogFull(RETRY_AFTER) if batch in refused else Appended(len(new), duplicate))
         if fresh:
             _copy(connection, fresh)
-        hit("eventlog_appending")
-        return appended
+            connection.execute(HOLD.format("%s"), (len(fresh), _bytes(fresh)))
+        return outcomes
 
 
 def _unknown(rows: Sequence[Row], known: set[Any]) -> list[Row]:
@@ -150,13 +184,13 @@ def _borrowed(engine: Engine) -> Iterator[Any]:
 
 
 @contextmanager
-def _errors_told(what: str) -> Iterator[None]:
+def _errors_told() -> Iterator[None]:
     """Turn the drivers' errors into ours, as `reachable` does with SQLAlchemy's."""
     try:
         yield
     except (sqlite3.IntegrityError, sqlite3.DataError, psycopg.IntegrityError, psycopg.DataError) as error:
-        raise Unstorable(what, str(error).strip()) from error
+        raise Unstorable(STORE.name, str(error).strip()) from error
     except (UnicodeEncodeError, OverflowError) as error:
-        raise Unstorable(what, str(error)) from error
+        raise Unstorable(STORE.name, str(error)) from error
     except (sqlite3.Error, psycopg.Error) as error:
-        raise DependencyUnreachable(what, str(error).strip()) from error
+        raise DependencyUnreachable(STORE.name, str(error).strip()) from error

@@ -15,9 +15,9 @@ from orchestrator.domain.errors import Unstorable
 from orchestrator.domain.events import Appended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Sized
 
-Row = TypeVar("Row")
+B = TypeVar("B", bound="Sized")
 # Rows of one commit: beyond these the next one takes over, so that nobody waits for a commit without end.
 MOST_ROWS: Final = 4096
 
@@ -29,10 +29,10 @@ def _held() -> Lock:
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting(Generic[Row]):
-    """One caller's rows, and what became of them; `turn` is let go when that is known, or when it is to lead."""
+class _Waiting(Generic[B]):
+    """One caller's batch, and what became of it; `turn` is let go when that is known, or when it is to lead."""
 
-    rows: Sequence[Row]
+    batch: B
     outcome: Appended | BaseException | None = None
     turn: Lock = field(default_factory=_held)
 
@@ -42,15 +42,15 @@ class _Waiting(Generic[Row]):
         return self.outcome
 
 
-class GroupCommit(Generic[Row]):
-    """Writes the rows of many threads at once. `commit` makes the batches of several callers durable, all or none of
-    them, and gives what became of each; where it raises Unstorable each caller's rows are tried alone.
+class GroupCommit(Generic[B]):
+    """Writes the batches of many threads at once. `commit` makes those of several callers durable in one go and gives
+    what became of each, an error for one that it refused; where it raises Unstorable each is tried alone.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Sequence[Row]]], Sequence[Appended]], most: int = MOST_ROWS) -> None:
+    def __init__(self, commit: Callable[[Sequence[B]], Sequence[Appended | Exception]], most: int = MOST_ROWS) -> None:
         self._commit = commit
         self._most = most
-        self._queue: deque[_Waiting[Row]] = deque()
+        self._queue: deque[_Waiting[B]] = deque()
         self._led = False
         self._lock = Lock()
 
@@ -59,9 +59,9 @@ class GroupCommit(Generic[Row]):
         """Count the callers that wait for the next commit."""
         return len(self._queue)
 
-    def append(self, rows: Sequence[Row]) -> Appended:
-        """Return once a commit holds the rows; raises what it raised for them."""
-        mine = _Waiting(rows)
+    def append(self, batch: B) -> Appended:
+        """Return once a commit holds the batch; raises what it raised for it."""
+        mine = _Waiting(batch)
         with self._lock:
             self._queue.append(mine)
             waits, self._led = self._led, True
@@ -80,11 +80,11 @@ class GroupCommit(Generic[Row]):
             for each in group[1:]:
                 each.turn.release()
 
-    def _next_group(self) -> list[_Waiting[Row]]:
+    def _next_group(self) -> list[_Waiting[B]]:
         """Take from the front of the queue while there is room; always the first, who leads."""
         with self._lock:
             group, rows = [self._queue.popleft()], 0
-            while self._queue and (rows := rows + len(group[-1].rows)) + len(self._queue[0].rows) <= self._most:
+            while self._queue and (rows := rows + len(group[-1].batch)) + len(self._queue[0].batch) <= self._most:
                 group.append(self._queue.popleft())
         return group
 
@@ -95,9 +95,9 @@ class GroupCommit(Generic[Row]):
             else:
                 self._led = False
 
-    def _write(self, group: Sequence[_Waiting[Row]]) -> None:
+    def _write(self, group: Sequence[_Waiting[B]]) -> None:
         try:
-            outcomes = self._commit([each.rows for each in group])
+            outcomes = self._commit([each.batch for each in group])
             for each, outcome in zip(group, outcomes, strict=True):
                 each.outcome = outcome
         except Unstorable as error:

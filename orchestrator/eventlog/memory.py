@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from orchestrator.domain.errors import StaleEpoch
+from orchestrator.domain.errors import LogFull, StaleEpoch
 from orchestrator.domain.events import Answer, Appended, DeadLetter, HourCounts, Lane, SinkCounts, StoredEvent
+from orchestrator.domain.room import RETRY_AFTER, UNBOUNDED, Held, is_urgent
 from orchestrator.domain.subscriptions import Subscription
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from orchestrator.domain.events import EventRecord, Passed
+    from orchestrator.domain.room import Room
 
 NOTHING = Subscription(frozenset())
 
@@ -41,8 +43,9 @@ class _Reader:
 class MemoryEventLog:
     """The whole log as one list; what it accepted is gone with the process."""
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), room: Room = UNBOUNDED) -> None:
         self._clock = clock
+        self.room = room
         self._events: list[StoredEvent] = []
         self._places: dict[UUID, int] = {}
         self._readers: defaultdict[str, _Reader] = defaultdict(_Reader)
@@ -52,6 +55,7 @@ class MemoryEventLog:
     def append(self, records: Sequence[EventRecord]) -> Appended:
         """Store the records; those whose key is there already are counted and left as they are."""
         with self._lock:
+            self._find_room(records)
             before, now = len(self._events), self._clock()
             for record in records:
                 if record.key not in self._places:
@@ -59,6 +63,15 @@ class MemoryEventLog:
                     self._events.append(StoredEvent(len(self._events) + 1, record, now))
             new = len(self._events) - before
             return Appended(new=new, duplicate=len(records) - new)
+
+    def _find_room(self, records: Sequence[EventRecord]) -> None:
+        after = self.held().with_more(len(records), sum(len(each.body) for each in records))
+        if not self.room.admits(after, urgent=all(is_urgent(each.type) for each in records)):
+            raise LogFull(RETRY_AFTER)
+
+    def held(self) -> Held:
+        """Tell how much the log holds."""
+        return Held(len(self._events), sum(len(each.record.body) for each in self._events))
 
     def subscribe(self, sink: str, subscription: Subscription) -> None:
         """Say what a sink takes from here on; what is behind its cursors keeps the count it had."""

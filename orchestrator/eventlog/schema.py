@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -17,20 +18,48 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
+    UniqueConstraint,
     Uuid,
     false,
 )
 
-from orchestrator.stores import NAMING, Store, UtcDateTime
+from orchestrator.stores import NAMING, ONLY_ON, Store, UtcDateTime
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
+
+COUNTED: Final = ("accepted", "filtered", "sampled_out", "routed", "delivered", "dead")
 metadata = MetaData(naming_convention=NAMING)
 
+
+class Key(TypeDecorator[UUID]):
+    """An event's key: a UUID, on SQLite as its 16 bytes, half of what its digits would take in each index."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type."""
+        return dialect.type_descriptor(LargeBinary(16) if dialect.name == "sqlite" else Uuid())
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> UUID | bytes | None:
+        """Give what the column holds."""
+        return value.bytes if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: UUID | bytes | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Read it back."""
+        return UUID(bytes=value) if isinstance(value, bytes) else value
+
+
 # AUTOINCREMENT: a number is never given twice, not even after every row has been dropped.
+# On PostgreSQL partitioned by the day of `time`, with (seq, time) as primary key: see partitions.py.
 events = Table(
     "events",
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
-    Column("key", Uuid, nullable=False, unique=True),
+    Column("key", Key, nullable=False),
     Column("id", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("type", Text, nullable=False),
@@ -46,6 +75,9 @@ events = Table(
     Column("accepted_at", UtcDateTime, nullable=False),
     # Readers take a lane in order; the counts are made of this index alone.
     Index(None, "lane", "seq", "type"),
+    # A partition can only tell its own keys apart: those of the others are looked up before (appending.py).
+    UniqueConstraint("key", name="uq_events_key", info={ONLY_ON: "sqlite"}),
+    UniqueConstraint("key", "time", name="uq_events_key_time", info={ONLY_ON: "postgresql"}),
     sqlite_autoincrement=True,
 )
 
@@ -158,6 +190,51 @@ discards = Table(
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+# What the rows up to `settled` come to, by lane and hour of acceptance; of sink '' what is dropped altogether.
+totals = Table(
+    "totals",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("lane", String(20), primary_key=True),
+    Column("hour", UtcDateTime, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in COUNTED),
+)
+
+# The place up to which a sink's rows of a lane are in its totals.
+settled = Table(
+    "settled",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("lane", String(20), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+# Rows in front of that place which are not in the totals, since they were dead letters.
+unsettled = Table(
+    "unsettled",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+)
+
+# The keys of events whose rows were dropped, for as long as they would be known again.
+past_keys = Table(
+    "past_keys",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("dropped_at", UtcDateTime, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+# One row: how many events the log holds, and the bytes of their bodies.
+held = Table(
+    "held",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("events", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
 )
 
 STORE: Final = Store("event log", "orchestrator.eventlog:migrations", metadata, schema="eventlog")

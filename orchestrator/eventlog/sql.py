@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, select
 
 from orchestrator.domain.errors import StaleEpoch
 from orchestrator.domain.events import Appended, Lane
-from orchestrator.eventlog.appending import postgres_commit, row_of, sqlite_commit, sqlite_row_of
+from orchestrator.domain.room import UNBOUNDED, Held, is_urgent
+from orchestrator.eventlog.appending import PostgresAppender, SqliteAppender
+from orchestrator.eventlog.columns import Batch
 from orchestrator.eventlog.counting import counted, counted_by_hour
 from orchestrator.eventlog.group import GroupCommit
 from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows
-from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, sampled_out
+from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, held, sampled_out
 from orchestrator.eventlog.subscribing import subscribe
 from orchestrator.failpoints import hit
 from orchestrator.stores import insert_into, reachable, utc_now, writing
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         SinkCounts,
         StoredEvent,
     )
+    from orchestrator.domain.room import Room
     from orchestrator.domain.subscriptions import Subscription
-    from orchestrator.eventlog.appending import Row
 
 
 class SqlEventLog:
@@ -45,15 +45,13 @@ class SqlEventLog:
     Every method raises DependencyUnreachable when the database does not answer. Safe to share between threads.
     """
 
-    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now, room: Room = UNBOUNDED) -> None:
         self._clock = clock
         self._engine = STORE.open(url)
-        # SQLite has one writer: its own waiting is by sleeps. PostgreSQL makes them wait by itself.
         on_sqlite = self._engine.dialect.name == "sqlite"
-        self._turn = Lock() if on_sqlite else nullcontext()
-        self._row_of = sqlite_row_of if on_sqlite else row_of
-        self._write = sqlite_commit if on_sqlite else postgres_commit
-        self._group = GroupCommit(self._commit)
+        self._appender = SqliteAppender(self._engine, room) if on_sqlite else PostgresAppender(self._engine, room)
+        self._turn = self._appender.turn
+        self._group: GroupCommit[Batch] = GroupCommit(self._appender)
 
     def close(self) -> None:
         """Close every connection."""
@@ -66,15 +64,15 @@ class SqlEventLog:
         """
         if not records:
             return Appended(new=0, duplicate=0)
-        now, row_of = self._clock(), self._row_of
+        size = sum(len(each.body) for each in records)
+        urgent = all(each.lane is Lane.PRIORITY or is_urgent(each.type) for each in records)
         with reachable(STORE.name):
-            return self._group.append([row_of(record, now) for record in records])
+            return self._group.append(Batch(self._appender.rows_of(records, self._clock()), size, urgent))
 
-    def _commit(self, batches: Sequence[Sequence[Row]]) -> Sequence[Appended]:
-        with self._turn:
-            appended = self._write(self._engine, batches)
-        hit("eventlog_appended")
-        return appended
+    def held(self) -> Held:
+        """Tell how much the log holds."""
+        with reachable(STORE.name), self._engine.connect() as connection:
+            return Held(*connection.execute(select(held.c.events, held.c.bytes)).one())
 
     def read(self, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
         """Give up to `limit` events of a lane that come after a sequence number, in order."""

@@ -27,11 +27,12 @@ from eventbus.wire import (
     join,
 )
 from orchestrator.domain.attempts import Outcome
-from orchestrator.domain.errors import Unstorable
+from orchestrator.domain.errors import LogFull, Unstorable
 from orchestrator.domain.events import NO_PRICE, row_key
 from orchestrator.domain.ids import derive
 from orchestrator.domain.moment import Moment
 from orchestrator.domain.probes import is_probe
+from orchestrator.domain.room import is_urgent
 from orchestrator.failpoints import hit
 from orchestrator.flows.filing import record_of as record_of  # noqa: PLC0414 - re-exported: others file by it too
 from orchestrator.flows.health import note, of_outcomes
@@ -69,14 +70,27 @@ class Intake:
     note_lag: Callable[[float], None] = lambda _seconds: None
 
     def handle(self, bodies: Sequence[bytes]) -> int:
-        """Take in the bodies of bus messages, which may be acknowledged afterwards. Gives the number of events."""
+        """Take in the bodies of bus messages, which may be acknowledged afterwards. Gives the number of events.
+
+        Raises LogFull where there is no room for all of them: what may go into the reserve is taken in all the same.
+        """
         now = self.clock()
-        events = self._keep([event for body in bodies for event in read(body, now)], now)
+        events = [event for body in bodies for event in read(body, now)]
+        try:
+            return self._take_in(events, now)
+        except LogFull:
+            urgent = [event for event in events if is_urgent(event.type)]
+            if len(urgent) < len(events):
+                self._take_in(urgent, now)
+            raise
+
+    def _take_in(self, events: list[Event], now: datetime) -> int:
+        kept = self._keep(events, now)
         hit("eventlog_committed")
-        self.commit(events, now)
+        self.commit(kept, now)
         hit("ledger_committed")
-        self.note_lag(max(((now - event.time).total_seconds() for event in events), default=0.0))
-        return len(events)
+        self.note_lag(max(((now - event.time).total_seconds() for event in kept), default=0.0))
+        return len(kept)
 
     def _keep(self, events: list[Event], now: datetime) -> list[Event]:
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from eventbus.topology import EXCHANGE, queues
 from orchestrator.bus.consumer import PREFETCH, BusConsumer
-from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.domain.errors import DependencyUnreachable, LogFull
 from tests.services import own_vhost
 
 if TYPE_CHECKING:
@@ -137,3 +137,23 @@ def test_only_a_bus_that_is_read_to_its_end_is_told_as_drained(bus: str) -> None
     BusConsumer(bus, ("failures", "outcomes"), handed.extend, note).run(stop)
     assert told == [PREFETCH + 51]
     assert left(bus, "failures") == []
+
+
+def test_what_the_log_has_no_room_for_stays_on_the_bus(bus: str) -> None:
+    """A full log is waited for: the same messages are handed over again on the same connection, and then let go."""
+    sent = [b"[%d]" % number for number in range(5)]
+    send(bus, "telemetry", *sent)
+    stop, refused, taken = Event(), [], []
+
+    def handle(bodies: Sequence[bytes]) -> None:
+        if not refused:
+            refused.extend(bodies)
+            raise LogFull(retry_after=0.0)
+        taken.extend(bodies)
+        if len(taken) == len(sent):
+            stop.set()
+
+    BusConsumer(bus, ("telemetry",), handle).run(stop)
+    assert refused
+    assert sorted(taken) == sorted(sent)
+    assert left(bus, "telemetry") == []

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from orchestrator.domain.events import Lane, SinkCounts
 from orchestrator.domain.subscriptions import Subscription
-from orchestrator.eventlog.appending import TYPES as COLUMNS
-from orchestrator.eventlog.appending import row_of
+from orchestrator.eventlog.columns import TYPES as COLUMNS
+from orchestrator.eventlog.columns import rows_of
 from orchestrator.eventlog.schema import STORE, check, migrate
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.stores import UtcDateTime
@@ -43,7 +43,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def old_row(made: EventRecord) -> dict[str, Any]:
     """Give the columns that the first revision had."""
-    row = dict(zip(COLUMNS, row_of(made, made.time), strict=True))
+    row = dict(zip(COLUMNS, rows_of([made], made.time)[0], strict=True))
     return {name: value for name, value in row.items() if name in OLD.c}
 
 

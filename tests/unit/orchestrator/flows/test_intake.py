@@ -10,11 +10,12 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from eventbus.wire import LLM_CALL, TASK_OUTCOMES, Event, encode, encode_one, from_mapping
+from eventbus.wire import LLM_CALL, SPAN_ENDED, TASK_OUTCOMES, Event, encode, encode_one, from_mapping
 from orchestrator.domain.attempts import AttemptState
-from orchestrator.domain.errors import DependencyUnreachable, Unstorable
+from orchestrator.domain.errors import DependencyUnreachable, LogFull, Unstorable
 from orchestrator.domain.events import Appended, EventRecord, Lane, Price, PricingStatus
 from orchestrator.domain.failures import FailureState
+from orchestrator.domain.room import UNBOUNDED, Room
 from orchestrator.eventlog.memory import MemoryEventLog
 from orchestrator.flows.intake import UNREADABLE, Intake
 from orchestrator.flows.recording import Recorder
@@ -287,3 +288,23 @@ def test_an_outcome_of_an_attempt_that_nobody_knows_changes_nothing(scene: Scene
     scene.take_in(ended_event(uuid4()))
     assert scene.incidents == []
     assert len(events_of(scene.log)) == 1
+
+
+def test_a_full_log_takes_what_is_urgent_and_says_so(scene: Scene) -> None:
+    """A failure beside a span is in log and ledger though the batch is refused; with room again nothing comes twice."""
+    span = Event(id=str(uuid4()), source="urn:redrive:test", type=SPAN_ENDED, time=NOON, data={})
+    failed, log = failed_event(), MemoryEventLog(room=Room(0))
+    intake = Intake(log, scene.ledger, scene.intake.pricing, Recorder(), scene.clock, scene.jitter)
+    with pytest.raises(LogFull):
+        intake.handle([encode([span, failed])])
+    assert events_of(log) == []
+    assert scene.incidents == []
+    log.room = Room(100_000, reserve=1.0)
+    for _ in range(2):
+        with pytest.raises(LogFull):
+            intake.handle([encode([span, failed])])
+    assert [each.id for each in events_of(log)] == [failed.id]
+    assert len(scene.failures) == 1
+    log.room = UNBOUNDED
+    assert intake.handle([encode([span, failed])]) == 2
+    assert [each.id for each in events_of(log, Lane.TELEMETRY)] == [span.id]

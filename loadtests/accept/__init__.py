@@ -1,0 +1,1 @@
+"""What accepting an event costs: the log beside bare SQLite."""
