@@ -27,7 +27,8 @@ KINDS: Final = ("rudderstack", "warehouse", "otlp", "cloudevents", "file")
 DEFAULTS: Final = ("warehouse", "rudderstack", "otlp")
 OWN: Final = "own"
 MOST: Final = 1_000
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+# A part of an orchestrator is named for it, `relay-NAME-telemetry`, in 60 characters of the ledger.
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 def _kind(given: Any) -> str | None:  # noqa: ANN401 - whatever the settings hold
@@ -71,7 +72,7 @@ def _tables(given: Any) -> Any:  # noqa: ANN401 - whatever the settings hold
 
 def _expect_name(name: object, table: object) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ValueError(f"expected a name of 1 to 63 characters of a-z, 0-9, - and _, got {str(name)[:80]!r}")
+        raise ValueError(f"expected a name of 1 to 40 characters of a-z, 0-9, - and _, got {str(name)[:80]!r}")
     if name in DEFAULTS and _kind(table) != name:
         raise ValueError(f"expected kind {name!r} in the table {name!r}: that is a name of its own, got another kind")
 

@@ -21,10 +21,11 @@ from orchestrator.sinks.parcels import Parcel
 from orchestrator.sinks.posting import MOST_ANSWERED
 from orchestrator.sinks.rudderstack import RudderStackSink
 from tests.events import CALL, event, record, stored
-from tests.gateway import WRITE_KEY, dripping, gateway
+from tests.gateway import WRITE_KEY, dataplane, dripping, gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.gateway import Reply
 
@@ -106,6 +107,27 @@ def test_a_refused_batch_is_halved_down_to_the_culprits() -> None:
     arrived = [each["messageId"] for post in accepted for each in post]
     assert arrived == [str(each.record.key) for each in batch if each not in poison]
     assert len(server.batches) < 35
+
+
+def test_three_that_no_gateway_takes_are_found_before_anything_is_posted(tmp_path: Path) -> None:
+    """A NaN, 5 MB and a blank user among 1,000: three refusals with their field, 997 delivered, no post in vain."""
+    batch = stored(*(record(event(data=CALL | {"user_id": f"u-{number}"})) for number in range(1000)))
+    wrong = {
+        batch[17].seq: (b'{"data": {"score": NaN}}', "data.score"),
+        batch[500].seq: (b'{"data": {"note": "%s"}}' % (b"x" * 5_000_000), "data.note"),
+        batch[999].seq: (b'{"data": {"user_id": "  "}}', "data.user_id"),
+    }
+    for each in batch:
+        if each.seq in wrong:
+            object.__setattr__(each.record, "body", wrong[each.seq][0])
+    with dataplane(tmp_path) as server:
+        answer = sink(server.url).deliver(batch)
+        assert isinstance(answer, Rejected)
+        assert {seq: refusal.field for seq, refusal in answer.refusals.items()} == {
+            seq: field for seq, (_, field) in wrong.items()
+        }
+        stats = server.store.stats()
+    assert (stats["messages"], stats["distinct"]) == (997, 997)
 
 
 def test_a_gateway_that_fails_in_the_middle_of_halving_rejects_nothing() -> None:
