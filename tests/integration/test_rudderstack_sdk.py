@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import orjson
@@ -18,21 +19,19 @@ import pytest
 import uvicorn
 
 from orchestrator.api.app import create_app
-from orchestrator.api.needs import Api
 from orchestrator.dev.processes import Child, ready, start
 from orchestrator.dev.stack import free_port
-from orchestrator.domain.commands import Mode
 from orchestrator.domain.errors import LogFull
 from orchestrator.domain.events import Lane
 from orchestrator.eventlog.schema import STORE
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.accepting import Accepting
-from orchestrator.warehouse.schema import STORE as WAREHOUSE
 from tests.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from orchestrator.api.needs import Api
     from orchestrator.domain.events import Appended, EventRecord
 
 APP = Path(__file__).parent / "rudderstack_app.py"
@@ -63,21 +62,11 @@ def served(log: Gate) -> Iterator[str]:
     """Serve the API around a log."""
     scene = Scene()
     scene.log = log  # type: ignore[assignment]  # of a log only `append` is asked for here
-    api = Api(
-        ledger=scene.ledger,
-        warehouse=WAREHOUSE.open("sqlite://"),
-        clock=scene.clock,
-        new_id=uuid4,
-        default_mode=Mode.OBSERVE,
-        token=None,
-        sinks=dict,
-        checks={},
-        sink_checks={},
-        metrics=lambda: b"",
-        taking_in=Accepting(scene.intake),
-        write_keys={WRITE_KEY: "web"},
+    needed = SimpleNamespace(
+        clock=scene.clock, new_id=uuid4, token=None, taking_in=Accepting(scene.intake), write_keys={WRITE_KEY: "web"}
     )
-    server = uvicorn.Server(uvicorn.Config(create_app(api), port=0, log_config=None, access_log=False, lifespan="off"))
+    app = create_app(cast("Api", needed))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started)
