@@ -13,6 +13,7 @@ from orchestrator.eventlog.appending import PostgresAppender, SqliteAppender
 from orchestrator.eventlog.columns import Batch
 from orchestrator.eventlog.counting import counted, counted_by_hour
 from orchestrator.eventlog.group import GroupCommit
+from orchestrator.eventlog.reading import read_lane
 from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows
 from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, held, sampled_out
 from orchestrator.eventlog.subscribing import subscribe
@@ -76,10 +77,8 @@ class SqlEventLog:
 
     def read(self, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
         """Give up to `limit` events of a lane that come after a sequence number, in order."""
-        query = select(events).where(events.c.lane == lane.value, events.c.seq > after)
         with reachable(STORE.name), self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(events.c.seq).limit(limit)).mappings()
-            return [from_row(row) for row in rows]
+            return read_lane(connection, lane, after, limit)
 
     def cursor(self, sink: str, lane: Lane) -> int:
         """Give the sequence number up to which a sink is done with a lane; 0 at first."""
