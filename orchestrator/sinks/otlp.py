@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -17,9 +18,10 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace import SpanContext as OtelContext
 
 from orchestrator.sinks.answers import LONGEST_TOLD, posted
+from orchestrator.sinks.calls import cost_of
 from orchestrator.sinks.parcels import pack, send_apart
 from orchestrator.sinks.posting import session
-from orchestrator.sinks.spans import CONSUMER, INTERNAL, PRODUCER, TOLD, Span, span_of
+from orchestrator.sinks.spans import CLIENT, CONSUMER, INTERNAL, PRODUCER, TOLD, Span, span_of
 from orchestrator.sinks.unfit import data_of, read
 
 if TYPE_CHECKING:
@@ -37,7 +39,12 @@ HEADERS: Final = {"Content-Type": "application/x-protobuf", "Content-Encoding": 
 GZIP_WINDOW: Final = 31
 FASTEST: Final = 1
 SCOPE: Final = InstrumentationScope("redrive")
-KINDS: Final = {INTERNAL: SpanKind.INTERNAL, PRODUCER: SpanKind.PRODUCER, CONSUMER: SpanKind.CONSUMER}
+KINDS: Final = {
+    INTERNAL: SpanKind.INTERNAL,
+    PRODUCER: SpanKind.PRODUCER,
+    CONSUMER: SpanKind.CONSUMER,
+    CLIENT: SpanKind.CLIENT,
+}
 
 log = structlog.get_logger("redrive")
 
@@ -142,4 +149,5 @@ def _nanoseconds(moment: datetime) -> int:
 def _span(record: EventRecord) -> Span | None:
     envelope = read(record.body)
     data_of(envelope)
-    return span_of(envelope)
+    span = span_of(envelope)
+    return replace(span, attributes={**span.attributes, **cost_of(record.price)}) if span else None

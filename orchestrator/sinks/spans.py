@@ -13,11 +13,13 @@ from eventbus.wire import (
     INCIDENT_CLOSED,
     INCIDENT_OPENED,
     INCIDENT_PLANNED,
+    LLM_CALL,
     RELEASE_ENDED,
     SPAN_ENDED,
     TASK_FAILED,
 )
 from orchestrator.domain.traces import SpanContext, context_of, span_id
+from orchestrator.sinks import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 INTERNAL: Final = "internal"
 PRODUCER: Final = "producer"
 CONSUMER: Final = "consumer"
+CLIENT: Final = "client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ def span_of(envelope: Mapping[str, Any]) -> Span | None:
             return _users(data)
         if place is None or not place.sampled:
             return None
+        if envelope["type"] == LLM_CALL:
+            return _called(envelope, place, datetime.fromisoformat(envelope["time"]))
         return _MAKERS[envelope["type"]](data, place, datetime.fromisoformat(envelope["time"]))
     except (KeyError, TypeError) as error:
         raise ValueError(
@@ -137,6 +142,21 @@ def _ended(data: Mapping[str, Any], place: SpanContext, at: datetime) -> Span:
     )
 
 
+def _called(envelope: Mapping[str, Any], place: SpanContext, at: datetime) -> Span:
+    """Tell of a model call, as a child of the span in which it was made."""
+    data = envelope["data"]
+    return Span(
+        name=calls.name_of(data),
+        context=calls.own_context(envelope, place),
+        parent=place.span_id,
+        kind=CLIENT,
+        start=calls.began(data, at),
+        end=at,
+        attributes=calls.attributes_of(data),
+        error=data.get("error"),
+    )
+
+
 def _users(data: Mapping[str, Any]) -> Span:
     began = datetime.fromisoformat(data["started_at"])
     ended = began + timedelta(seconds=data["duration_seconds"])
@@ -178,4 +198,4 @@ _MAKERS: Final[Mapping[str, Callable[[Mapping[str, Any], SpanContext, datetime],
     ATTEMPT_RECORDED: _redriven,
     ATTEMPT_ENDED: _ended,
 }
-TOLD: Final = frozenset({*_MAKERS, SPAN_ENDED})
+TOLD: Final = frozenset({*_MAKERS, SPAN_ENDED, LLM_CALL})

@@ -16,14 +16,15 @@ from eventbus.wire import (
     ATTEMPT_RECORDED,
     INCIDENT_CLOSED,
     INCIDENT_OPENED,
+    LLM_CALL,
     SPAN_ENDED,
     Event,
 )
-from orchestrator.domain.events import Deferred, Delivered, Outcome, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Outcome, Price, PricingStatus, Rejected
 from orchestrator.domain.traces import SpanContext, attempt_context, incident_context, span_id
 from orchestrator.sinks.otlp import OtlpSink
 from tests.collector import collector
-from tests.events import NOON, event, record, stored
+from tests.events import CALL, NOON, event, record, stored
 from tests.recovery import failed_event
 
 if TYPE_CHECKING:
@@ -215,3 +216,34 @@ def test_signoz_and_langfuse_get_their_path_and_header(path: str, headers: dict[
         assert {name: asked[name] for name in wanted} == wanted
         assert {name: asked[name.lower()] for name in headers} == headers
         assert len(server.spans) == 1
+
+
+def test_a_model_call_is_a_span_with_its_tokens_and_its_cost() -> None:
+    """It hangs under the span in which it was made, lasts as long as the call, and carries OpenTelemetry's names."""
+    made = replace(event(LLM_CALL, CALL | {"user_id": "ann"}), extensions={"traceparent": CALLER.traceparent})
+    with collector() as server:
+        assert sink(server).deliver(stored(record(made), record(made))) == Delivered()
+        span, again = server.spans
+    assert (span.name, span.trace_id, span.parent) == ("chat gpt-4o", CALLER.trace_id, CALLER.span_id)
+    assert span.span_id == again.span_id
+    assert span.end - span.start == 1_500_000_000
+    wanted = {
+        "gen_ai.provider.name": "openai", "gen_ai.usage.input_tokens": "100", "gen_ai.usage.output_tokens": "50",
+        "gen_ai.usage.cost.amount": "0.00075", "user.id": "ann", "redrive.workflow_execution_id": "w-1",
+    }  # fmt: skip
+    assert {name: span.attributes.get(name) for name in wanted} == wanted
+
+
+def test_a_model_call_that_failed_is_an_error_and_one_without_a_price_has_none() -> None:
+    """The kind of its error is told; a model that nobody knows costs nothing that could be summed up."""
+    made = replace(event(LLM_CALL, CALL | {"error": "timeout"}), extensions={"traceparent": CALLER.traceparent})
+    with collector() as server:
+        sink(server).deliver(stored(record(made, price=Price(PricingStatus.MISSING, None, "v1"))))
+        (span,) = server.spans
+    assert (span.status, span.attributes["error.type"]) == ("error", "timeout")
+    assert not [name for name in span.attributes if "cost" in name]
+
+
+def test_a_model_call_in_no_trace_is_not_sent() -> None:
+    """Nobody could find it there."""
+    assert sent(event(LLM_CALL, CALL)) == []
