@@ -33,7 +33,7 @@ def read_lane(connection: Connection, lane: Lane, after: int, limit: int) -> lis
         ]
     rows = connection.exec_driver_sql(QUERY, (lane.value, after, limit)).all()
     return [
-        _stored(lane, seq, UUID(key), id_, source, kind, _moment(time), *rest, _moment(at))
+        _stored(lane, seq, UUID(bytes=key), id_, source, kind, _moment(time), *rest, _moment(at))
         for seq, key, id_, source, kind, time, *rest, at in rows
     ]
 
