@@ -17,6 +17,7 @@ INCIDENT_CLOSED: Final = "redrive.incident.closed.v1"
 ATTEMPT_RECORDED: Final = "redrive.attempt.recorded.v1"
 RELEASE_ENDED: Final = "redrive.release.ended.v1"
 DEPENDENCY_CHANGED: Final = "redrive.dependency.changed.v1"
+CIRCUIT_CHANGED: Final = "redrive.circuit.changed.v1"
 COMMAND_RECORDED: Final = "redrive.command.recorded.v1"
 REDELIVERY_ENDED: Final = "redrive.redelivery.ended.v1"
 WORKER_SEEN: Final = "redrive.worker.seen.v1"
@@ -39,6 +40,7 @@ TYPES: Final = frozenset(
         ATTEMPT_RECORDED,
         RELEASE_ENDED,
         DEPENDENCY_CHANGED,
+        CIRCUIT_CHANGED,
         COMMAND_RECORDED,
         REDELIVERY_ENDED,
         WORKER_SEEN,

@@ -15,6 +15,7 @@ from orchestrator.api.app import create_app
 from orchestrator.api.needs import Api
 from orchestrator.bootstrap import orphans
 from orchestrator.bootstrap.broker import WatchedRedriver
+from orchestrator.bootstrap.circuits import CircuitMaker
 from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_name
 from orchestrator.bootstrap.parts import PARTS, UnknownPart
 from orchestrator.bootstrap.probes import probes_loops
@@ -34,6 +35,7 @@ from orchestrator.bus.redriver import BusRedriver
 from orchestrator.dependency_settings.tables import patterns_of, policies_of
 from orchestrator.domain.errors import DependencyUnreachable, SettingsInvalid
 from orchestrator.domain.room import Room
+from orchestrator.eventlog.circuits import SqlCircuits
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.accepting import Accepting
@@ -92,6 +94,7 @@ class Composer:
     metrics: Metrics = field(default_factory=Metrics)
     ledger: SqlLedger = field(init=False)
     log: SqlEventLog = field(init=False)
+    circuits: SqlCircuits = field(init=False)
     sinks: tuple[SinkEntry, ...] = field(init=False)
     warehouse: Engine = field(init=False)
     desk: Desk = field(init=False)
@@ -110,6 +113,7 @@ class Composer:
         self.ledger = SqlLedger.open(self.settings.ledger_url)
         room = Room(self.settings.eventlog_bytes, self.settings.eventlog_reserve)
         self.log = SqlEventLog(self.settings.eventlog_url, room=room)
+        self.circuits = SqlCircuits(self.settings.eventlog_url)
         self.sinks = make_sinks(self.settings)
         for sink in self.sinks:
             self.log.subscribe(sink.name, sink.subscription)
@@ -287,7 +291,8 @@ class Composer:
 
     def _relay(self) -> Sequence[Part]:
         times = Times(self.settings.drain_seconds, self.settings.sampling_wait)
-        relays = Relays(self.log, lambda part: self._lead(part)[0], self.metrics, clock, times)
+        circuits = CircuitMaker(self.log, self.circuits, clock)
+        relays = Relays(self.log, circuits.make, lambda part: self._lead(part)[0], self.metrics, clock, times)
         return [
             *relays.loops(self.sinks),
             *replay_loops(self.desk, self.sinks, relays.lead, clock),

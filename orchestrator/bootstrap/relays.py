@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from orchestrator.bootstrap.supervisor import Finish, Loop, Part
-from orchestrator.breaker import Breaker
 from orchestrator.domain.events import Lane
 from orchestrator.flows.forwarding import Relay
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.bootstrap.entries import SinkEntry
     from orchestrator.bootstrap.leadership import Leadership
+    from orchestrator.breaker import KeptBreaker
     from orchestrator.domain.ports import EventLog
     from orchestrator.observability import Metrics
 
@@ -37,9 +37,10 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Relays:
-    """Makes the relays of one orchestrator; `lead` gives the lead of a part by its name."""
+    """Makes the relays of one orchestrator; `circuit` makes that of a sink and lane, `lead` the lead of a part."""
 
     log: EventLog
+    circuit: Callable[[str, Lane], KeptBreaker]
     lead: Callable[[str], Leadership]
     metrics: Metrics
     clock: Callable[[], datetime]
@@ -51,7 +52,7 @@ class Relays:
 
     def _loop(self, entry: SinkEntry, lane: Lane) -> Loop:
         name = f"relay-{entry.name}-{lane}"
-        leadership, breaker = self.lead(name), Breaker(name, random.random)
+        leadership, breaker = self.lead(name), self.circuit(entry.name, lane)
         relay = Relay(
             self.log,
             entry.sink,
@@ -72,7 +73,7 @@ class WatchedRelay:
     """A relay whose state shows in the metrics and the log."""
 
     relay: Relay
-    breaker: Breaker
+    breaker: KeptBreaker
     metrics: Metrics
     clock: Callable[[], datetime]
     parked: bool = False

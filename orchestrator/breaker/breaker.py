@@ -145,10 +145,12 @@ class Breaker(CircuitBreaker):
         """Stand as after a change in another process; one that has no more seconds to be open is probed at once."""
         with self._lock:
             self._moved_by = Said(shift.outcome or Outcome.NEUTRAL, reason=shift.reason)
-            self._health.trips = shift.trips
+            self._health.trips, self._forced = shift.trips, shift.forced
             if shift.trips or shift.state is not CircuitState.CLOSED:
                 self._health.start_small()
-            if shift.state is CircuitState.OPEN and shift.seconds > 0:
+            if shift.forced:
+                self._go_where_forced(shift.forced)
+            elif shift.state is CircuitState.OPEN and shift.seconds > 0:
                 self._reopen_at = self._clock() + min(shift.seconds, self.policy.longest)
                 super().open()
             elif shift.state is CircuitState.CLOSED:

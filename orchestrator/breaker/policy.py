@@ -10,7 +10,7 @@ from orchestrator.domain.backoff import LONGEST_RETRY_AFTER, Backoff
 
 NEVER: Final = math.inf
 OPENING: Final = Backoff(base=1.0, cap=30.0)
-PARKING: Final = Backoff(base=60.0, cap=900.0)
+PARKING: Final = Backoff(base=60.0, cap=300.0)
 
 
 @dataclass(frozen=True, slots=True)

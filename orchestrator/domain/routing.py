@@ -12,6 +12,7 @@ PRIORITY_PREFIXES: Final = (
     "redrive.incident.",
     "redrive.release.",
     "redrive.dependency.",
+    "redrive.circuit.",
     "redrive.command.",
     "redrive.llm.",
     "redrive.governance.",

@@ -145,7 +145,8 @@ class Relay:
         self._place, self._moved = (seq, epoch), Pause(now, BEHIND)
 
     def _defer(self, batch: Batch, deferred: Deferred, now: datetime) -> float:
-        wait = self._distance(deferred)
+        # An open circuit says by itself when to go on, and is asked again soon: an operator may close it meanwhile.
+        wait = self.circuit.rest() or self._distance(deferred)
         if deferred.outcome is not Outcome.NEUTRAL:
             self._deferrals += 1
             self.last_error, self.parked = deferred.reason, deferred.outcome is Outcome.CONFIG

@@ -14,6 +14,7 @@ import orjson
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    CIRCUIT_CHANGED,
     DEPENDENCY_CHANGED,
     GOVERNANCE_RECORDED,
     INCIDENT_CLOSED,
@@ -84,6 +85,7 @@ CALLS: Final[Mapping[str, Call]] = {
     ATTEMPT_ENDED: Call("Attempt Ended", ("task_id",)),
     RELEASE_ENDED: Call("Release Ended", ("incident_id",)),
     DEPENDENCY_CHANGED: Call("Dependency Changed", ("dependency",)),
+    CIRCUIT_CHANGED: Call("Circuit Changed", ("circuit",)),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    CIRCUIT_CHANGED,
     DEPENDENCY_CHANGED,
     GOVERNANCE_RECORDED,
     INCIDENT_CLOSED,
@@ -63,6 +64,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     INCIDENT_CLOSED: INCIDENT,
     ATTEMPT_RECORDED: {"attempt_id": "a-1", "task_id": "t-1"},
     ATTEMPT_ENDED: {"attempt_id": "a-1", "task_id": "t-1", "outcome": "succeeded"},
+    CIRCUIT_CHANGED: {"circuit": "otlp/telemetry", "state": "open", "before": "closed", "reason": "503"},
     DEPENDENCY_CHANGED: {"dependency": "model", "health": "down", "before": "healthy", "reason": "so"},
     RELEASE_ENDED: {"release_id": "r-1", "incident_id": "i-1", "first_attempts": 1, "first_successes": 1},
 }
