@@ -48,22 +48,27 @@ def _into(table: Table, columns: tuple[str, ...]) -> str:
 
 
 def _written(table: Table, columns: tuple[str, ...], rows: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Convert column by column: most need nothing."""
-    by_column = zip(*map(attrgetter(*columns), rows), strict=True)
-    converted = (
-        values if write is None else [None if value is None else write(value) for value in values]
-        for write, values in zip(_writers(table, columns), by_column, strict=True)
-    )
-    return list(zip(*converted, strict=True))
+    """Convert what the driver would not write, or not as SQLAlchemy reads it; most columns need nothing."""
+    writers, written = _writers(table, columns), []
+    for values in map(attrgetter(*columns), rows):
+        row = list(values)
+        for at, write in writers:
+            if row[at] is not None:
+                row[at] = write(row[at])
+        written.append(tuple(row))
+    return written
 
 
 @cache
-def _writers(table: Table, columns: tuple[str, ...]) -> list[Callable[[Any], Any] | None]:
-    return [_WRITERS.get(type(table.c[name].type)) for name in columns]
+def _writers(table: Table, columns: tuple[str, ...]) -> list[tuple[int, Callable[[Any], Any]]]:
+    types = enumerate(type(table.c[name].type) for name in columns)
+    return [(at, _WRITERS[each]) for at, each in types if each in _WRITERS]
 
 
 def _moment(value: datetime) -> str:
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    # In UTC, as SQLAlchemy writes it: without its offset, which stands behind the six digits of microseconds.
+    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds")[:26]
 
 
 def _amount(value: Decimal) -> str:
