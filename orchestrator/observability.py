@@ -265,6 +265,9 @@ class Metrics:
         self.breaker_state = self._gauge(
             "breaker_state", "1 for the state that a relay's breaker is in.", "sink", "state"
         )
+        self.gaps = self._gauge(
+            "events_missing", "Delivered events that the last reconciliation did not find in a sink's store.", "sink"
+        )
         self.sink_parked = self._gauge(
             "sink_parked", "1 while a sink does not know our key or address, and a person has to mend that.", "sink"
         )

@@ -148,6 +148,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(10, gt=0)
     drain_seconds: float = Field(5, ge=0, le=300)
     sampling_wait: float = Field(5, ge=0, le=300)
+    reconcile_every: float = Field(86_400, ge=0)
+    reconcile_back: float = Field(172_800, gt=0)
+    reconcile_lag: float = Field(300, ge=0)
     result_backend_url: SecretStr | None = None
     result_backend_url_file: Path | None = None
     result_key_prefix: str = ""

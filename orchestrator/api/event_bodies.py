@@ -84,8 +84,7 @@ class HoursQuery(Strict):
 
 
 class ReconcileBody(Strict):
-    """Which hours of acceptance are looked at by hand; the last two days where nothing is said."""
+    """Which hours of acceptance are held against the stores; the last two days where nothing is said."""
 
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
-    reason: Text = Field("asked for by hand", min_length=1, max_length=LONGEST_REASON)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 
-from orchestrator.api.event_bodies import CircuitBody, HoursQuery
+from orchestrator.api.event_bodies import MOST_LISTED, CircuitBody, HoursQuery, ReconcileBody
 from orchestrator.api.event_views import account_view, counts_view
 from orchestrator.domain.circuits import CircuitState
+from orchestrator.domain.conservation import Reconciliation
 from orchestrator.domain.events import Lane
 from orchestrator.flows.sending_again import Word, hold_circuit
 
@@ -26,6 +29,27 @@ def read_sinks(request: Request) -> dict[str, Any]:
     api: Api = request.app.state.api
     now = api.clock()
     return {each.sink: account_view(each, now) for each in api.desk.accounts(now)}
+
+
+@router.post("/reconcile", status_code=HTTPStatus.ACCEPTED)
+def reconcile(body: ReconcileBody, request: Request) -> dict[str, Any]:
+    """Hold what was delivered against what the warehouse has, soon, in the relay part; what is missing goes again."""
+    api: Api = request.app.state.api
+    now = api.clock()
+    since, until = body.since or now - 2 * DAY, body.until or now
+    asked = [
+        Reconciliation(api.new_id(), sink, since, until, request.state.actor, now) for sink in sorted(api.desk.holders)
+    ]
+    for each in asked:
+        api.desk.reconciliations.ask(each)
+    return {"reconciliations": [asdict(each) for each in asked]}
+
+
+@router.get("/reconciliations")
+def read_reconciliations(request: Request, limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 100) -> dict[str, Any]:
+    """List what was held against the warehouse, newest first: how many events, how many were missing and go again."""
+    api: Api = request.app.state.api
+    return {"reconciliations": [asdict(each) for each in api.desk.reconciliations.newest(limit)]}
 
 
 @router.get("/{name}/hours")

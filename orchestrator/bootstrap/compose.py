@@ -16,6 +16,7 @@ from orchestrator.api.needs import Api
 from orchestrator.bootstrap import orphans
 from orchestrator.bootstrap.broker import WatchedRedriver
 from orchestrator.bootstrap.circuits import CircuitMaker
+from orchestrator.bootstrap.conservation import conservation_loop
 from orchestrator.bootstrap.leadership import FencedLedger, Leadership, process_name
 from orchestrator.bootstrap.parts import PARTS, UnknownPart
 from orchestrator.bootstrap.probes import probes_loops
@@ -187,6 +188,9 @@ class Composer:
             now = clock()
             for account in self.desk.accounts(now):
                 self.metrics.events.set(account.sink, account.counts, account.oldest_seconds(now))
+            for sink in self.desk.holders:
+                last = self.desk.reconciliations.last_done(sink)
+                self.metrics.gaps.labels(sink).set(last.missing if last else 0)
         with suppress(DependencyUnreachable):
             costs = cost_by_model(self.warehouse)
             self.metrics.costs.set((each.model, each.provider, float(each.usd_cost), each.unpriced) for each in costs)
@@ -296,8 +300,13 @@ class Composer:
         return [
             *relays.loops(self.sinks),
             *replay_loops(self.desk, self.sinks, relays.lead, clock),
+            self._conservation(),
             rollups_loop(warehouses(self.settings), self._lead("rollups")[0]),
         ]
+
+    def _conservation(self) -> Part:
+        lead, fenced = self._lead("conservation")
+        return conservation_loop(self.settings, self.desk, fenced, lead, clock)
 
     def _wakes(self) -> tuple[Event, ...]:
         """Name who may have work once a failure, an outcome, a plan or a command is in the ledger."""

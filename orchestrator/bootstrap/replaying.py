@@ -12,6 +12,7 @@ from orchestrator.breaker import Breaker
 from orchestrator.domain.circuits import CircuitState, circuit_name
 from orchestrator.domain.events import Lane
 from orchestrator.eventlog.circuits import SqlCircuits
+from orchestrator.eventlog.reconciliations import SqlReconciliations
 from orchestrator.eventlog.replays import SqlReplays
 from orchestrator.flows.desk import Desk
 from orchestrator.flows.replaying import Replayer
@@ -66,7 +67,8 @@ def _not_closed(standing: Standing) -> bool:
 def make_desk(url: str, log: EventLog, entries: Sequence[SinkEntry], warehouse: Engine) -> Desk:
     """Make the desk of an orchestrator whose event log is at `url`."""
     holders = {entry.name: partial(held, warehouse) for entry in entries if isinstance(entry.sink, WarehouseSink)}
-    return Desk(log, SqlReplays(url), SqlCircuits(url), tuple(entry.name for entry in entries), holders)
+    stores = SqlReplays(url), SqlCircuits(url), SqlReconciliations(url)
+    return Desk(log, *stores, tuple(entry.name for entry in entries), holders)
 
 
 def replay_loops(

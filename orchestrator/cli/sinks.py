@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH: Final = 120
+POLL: Final = 0.5
 SUMS: Final = ("accepted", "filtered", "sampled_out", "routed", "delivered", "pending", "dead")
 sinks = typer.Typer(
     name="sinks", help="What became of every event, per sink; without a verb, the list.", invoke_without_command=True
@@ -131,3 +132,43 @@ def _hold(name: str, state: str, reason: str, lane: Lane | None, api: str, *, as
         as_data(answer)
     else:
         shown(f"{answer['state']}: {', '.join(answer['circuits'])}")
+
+
+@sinks.command("reconcile")
+def reconcile(
+    since: From = None,
+    until: To = None,
+    wait: Annotated[float, typer.Option(help="So many seconds at most for the result; 0: do not wait.")] = 60.0,
+    api: Api = DEFAULT_API,
+    as_json: AsJson = False,
+) -> None:
+    """Hold what was delivered against what the warehouse has; what is missing goes again. Exits with 1 when any is."""
+    body = {key: value for key, value in (("since", since), ("until", until)) if value}
+    asked = call("POST", api, "/api/v1/sinks/reconcile", body)["reconciliations"]
+    found = _results(api, {each["id"] for each in asked}, wait)
+    if as_json:
+        as_data(found)
+    else:
+        for each in found:
+            shown(_result(each))
+    if any(each["missing"] for each in found):
+        raise typer.Exit(FAILED)
+
+
+def _results(api: str, ids: set[str], wait: float) -> list[dict[str, Any]]:
+    import time
+
+    ends = time.monotonic() + wait
+    while True:
+        listed = call("GET", api, "/api/v1/sinks/reconciliations")["reconciliations"]
+        mine = [each for each in listed if each["id"] in ids]
+        if all(each["done_at"] for each in mine) or time.monotonic() >= ends:
+            return mine
+        time.sleep(min(POLL, wait))
+
+
+def _result(each: dict[str, Any]) -> str:
+    if not each["done_at"]:
+        return f"{each['sink']}: asked for; it is done in the relay part, see GET /api/v1/sinks/reconciliations"
+    again = f"; {each['sent']} go again with replay {each['replay_id']}" if each["missing"] else ""
+    return f"{each['sink']}: {each['checked']} checked, {each['missing']} missing{again}"

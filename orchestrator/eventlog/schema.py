@@ -235,6 +235,22 @@ held = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("events", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
+
+# A sink's delivered events held against what its store has: asked for, and done.
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("sink", String(100), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("done_at", UtcDateTime),
+    Column("checked", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("replay_id", Uuid),
 )
 
 STORE: Final = Store("event log", "orchestrator.eventlog:migrations", metadata, schema="eventlog")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestrator.domain.circuits import Standing as CircuitStanding
+    from orchestrator.domain.conservation import Reconciliations
     from orchestrator.domain.events import Answer, SinkCounts, StoredEvent
     from orchestrator.domain.ports import Circuits, EventLog
     from orchestrator.domain.replays import Item, Letter, Replay, Replays, Standing
@@ -72,11 +73,12 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The log, its replays and its circuits, for these sinks; `holders` tell which keys a sink's store has."""
+    """The log and what stands beside it, for these sinks; `holders` tell which keys a sink's store has."""
 
     log: EventLog
     replays: Replays
     circuits: Circuits
+    reconciliations: Reconciliations
     sinks: tuple[str, ...]
     holders: Mapping[str, Callable[[Iterable[UUID]], set[UUID]]] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)

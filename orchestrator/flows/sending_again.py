@@ -84,6 +84,13 @@ def hold_circuit(  # noqa: PLR0913, PLR0917 - whose, where, and how
     return names
 
 
+def record_gap(tx: LedgerTx, word: Word, replay: Replay, found: Mapping[str, int]) -> None:
+    """Tell, once, that the reconciler has found events missing, and sends them again."""
+    if tx.command(word.id) is None:
+        told = {"replay_id": str(replay.id), **found, "traceparent": replay.context.traceparent}
+        _record(tx, word, CommandKind.REPLAY, {}, {"sink": replay.selection.sink, **told})
+
+
 def _held(state: CircuitState | None) -> str:
     return "auto" if state is None else str(state)
 

@@ -16,6 +16,7 @@ from orchestrator.api.app import create_app
 from orchestrator.api.needs import Api
 from orchestrator.domain.commands import Mode
 from orchestrator.eventlog.circuits import MemoryCircuits
+from orchestrator.eventlog.reconciliations import MemoryReconciliations
 from orchestrator.eventlog.replays_memory import MemoryReplays
 from orchestrator.flows.accepting import Accepting
 from orchestrator.flows.desk import Desk
@@ -48,10 +49,12 @@ class Served:
 
     def __post_init__(self) -> None:
         """Put the desk beside the scene's log, with two sinks; `held` are the keys that the warehouse has."""
+        replays = MemoryReplays(self.scene.log)
         self.desk = Desk(
             self.scene.log,
-            MemoryReplays(self.scene.log),
+            replays,
             MemoryCircuits(self.scene.clock),
+            MemoryReconciliations(replays),
             ("warehouse", "rudderstack"),
             {"warehouse": lambda keys: self.held & set(keys)},
         )

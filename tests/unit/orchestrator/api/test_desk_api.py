@@ -11,6 +11,7 @@ from eventbus.wire import COMMAND_RECORDED, LLM_CALL, TASK_FAILED
 from orchestrator.domain.circuits import CircuitState, Standing
 from orchestrator.domain.events import Answer, Lane, Passed, Refusal
 from orchestrator.domain.subscriptions import Subscription
+from orchestrator.flows.conservation import Conserver, Pattern
 from orchestrator.flows.replaying import Replayer
 from orchestrator.sinks.memory import MemorySink
 from tests.contracts.test_replays import Open
@@ -245,3 +246,18 @@ def test_an_event_is_found_by_its_own_id(desk: Served) -> None:
     assert found.json()["id"] == "a/b why?"
     desk.scene.log.append([record(other)])
     assert desk.ask("GET", f"{EVENTS}/a%2Fb%20why%3F").status_code == 409
+
+
+def test_the_warehouse_is_held_against_the_log(desk: Served) -> None:
+    """Asked for and listed; what it found missing is sent again, and dead letters are not missing."""
+    asked = desk.ask("POST", "/api/v1/sinks/reconcile", {})
+    assert asked.status_code == 202, asked.text
+    desk.held.clear()
+    desk.scene.later(600)
+    conserver = Conserver(
+        desk.desk.reconciliations, desk.desk.replays, desk.scene.ledger, desk.desk.holders, Pattern(timedelta(0))
+    )
+    conserver.run_once(desk.scene.now)
+    (done,) = desk.ask("GET", "/api/v1/sinks/reconciliations").json()["reconciliations"]
+    assert (done["id"], done["checked"], done["missing"]) == (asked.json()["reconciliations"][0]["id"], 1, 1)
+    assert send(desk).events[0].seq == 3
