@@ -235,6 +235,7 @@ held = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("events", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
+)
 
 # A sink's delivered events held against what its store has: asked for, and done.
 reconciliations = Table(

@@ -250,6 +250,7 @@ def test_an_event_is_found_by_its_own_id(desk: Served) -> None:
 
 def test_the_warehouse_is_held_against_the_log(desk: Served) -> None:
     """Asked for and listed; what it found missing is sent again, and dead letters are not missing."""
+    desk.scene.later(10)
     asked = desk.ask("POST", "/api/v1/sinks/reconcile", {})
     assert asked.status_code == 202, asked.text
     desk.held.clear()
