@@ -27,6 +27,7 @@ from orchestrator.bootstrap.rollups import rollups_loop
 from orchestrator.bootstrap.server import HttpServer
 from orchestrator.bootstrap.sinks import make_sinks, warehouses
 from orchestrator.bootstrap.supervisor import Loop, Part, Service
+from orchestrator.bootstrap.upkeep import room_of, upkeep_loop
 from orchestrator.bootstrap.waking import Courtesy, WakingLedger, waking
 from orchestrator.bus import connecting
 from orchestrator.bus.consumer import BusConsumer
@@ -35,7 +36,6 @@ from orchestrator.bus.opening import Opener
 from orchestrator.bus.redriver import BusRedriver
 from orchestrator.dependency_settings.tables import patterns_of, policies_of
 from orchestrator.domain.errors import DependencyUnreachable, SettingsInvalid
-from orchestrator.domain.room import Room
 from orchestrator.eventlog.circuits import SqlCircuits
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
@@ -112,8 +112,7 @@ class Composer:
         self.policies = policies_of(self.settings.dependencies)
         self.prices = read_prices(self.settings.own_prices)
         self.ledger = SqlLedger.open(self.settings.ledger_url)
-        room = Room(self.settings.eventlog_bytes, self.settings.eventlog_reserve)
-        self.log = SqlEventLog(self.settings.eventlog_url, room=room)
+        self.log = SqlEventLog(self.settings.eventlog_url, room=room_of(self.settings))
         self.circuits = SqlCircuits(self.settings.eventlog_url)
         self.sinks = make_sinks(self.settings)
         for sink in self.sinks:
@@ -261,6 +260,7 @@ class Composer:
             Loop("outbox", _until_idle(_in_turn(self.courtesy.give, copier.run_once)), copying),
             orphans.orphans_loop(settings, looked, looking, take_in, clock),
             retention_loop(settings, kept, keeping, clock, self.opener),
+            upkeep_loop(settings, self.log, self._lead("eventlog")[0]),
             *probes_loops(settings, WakingLedger(asked, (self.releasing,)), asking, self.policies, clock),
         ]
 

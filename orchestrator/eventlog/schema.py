@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.types import TypeEngine
 
+# The sink whose totals are of what was dropped altogether.
+NOBODY: Final = ""
 COUNTED: Final = ("accepted", "filtered", "sampled_out", "routed", "delivered", "dead")
 metadata = MetaData(naming_convention=NAMING)
 

@@ -8,6 +8,7 @@ from sqlalchemy import delete, select, update
 
 from orchestrator.domain.replays import ItemState
 from orchestrator.eventlog.schema import dead_letters, replay_items
+from orchestrator.eventlog.totals import unsettle
 from orchestrator.stores import insert_into
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _note(connection: Connection, replay: Replay, sink: str, seqs: Sequence[int]
 
 def _bury(connection: Connection, letter: Mapping[str, object]) -> None:
     """File a dead letter, or give the one that is there its new reason and one more attempt."""
+    unsettle(connection, str(letter["sink"]), int(str(letter["seq"])))
     fresh = insert_into(dead_letters, connection.dialect).values({**letter, "attempts": 1})
     again = {name: fresh.excluded[name] for name in ("reason", "field", "at")}
     counted = again | {"attempts": dead_letters.c.attempts + 1}

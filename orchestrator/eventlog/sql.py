@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, select
@@ -17,11 +18,12 @@ from orchestrator.eventlog.reading import read_lane
 from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows
 from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, held, sampled_out
 from orchestrator.eventlog.subscribing import subscribe
+from orchestrator.eventlog.upkeep import LogKeep, Upkeep
 from orchestrator.failpoints import hit
 from orchestrator.stores import insert_into, reachable, utc_now, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -115,13 +117,13 @@ class SqlEventLog:
             return None if row is None else from_row(row)
 
     def counts(self, sink: str) -> SinkCounts:
-        """Count, in one statement and so at one moment, what became of each event for a sink."""
-        with reachable(STORE.name), self._engine.connect() as connection:
+        """Count, at one moment, what became of each event for a sink."""
+        with reachable(STORE.name), self._one_moment() as connection:
             return counted(connection, sink)
 
     def hours(self, sink: str, since: datetime, until: datetime) -> list[HourCounts]:
         """Count the same for each hour of acceptance from `since` up to `until` in which anything was accepted."""
-        with reachable(STORE.name), self._engine.connect() as connection:
+        with reachable(STORE.name), self._one_moment() as connection:
             return counted_by_hour(connection, sink, since, until)
 
     def dead_letters(self, sink: str, limit: int, after: int = 0) -> list[DeadLetter]:
@@ -155,6 +157,18 @@ class SqlEventLog:
         )
         with reachable(STORE.name), self._engine.connect() as connection:
             return [answer_from(row) for row in connection.execute(query.order_by(answers.c.id)).mappings()]
+
+    def upkeep(self, keep: LogKeep) -> Upkeep:
+        """Make what keeps the counts cheap and lets go of what nobody needs."""
+        return Upkeep(self._engine, self._turn, self._clock, keep)
+
+    @contextmanager
+    def _one_moment(self) -> Iterator[Connection]:
+        """Open a connection that sees one moment of the database all along."""
+        on_sqlite = self._engine.dialect.name == "sqlite"
+        engine = self._engine if on_sqlite else self._engine.execution_options(isolation_level="REPEATABLE READ")
+        with engine.connect() as connection:
+            yield connection
 
     def ready(self) -> None:
         """Raise DependencyUnreachable when the log cannot be read."""

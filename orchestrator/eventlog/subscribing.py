@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 
 from orchestrator.domain.subscriptions import Subscription
-from orchestrator.eventlog.schema import cursors, subscriptions
+from orchestrator.eventlog.schema import COUNTED, NOBODY, cursors, subscriptions, totals
 from orchestrator.stores import insert_into
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def subscribe(connection: Connection, sink: str, lane: Lane, subscription: Subsc
     known = history(connection, sink, lane)
     if known and known[-1][1] == subscription:
         return
+    if not known:
+        _begin_totals(connection, sink, lane)
     at = select(func.max(cursors.c.seq)).where(cursors.c.sink == sink, cursors.c.lane == lane.value)
     since = (connection.execute(at).scalar() or 0) if known else 0
     fresh = insert_into(subscriptions, connection.dialect).values(
@@ -36,6 +38,14 @@ def subscribe(connection: Connection, sink: str, lane: Lane, subscription: Subsc
     )
     again = {name: fresh.excluded[name] for name in ("types", "organizations", "sample")}
     connection.execute(fresh.on_conflict_do_update(index_elements=["sink", "lane", "since"], set_=again))
+
+
+def _begin_totals(connection: Connection, sink: str, lane: Lane) -> None:
+    """Count what was dropped before the sink came as filtered for it."""
+    columns = [totals.c.lane, totals.c.hour, *(totals.c[name] for name in COUNTED)]
+    dropped = select(literal(sink), *columns).where(totals.c.sink == NOBODY, totals.c.lane == lane.value)
+    names = ["sink", *(column.name for column in columns)]
+    connection.execute(insert_into(totals, connection.dialect).from_select(names, dropped).on_conflict_do_nothing())
 
 
 def _columns(subscription: Subscription) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""Dropping rows that every sink is done with: what they come to stays in the totals, their keys for a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import MetaData, and_, delete, false, func, literal, or_, select, update
+
+from orchestrator.domain.events import Lane
+from orchestrator.domain.replays import ItemState
+from orchestrator.eventlog.counting import hour_of, moment_of, place
+from orchestrator.eventlog.schema import (
+    NOBODY,
+    answers,
+    discards,
+    events,
+    held,
+    past_keys,
+    replay_items,
+    sampled_out,
+    settled,
+    subscriptions,
+    unsettled,
+)
+from orchestrator.eventlog.totals import add, take_turn
+from orchestrator.stores import insert_into
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, Table
+
+# What is in no partition of a day, on PostgreSQL.
+DEFAULT: Final = events.to_metadata(MetaData(), name="events_default")
+
+
+def drop_rows(connection: Connection, before: datetime, now: datetime, most: int, *, whole: bool) -> int:
+    """Drop the oldest rows that may go, of the `whole` log or of the default partition; gives their number."""
+    take_turn(connection)
+    table = events if whole else DEFAULT
+    query = select(table.c.seq).where(may_go(connection, table, before)).order_by(table.c.seq).limit(most)
+    seqs = list(connection.execute(query).scalars())
+    if seqs:
+        these = events.c.seq.in_(seqs)
+        carry_over(connection, these, now)
+        connection.execute(delete(events).where(these))
+        forget_beside(connection, seqs)
+    return len(seqs)
+
+
+def may_go(connection: Connection, table: Table, before: datetime) -> ColumnElement[bool]:
+    """Say that a row was accepted before this time, is in the totals of every sink, and is not to be sent again."""
+    sinks = list(connection.execute(select(subscriptions.c.sink).distinct()).scalars())
+    if not sinks:
+        return false()
+    places = {lane: min(place(connection, settled, sink, lane) for sink in sinks) for lane in Lane}
+    behind = or_(*(and_(table.c.lane == lane.value, table.c.seq <= seq) for lane, seq in places.items()))
+    waiting = replay_items.c.state == str(ItemState.WAITING)
+    return and_(
+        behind,
+        table.c.accepted_at < before,
+        ~select(literal(1)).where(unsettled.c.seq == table.c.seq).exists(),
+        ~select(literal(1)).where(replay_items.c.seq == table.c.seq, waiting).exists(),
+    )
+
+
+def carry_over(connection: Connection, these: ColumnElement[bool], now: datetime) -> None:
+    """Keep of rows that go what stays: how many they were, by hour, their keys; they take no more room."""
+    by = (events.c.lane, hour_of(connection.dialect.name).label("hour"))
+    for lane, hour, count in connection.execute(select(*by, func.count()).where(these).group_by(*by)).all():
+        add(connection, NOBODY, lane, moment_of(hour), {"accepted": count, "filtered": count})
+    keys = select(events.c.key, literal(now, past_keys.c.dropped_at.type)).where(these)
+    known = insert_into(past_keys, connection.dialect).from_select(["key", "dropped_at"], keys)
+    connection.execute(known.on_conflict_do_nothing())
+    size = select(func.count(), func.coalesce(func.sum(func.length(events.c.body)), 0)).where(these)
+    count, body_bytes = connection.execute(size).one()
+    connection.execute(update(held).values(events=held.c.events - count, bytes=held.c.bytes - body_bytes))
+
+
+def forget_beside(connection: Connection, seqs: list[int]) -> None:
+    """Drop what other tables say of rows that are gone."""
+    for table in (sampled_out, replay_items, discards):
+        connection.execute(delete(table).where(table.c.seq.in_(seqs)))
+
+
+def forget_keys(connection: Connection, before: datetime, most: int) -> int:
+    """Drop the oldest keys of rows that went before this time."""
+    old = select(past_keys.c.key).where(past_keys.c.dropped_at < before).order_by(past_keys.c.dropped_at).limit(most)
+    return connection.execute(delete(past_keys).where(past_keys.c.key.in_(old))).rowcount
+
+
+def forget_answers(connection: Connection, before: datetime, most: int) -> int:
+    """Drop the oldest answers of sinks, from before this time."""
+    first: Any = select(answers.c.id).order_by(answers.c.id).limit(most)
+    return connection.execute(delete(answers).where(answers.c.id.in_(first), answers.c.at < before)).rowcount
