@@ -15,6 +15,7 @@ from orchestrator.api.incidents import router as incidents
 from orchestrator.api.ingest.answers import unreadable
 from orchestrator.api.ingest.bodies import Unreadable
 from orchestrator.api.ingest.events import router as taken_events
+from orchestrator.api.ingest.gathering import Gatherer
 from orchestrator.api.ingest.paths import SDK
 from orchestrator.api.ingest.rudderstack import router as taken_messages
 from orchestrator.api.ingest.working import Workers
@@ -40,16 +41,19 @@ def create_app(api: Api) -> FastAPI:
     app.state.api = api
     app.state.streams = Streams()
     app.state.workers = Workers()
+    app.state.gatherer = Gatherer()
     app.add_middleware(BodyLimit)
     routers = (recovery, incidents, life, dependencies, operations, logs, workers, events, sinks)
-    for router in (*routers, taken_events, taken_messages):
+    # Where most requests come in is looked for first.
+    for router in (taken_events, taken_messages, *routers):
         app.include_router(router)
     problems.install(app)
     app.add_exception_handler(Unreadable, unreadable)
     return app
 
 
-def _authenticate(request: Request) -> None:
+async def _authenticate(request: Request) -> None:
+    """Learn who asks. Asynchronous, because it waits for nothing: a thread would take longer than it does."""
     api: Api = request.app.state.api
     token, given = api.token, request.headers.get("authorization", "")
     if request.url.path in SDK:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,13 +12,14 @@ from orchestrator.api.ingest.answers import Told, answer
 from orchestrator.api.ingest.bodies import unpacked
 from orchestrator.api.ingest.envelopes import BATCH, STRUCTURED, arrival_of, came
 from orchestrator.api.ingest.faults import whole
+from orchestrator.api.ingest.gathering import SMALL, Gatherer
 from orchestrator.api.ingest.working import Workers, whole_body
 from orchestrator.flows.accepting import Arrival, Fate, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.api.ingest.envelopes import Faults
+    from orchestrator.api.ingest.envelopes import Came, Faults
     from orchestrator.api.needs import Api
 
 ENVELOPE: Final = {"type": "object", "required": ["specversion", "id", "source", "type"]}
@@ -50,23 +52,52 @@ async def receive(request: Request) -> Response:
 
     Asynchronous, because a request that waits for the disk must not take one of the threads that answer.
     """
-    body, workers = await whole_body(request), request.app.state.workers
-    taken: Workers = workers
-    return await taken.run(_receive, request, body)
+    api: Api = request.app.state.api
+    body = await whole_body(request)
+    if len(body) > SMALL or "content-encoding" in request.headers:
+        workers: Workers = request.app.state.workers
+        return await workers.run(_receive, request, body)
+    gatherer: Gatherer = request.app.state.gatherer
+    found = Read.of(request, body)
+    return found.answer(request, await gatherer.accept(api.taking_in, found.arrivals))
 
 
 def _receive(request: Request, body: bytes) -> Response:
-    api: Api = request.app.state.api
-    headers = request.headers
-    found = came(headers, unpacked(body, headers.get("content-encoding", "")))
-    now = api.clock()
-    read = [arrival_of(each, now, suspect=found.suspect) for each in found.envelopes]
-    verdicts = iter(api.taking_in.accept([each for each in read if isinstance(each, Arrival)]))
-    told = [
-        _told(envelope, each, next(verdicts) if isinstance(each, Arrival) else _REFUSED, index if found.batch else None)
-        for index, (envelope, each) in enumerate(zip(found.envelopes, read, strict=True))
-    ]
-    return answer(request, told, batch=found.batch)
+    found = Read.of(request, unpacked(body, request.headers.get("content-encoding", "")))
+    return found.answer(request, request.app.state.api.taking_in.accept(found.arrivals))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a request holds: its events as they came, and for each its arrival or what is wrong with it."""
+
+    came: Came
+    read: Sequence[Arrival | Faults]
+
+    @classmethod
+    def of(cls, request: Request, body: bytes) -> Read:
+        """Read an unpacked body; raises Unreadable."""
+        found, now = came(request.headers, body), request.app.state.api.clock()
+        return cls(found, [arrival_of(each, now, suspect=found.suspect) for each in found.envelopes])
+
+    @property
+    def arrivals(self) -> list[Arrival]:
+        """Give those with which nothing is wrong."""
+        return [each for each in self.read if isinstance(each, Arrival)]
+
+    def answer(self, request: Request, verdicts: Sequence[Verdict]) -> Response:
+        """Answer for each, given a verdict for each arrival."""
+        following = iter(verdicts)
+        told = [
+            _told(
+                envelope,
+                each,
+                next(following) if isinstance(each, Arrival) else _REFUSED,
+                index if self.came.batch else None,
+            )
+            for index, (envelope, each) in enumerate(zip(self.came.envelopes, self.read, strict=True))
+        ]
+        return answer(request, told, batch=self.came.batch)
 
 
 _REFUSED: Final = Verdict(Fate.REFUSED)

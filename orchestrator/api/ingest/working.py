@@ -24,8 +24,8 @@ R = TypeVar("R")
 class Busy(Exception):
     """More requests wait to be taken in than may."""
 
-    def __init__(self) -> None:
-        super().__init__(f"expected at most {MOST_WAITING} requests with events to wait, got one more")
+    def __init__(self, most: int) -> None:
+        super().__init__(f"expected at most {most} requests with events to wait, got one more")
 
 
 class Workers:
@@ -37,7 +37,7 @@ class Workers:
     async def run(self, work: Callable[P, R], *args: P.args, **_: P.kwargs) -> R:
         """Do the work in a thread; raises Busy where too many wait for one."""
         if self._limiter.statistics().tasks_waiting >= MOST_WAITING:
-            raise Busy
+            raise Busy(MOST_WAITING)
         return await to_thread.run_sync(work, *args, limiter=self._limiter)
 
 

@@ -309,7 +309,7 @@ ENVELOPES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(ENVELOPES | JSON, max_size=4))
 def test_no_random_batch_is_a_fault_of_ours(api: Served, batch: list[Any]) -> None:
     """Whatever comes, each event is answered for, and each that is refused has its field and what was expected."""
@@ -332,7 +332,7 @@ HEADERS = st.dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changed=HEADERS, body=st.binary(max_size=30) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_random_binary_event_is_a_fault_of_ours(api: Served, changed: dict[str, str], body: bytes) -> None:
     """Whatever headers and bytes come: accepted, or a problem that says why."""
