@@ -45,6 +45,7 @@ class Collector(ThreadingHTTPServer):
         self.posts: list[list[SeenSpan]] = []
         self.accepted: list[list[SeenSpan]] = []
         self.says = b""
+        self.resources: list[int] = []
         self.asked: list[dict[str, str]] = []
 
     @property
@@ -71,7 +72,7 @@ class Collector(ThreadingHTTPServer):
 def collector() -> Iterator[Collector]:
     """Run a collector in a thread."""
     server = Collector()
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield server
@@ -90,7 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         self.server.asked.append({"path": self.path, **{name.lower(): text for name, text in self.headers.items()}})
-        self.server.posts.append(list(_spans(ExportTraceServiceRequest.FromString(body))))
+        request = ExportTraceServiceRequest.FromString(body)
+        self.server.resources.append(len(request.resource_spans))
+        self.server.posts.append(list(_spans(request)))
         if self.server.status == 200:
             self.server.accepted.append(self.server.posts[-1])
         self.send_response(self.server.status)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from orchestrator.sinks.answers import posted
 from orchestrator.sinks.parcels import pack, send_apart
 from orchestrator.sinks.posting import session
-from orchestrator.sinks.unfit import read
+from orchestrator.sinks.unfit import read, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,4 +67,4 @@ class CloudEventsSink:
 
 def _event(record: EventRecord) -> bytes:
     """Give an event's bytes, once they have been found to be an event's."""
-    return orjson.dumps(read(record.body))
+    return written(read(record.body))

@@ -14,7 +14,7 @@ import orjson
 from orchestrator.domain.events import Deferred, Delivered
 from orchestrator.sinks.parcels import pack, send_apart
 from orchestrator.sinks.rotation import Folder, flush
-from orchestrator.sinks.unfit import read
+from orchestrator.sinks.unfit import read, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -122,4 +122,4 @@ def _whole(opened: int) -> int:
 
 def _line(record: EventRecord) -> bytes:
     """Write an event as one line, whatever its own bytes hold; raises Unfit when they hold none."""
-    return orjson.dumps({"key": record.key, "event": read(record.body)}, option=orjson.OPT_APPEND_NEWLINE)
+    return written({"key": record.key, "event": read(record.body)}, orjson.OPT_APPEND_NEWLINE)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import orjson
-
 from eventbus.wire import RUDDERSTACK_MESSAGE
 from orchestrator.sinks.track import CALLS, track
-from orchestrator.sinks.unfit import Unfit, data_of, largest, read
+from orchestrator.sinks.unfit import Unfit, data_of, largest, read, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
 TYPES: Final = frozenset({*CALLS, RUDDERSTACK_MESSAGE})
 KINDS: Final = frozenset({"alias", "group", "identify", "page", "screen", "track"})
+WHO: Final = ("userId", "anonymousId")
 # The gateway takes 4,096,000 bytes, uncompressed; what stands around one message is less than this.
 LARGEST: Final = 4_096_000 - 200
 MOST_BYTES: Final = 3_800_000
@@ -37,10 +36,7 @@ def write(record: EventRecord) -> Message:
     """Write the message of an event; raises Unfit, with the field, for what the gateway would refuse."""
     data = data_of(read(record.body))
     message = _passed(data) if record.type == RUDDERSTACK_MESSAGE else track(record, data)
-    try:
-        body = orjson.dumps(message)
-    except TypeError as error:
-        raise Unfit(f"expected a message that JSON can hold, got: {error}") from error
+    body = written(message)
     if len(body) > LARGEST:
         raise Unfit(f"expected a message of at most {LARGEST} bytes, got {len(body)}", largest(data))
     return Message(body, message.get("userId") or message.get("anonymousId"))
@@ -48,9 +44,12 @@ def write(record: EventRecord) -> Message:
 
 def _passed(message: dict[str, Any]) -> dict[str, Any]:
     """Check a message that goes on as it came."""
-    if message.get("type") not in KINDS:
+    if str(message.get("type")) not in KINDS:
         raise Unfit(f"expected data.type as one of {', '.join(sorted(KINDS))}, got another", "data.type")
-    if not any(str(message.get(name) or "").strip() for name in ("userId", "anonymousId")):
+    for name in WHO:
+        if not isinstance(message.get(name), str | int | float | None) or isinstance(message.get(name), bool):
+            raise Unfit(f"expected a text or a number in data.{name}, got another thing", f"data.{name}")
+    if not any(str(each).strip() for each in map(message.get, WHO) if each is not None):
         raise Unfit("expected data.userId or data.anonymousId with something in it, got neither", "data.userId")
     if not isinstance(message.get("context", {}), dict):
         raise Unfit("expected an object in data.context, got another thing", "data.context")

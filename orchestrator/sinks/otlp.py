@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 import structlog
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -22,13 +25,14 @@ from orchestrator.sinks.calls import cost_of
 from orchestrator.sinks.parcels import pack, send_apart
 from orchestrator.sinks.posting import session
 from orchestrator.sinks.spans import CLIENT, CONSUMER, INTERNAL, PRODUCER, TOLD, Span, span_of
-from orchestrator.sinks.unfit import data_of, read
+from orchestrator.sinks.unfit import Unfit, data_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import requests
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
     from orchestrator.domain.events import Deferred, Delivered, Delivery, EventRecord, StoredEvent
     from orchestrator.domain.traces import SpanContext
@@ -81,12 +85,22 @@ class OtlpSink:
 
     def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
         """Send a span for each event that has one; a span that the collector refuses alone is rejected."""
-        parcels, refused = pack(batch, _span)
+        parcels, refused = pack(batch, self._encoded)
         return send_apart([[each for each in parcels if each.content is not None]], self._post, refused)
 
-    def _post(self, spans: list[Span | None]) -> Delivered | Deferred | Refused:
-        request = encode_spans([readable(each, self._resource) for each in spans if each]).SerializeToString()
-        body = zlib.compress(request, FASTEST, GZIP_WINDOW)
+    def _encoded(self, record: EventRecord) -> ResourceSpans | None:
+        """Encode the span of an event by itself: what protobuf cannot hold is found before it is among others."""
+        span = _span(record)
+        if span is None:
+            return None
+        try:
+            encoded: ResourceSpans = encode_spans([readable(span, self._resource)]).resource_spans[0]
+        except (TypeError, ValueError, AttributeError, ArithmeticError, EncodeError) as error:
+            raise Unfit(f"expected an event that a span can be made of, got one that cannot be: {error!r}") from error
+        return encoded
+
+    def _post(self, spans: list[ResourceSpans | None]) -> Delivered | Deferred | Refused:
+        body = zlib.compress(joined([each for each in spans if each]), FASTEST, GZIP_WINDOW)
         return posted("the collector", f"check url and headers of the sink {self.name}", lambda: self._send(body))
 
     def _send(self, body: bytes) -> requests.Response:
@@ -96,6 +110,16 @@ class OtlpSink:
         if answer.ok and (refused := partly_refused(answer)):
             log.warning("spans.refused", sink=self.name, spans=refused[0], reason=refused[1])
         return answer
+
+
+def joined(spans: Sequence[ResourceSpans]) -> bytes:
+    """Make one request of spans of one resource, in their order."""
+    request = ExportTraceServiceRequest(resource_spans=spans[:1])
+    beside = request.resource_spans[0].scope_spans[0].spans
+    for each in spans[1:]:
+        beside.extend(each.scope_spans[0].spans)
+    whole: bytes = request.SerializeToString()
+    return whole
 
 
 def partly_refused(answer: requests.Response) -> tuple[int, str] | None:
@@ -149,5 +173,8 @@ def _nanoseconds(moment: datetime) -> int:
 def _span(record: EventRecord) -> Span | None:
     envelope = read(record.body)
     data_of(envelope)
-    span = span_of(envelope)
+    try:
+        span = span_of(envelope)
+    except (AttributeError, ArithmeticError) as error:
+        raise Unfit(f"expected an event that a span can be made of, got one with a wrong field: {error!r}") from error
     return replace(span, attributes={**span.attributes, **cost_of(record.price)}) if span else None

@@ -36,6 +36,14 @@ def data_of(envelope: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+def written(value: object, option: int | None = None) -> bytes:
+    """Write a value as JSON; raises Unfit for one that JSON cannot hold, or that is nested too deeply to be written."""
+    try:
+        return orjson.dumps(value, option=option)
+    except TypeError as error:
+        raise Unfit(f"expected what JSON can hold, got: {error}") from error
+
+
 def largest(value: object, path: str = "data") -> str:
     """Name the field that takes the most room, by the way to it, in something that is too large."""
     parts = _parts(value, path)

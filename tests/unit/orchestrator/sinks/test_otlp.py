@@ -247,3 +247,48 @@ def test_a_model_call_that_failed_is_an_error_and_one_without_a_price_has_none()
 def test_a_model_call_in_no_trace_is_not_sent() -> None:
     """Nobody could find it there."""
     assert sent(event(LLM_CALL, CALL)) == []
+
+
+SPAN: dict[str, Any] = {
+    "name": "n", "trace_id": "a" * 32, "span_id": "b" * 16, "parent_span_id": None, "started_at": NOON.isoformat(),
+    "duration_seconds": 1, "status": "ok", "attributes": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trace_id": "no hexadecimal"},
+        {"trace_id": "a" * 33},
+        {"span_id": ""},
+        {"span_id": 7},
+        {"parent_span_id": "zz"},
+        {"parent_span_id": "b" * 20},
+        {"duration_seconds": 1e300},
+        {"duration_seconds": -1e11},
+        {"started_at": "1066-10-14T09:00:00+00:00"},
+        {"started_at": 7},
+        {"attributes": [1]},
+        {"name": {"a": 1}},
+    ],
+)
+def test_a_span_that_protobuf_cannot_hold_is_rejected_alone(wrong: dict[str, Any]) -> None:
+    """Whatever stands in an event of user code, nothing is raised and the others of its batch arrive."""
+    with collector() as server:
+        answer = sink(server).deliver(
+            stored(record(told(SPAN_ENDED, None, **SPAN | wrong)), record(told(SPAN_ENDED, None, **SPAN)))
+        )
+        assert isinstance(answer, Rejected)
+        assert list(answer.refusals) == [1]
+        assert answer.refusals[1].reason
+        assert [span.name for span in server.spans] == ["n"]
+
+
+def test_the_spans_of_a_post_share_one_resource() -> None:
+    """Each span of a batch is beside the others, in the order of the log."""
+    with collector() as server:
+        sink(server).deliver(stored(*(record(told(SPAN_ENDED, None, **SPAN | {"name": name})) for name in "abc")))
+        ((first, *_),) = server.posts
+        assert [span.name for span in server.spans] == ["a", "b", "c"]
+        assert first.resource == {"service.name": "redrive", "service.version": "1.2"}
+        assert server.resources == [1]

@@ -203,7 +203,10 @@ def test_a_message_in_rudderstacks_own_form_goes_on_as_it_came(kind: str) -> Non
     [
         ({"userId": " "}, "data.userId"),
         ({"userId": None}, "data.userId"),
+        ({"userId": {"no": "id"}}, "data.userId"),
+        ({"userId": True}, "data.userId"),
         ({"type": "shout"}, "data.type"),
+        ({"type": ["track"]}, "data.type"),
         ({"type": None}, "data.type"),
         ({"context": "none"}, "data.context"),
     ],
@@ -213,8 +216,14 @@ def test_a_message_of_their_form_is_checked_too(change: dict[str, Any], field: s
     with pytest.raises(Unfit) as told:
         track(record(event(RUDDERSTACK_MESSAGE, PASSED | change)))
     assert told.value.field == field
-    if field == "data.userId":
+    if change.get("userId", 0) in (" ", None):
         track(record(event(RUDDERSTACK_MESSAGE, PASSED | change | {"anonymousId": "a"})))
+
+
+@pytest.mark.parametrize("number", [0, 7, 1.5])
+def test_a_number_is_an_id(number: float) -> None:
+    """Applications number their users; the first one has one too."""
+    assert track(record(event(RUDDERSTACK_MESSAGE, PASSED | {"userId": number})))["userId"] == number
 
 
 def test_the_documentation_has_a_row_for_each_call() -> None:
