@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     false,
+    text,
 )
 
 from orchestrator.stores import NAMING, ONLY_ON, Store, UtcDateTime
@@ -77,6 +78,8 @@ events = Table(
     Column("accepted_at", UtcDateTime, nullable=False),
     # Readers take a lane in order; the counts are made of this index alone.
     Index(None, "lane", "seq", "type"),
+    # Sampling asks in which traces something failed: of few events, so that the others pay nothing for it.
+    Index("ix_events_failed_trace", "trace", sqlite_where=text("failed = 1"), postgresql_where=text("failed")),
     # A partition can only tell its own keys apart: those of the others are looked up before (appending.py).
     UniqueConstraint("key", name="uq_events_key", info={ONLY_ON: "sqlite"}),
     UniqueConstraint("key", "time", name="uq_events_key_time", info={ONLY_ON: "postgresql"}),
