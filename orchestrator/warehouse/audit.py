@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from eventbus.wire import (
+    CIRCUIT_CHANGED,
     COMMAND_RECORDED,
     DEPENDENCY_CHANGED,
     GOVERNANCE_RECORDED,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # What each row says was done; a command's own name follows, as in command.retry.
 WHAT: Final[Mapping[str, str]] = {
+    CIRCUIT_CHANGED: "circuit.changed",
     COMMAND_RECORDED: "command",
     DEPENDENCY_CHANGED: "dependency.changed",
     GOVERNANCE_RECORDED: "governance.recorded",
@@ -73,17 +75,29 @@ def audit_of(record: EventRecord, data: Mapping[str, Any], about: Mapping[str, A
         return None
     named = values.text(data, "command") if record.type == COMMAND_RECORDED else None
     by_itself = None if record.type in (GOVERNANCE_RECORDED, COMMAND_RECORDED) else ORCHESTRATOR
+    details = orjson.dumps(data).decode()
+    data = _of_circuit(data) if record.type == CIRCUIT_CHANGED else data
     told: dict[str, Any] = {name: values.text(data, name) for name in _TEXTS}
     return AuditRow(
         id=record.key,
         what=f"{what}.{named}" if named else what,
         created_at=values.instant(record.time, "time"),
-        details=orjson.dumps(data).decode(),
+        details=details,
         actor=values.text(data, "actor") or by_itself,
         forced=None if data.get("forced") is None else values.flag(data, "forced"),
         **told,
         **about,
     )
+
+
+def _of_circuit(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Tell of a circuit as a command is told: by whom, and whether it was forced, where its event says to what."""
+    return {
+        "reason": data.get("reason"),
+        "actor": data.get("by"),
+        "action": data.get("state"),
+        "forced": data.get("forced") is not None,
+    }
 
 
 def blocked(row: SimilarityRow) -> AuditRow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from eventbus.wire import RUDDERSTACK_MESSAGE
 from orchestrator.domain.traces import context_of
 from orchestrator.warehouse import values
 from orchestrator.warehouse.columns import ABOUT
@@ -43,6 +44,9 @@ def about_of(
     carried: Mapping[str, Any] = _NOTHING,
 ) -> dict[str, Any]:
     """Read them: from the event's data, else from what its message `carried`. Raises Unloadable."""
+    if record.type == RUDDERSTACK_MESSAGE:
+        # Its data is a message in RudderStack's words, which are not ours.
+        return {"user_id": values.text(data, "userId"), "trace_id": record.trace}
     known: dict[str, Any] = {name: values.text(data, name) for name in _OF_DATA if name in data}
     for name, value in carried.items():
         # Anybody may have written a message's headers: what is no text is not taken, and refuses nothing.

@@ -8,25 +8,32 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from eventbus.sketch import GRAM, sketch_of
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    CIRCUIT_CHANGED,
     COMMAND_RECORDED,
     DEPENDENCY_CHANGED,
     GOVERNANCE_RECORDED,
     INCIDENT_OPENED,
     LLM_CALL,
+    PROMPT_SIMILARITY,
     REDELIVERY_ENDED,
+    RUDDERSTACK_MESSAGE,
     SPAN_ENDED,
     TASK_FAILED,
+    from_mapping,
 )
 from orchestrator.domain.events import Rejected
-from orchestrator.warehouse.schema import audit_logs, code_exec_logs
+from orchestrator.flows.filing import record_of
+from orchestrator.warehouse.schema import audit_logs, code_exec_logs, event_logs
 from tests.events import CALL, NOON, event, record, stored
 
 if TYPE_CHECKING:
@@ -177,12 +184,24 @@ def test_what_was_decided_is_a_row(warehouse: Warehouse) -> None:
     opened = {"incident_id": INCIDENT, "kind": "transient", "task": "t", "dependency": None, "size": 1, "reason": "503"}
     changed = {"dependency": "model", "health": "down", "before": "healthy", "reason": "41 of 45"}
     decided = {"event_type": "pii", "policy": "p", "action": "redacted", "details": {}, "user_id": "bo"}
+    circuit = {
+        "circuit": "w/priority",
+        "state": "open",
+        "before": "closed",
+        "reason": "why",
+        "forced": "open",
+        "by": "cy",
+    }
     told = [(COMMAND_RECORDED, command), (INCIDENT_OPENED, opened), (DEPENDENCY_CHANGED, changed)]
+    told += [(CIRCUIT_CHANGED, circuit)]
     events = [record(event(kind, data)) for kind, data in [*told, (GOVERNANCE_RECORDED, decided), (SPAN_ENDED, {})]]
     for _ in range(2):
         warehouse.deliver(*events, recorded(), failed(None))
     rows = {row["what"]: row for row in warehouse.rows(audit_logs)}
-    assert rows.keys() == {"command.retry", "incident.opened", "dependency.changed", "governance.recorded"}
+    assert rows.keys() == {
+        "command.retry", "incident.opened", "dependency.changed", "governance.recorded", "circuit.changed",
+    }  # fmt: skip
+    assert rows["circuit.changed"].items() >= {"actor": "cy", "action": "open", "reason": "why"}.items()
     assert rows["command.retry"].items() >= {"actor": "ann", "reason": "back", "incident_id": INCIDENT}.items()
     assert bool(rows["command.retry"]["forced"])
     assert json.loads(rows["command.retry"]["details"])["before"] == {"a": 1}
@@ -198,3 +217,36 @@ def test_an_attempt_is_told_what_it_cost(warehouse: Warehouse) -> None:
     first, redrive = sorted(warehouse.rows("code_exec_telemetry"), key=lambda row: row["outcome"])
     assert (first["calls"], Decimal(first["usd_cost"]), first["unpriced"]) == (1, Decimal("0.00075"), 0)
     assert (redrive["calls"], redrive.get("usd_cost")) == (0, None)
+
+
+def test_every_event_that_was_ever_sent_can_be_loaded(warehouse: Warehouse) -> None:
+    """The sample of each version of each type: a row in event_logs, and no refusal."""
+    folder = Path(__file__).parents[2] / "eventbus/samples"
+    samples = [from_mapping(json.loads(path.read_text())) for path in sorted(folder.glob("*.json"))]
+    records = [record_of(replace(each, id=str(uuid4()))) for each in samples]
+    warehouse.deliver(*records)
+    rows = {row["id"]: row for row in warehouse.rows(event_logs)}
+    assert rows.keys() == {str(each.key) for each in records}
+    messages = [rows[str(each.key)] for each in records if each.type == RUDDERSTACK_MESSAGE]
+    assert [row["user_id"] for row in messages] == ["ann"]
+    assert len(warehouse.rows(code_exec_logs)) == 2
+
+
+def test_a_prompt_that_was_blocked_is_told(warehouse: Warehouse) -> None:
+    """Its score stands beside its event, and in the audit with the hash of the prompt that it is like."""
+    first, second = (record(event(PROMPT_SIMILARITY, sketched() | {"blocked": blocked})) for blocked in (False, True))
+    warehouse.deliver(first)
+    warehouse.deliver(second)
+    scores = {row["id"]: row.get("similarity_score") for row in warehouse.rows(event_logs)}
+    assert scores == {str(first.key): None, str(second.key): pytest.approx(1.0)}
+    (audit,) = warehouse.rows(audit_logs)
+    assert (audit["id"], audit["what"], audit["organization_id"]) == (str(second.key), "prompt.blocked", "acme")
+    assert audit["similarity_score"] == pytest.approx(1.0)
+    assert json.loads(audit["details"])["matched_prompt_hash"] == sketched()["prompt_hash"]
+
+
+def sketched() -> dict[str, Any]:
+    """Give the data of a prompt's event."""
+    made = sketch_of("Summarise the complaint.", "s")
+    sketch = {"key": made.key_name, "gram": GRAM, "counts": made.counts}
+    return {"prompt_hash": made.prompt_hash, "sketch": sketch, "organization_id": "acme"}
