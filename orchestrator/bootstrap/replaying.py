@@ -37,7 +37,7 @@ LOOK: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SharedCircuit:
-    """The circuit of what is sent again: it rests while a relay's circuit of the same sink is not closed.
+    """The circuit of what is sent again: it rests while a relay's circuit of the same sink is open.
 
     Each call but `deliver` raises DependencyUnreachable when the log does not answer.
     """
@@ -45,11 +45,13 @@ class SharedCircuit:
     circuits: Circuits
     sink: str
     own: Breaker
+    clock: Callable[[], datetime]
 
     def rest(self) -> float:
         """Give the seconds for which nothing is to be sent, 0.0 to go on."""
         standings = (self.circuits.load(circuit_name(self.sink, lane)) for lane in Lane)
-        return LOOK if any(each is not None and _not_closed(each) for each in standings) else self.own.rest()
+        now = self.clock()
+        return LOOK if any(each is not None and _rests(each, now) for each in standings) else self.own.rest()
 
     def allowance(self) -> float:
         """Give the share of the usual number of events that the next batch may hold."""
@@ -60,8 +62,11 @@ class SharedCircuit:
         return self.own.deliver(send)
 
 
-def _not_closed(standing: Standing) -> bool:
-    return (standing.forced.state if standing.forced else standing.state) is not CircuitState.CLOSED
+def _rests(standing: Standing, now: datetime) -> bool:
+    """Tell whether nothing may go; a circuit whose time is over is probed by whoever has something to send."""
+    if standing.forced:
+        return standing.forced.state is CircuitState.OPEN
+    return standing.seconds_left(now) > 0
 
 
 def make_desk(url: str, log: EventLog, entries: Sequence[SinkEntry], warehouse: Engine) -> Desk:
@@ -80,6 +85,6 @@ def replay_loops(
 
 def _loop(desk: Desk, entry: SinkEntry, leadership: Leadership, clock: Callable[[], datetime]) -> Loop:
     name = f"replay-{entry.name}"
-    circuit = SharedCircuit(desk.circuits, entry.name, Breaker(name, random.random))
+    circuit = SharedCircuit(desk.circuits, entry.name, Breaker(name, random.random), clock)
     replayer = Replayer(desk.replays, entry.sink, circuit, random.random, entry.limits)
     return Loop(name, lambda: replayer.run_once(clock()) or 0.0, leadership)
