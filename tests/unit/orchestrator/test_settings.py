@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from eventbus import scrub
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.errors import SettingsInvalid
 from orchestrator.settings import Settings, load
@@ -172,6 +173,19 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsInvalid) as caught:
         load(api_token=["s3cret"])
     assert "s3cret" not in str(caught.value)
+
+
+def test_write_keys_are_checked_and_never_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each key has its source's name, from the environment or a file; neither an error nor a later text tells one."""
+    assert load().sources_by_key == {}
+    (tmp_path / "keys").write_text("web=the-web-key,app=the-app-key\n")
+    monkeypatch.setenv("REDRIVE_WRITE_KEYS_FILE", str(tmp_path / "keys"))
+    assert load().sources_by_key == {"the-web-key": "web", "the-app-key": "app"}
+    assert scrub.text("key the-app-key came") == "key [hidden] came"
+    monkeypatch.setenv("REDRIVE_WRITE_KEYS", "a-key-without-a-name")
+    with pytest.raises(SettingsInvalid, match=r"REDRIVE_WRITE_KEYS: .*expected name=key") as told:
+        load()
+    assert "without-a-name" not in str(told.value)
 
 
 def test_patterns_of_tasks_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
