@@ -118,7 +118,7 @@ class Composer:
         for sink in self.sinks:
             self.log.subscribe(sink.name, sink.subscription)
         self.warehouse = WAREHOUSE.open(self.settings.warehouse_url)
-        self.desk = make_desk(self.settings.eventlog_url, self.log, self.sinks, self.warehouse)
+        self.desk = make_desk(self.settings.eventlog_url, self.log, self.circuits, self.sinks)
 
     def parts(self, names: Sequence[str] = PARTS) -> tuple[Part, ...]:
         """Make the parts of these names; raises UnknownPart."""

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.bootstrap.supervisor import Loop
 from orchestrator.breaker import Breaker
 from orchestrator.domain.circuits import CircuitState, circuit_name
 from orchestrator.domain.events import Lane
-from orchestrator.eventlog.circuits import SqlCircuits
 from orchestrator.eventlog.reconciliations import SqlReconciliations
 from orchestrator.eventlog.replays import SqlReplays
 from orchestrator.flows.desk import Desk
 from orchestrator.flows.replaying import Replayer
 from orchestrator.sinks.warehouse import WarehouseSink
-from orchestrator.warehouse.queries import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-
-    from sqlalchemy import Engine
 
     from orchestrator.bootstrap.entries import SinkEntry
     from orchestrator.bootstrap.leadership import Leadership
@@ -39,7 +34,8 @@ LOOK: Final = 1.0
 class SharedCircuit:
     """The circuit of what is sent again: it rests while a relay's circuit of the same sink is open.
 
-    Each call but `deliver` raises DependencyUnreachable when the log does not answer.
+    One that is to be tried again by now is not waited for: a lane without events tries nothing. Each call but
+    `deliver` raises DependencyUnreachable when the log does not answer.
     """
 
     circuits: Circuits
@@ -69,11 +65,11 @@ def _rests(standing: Standing, now: datetime) -> bool:
     return standing.seconds_left(now) > 0
 
 
-def make_desk(url: str, log: EventLog, entries: Sequence[SinkEntry], warehouse: Engine) -> Desk:
-    """Make the desk of an orchestrator whose event log is at `url`."""
-    holders = {entry.name: partial(held, warehouse) for entry in entries if isinstance(entry.sink, WarehouseSink)}
-    stores = SqlReplays(url), SqlCircuits(url), SqlReconciliations(url)
-    return Desk(log, *stores, tuple(entry.name for entry in entries), holders)
+def make_desk(url: str, log: EventLog, circuits: Circuits, entries: Sequence[SinkEntry]) -> Desk:
+    """Make the desk of an orchestrator whose event log is at `url`; only warehouses can be asked what they hold."""
+    sinks = {entry.name: entry.sink for entry in entries}
+    holders = {name: sink.held for name, sink in sinks.items() if isinstance(sink, WarehouseSink)}
+    return Desk(log, SqlReplays(url), circuits, SqlReconciliations(url), tuple(sinks), holders)
 
 
 def replay_loops(

@@ -10,12 +10,14 @@ from orchestrator.domain.events import Deferred, Delivered
 from orchestrator.sinks.parcels import Refused, data_in, envelope_of, pack, send_apart
 from orchestrator.stores import Unstorable
 from orchestrator.warehouse.loader import load
+from orchestrator.warehouse.queries import held
 from orchestrator.warehouse.rows import Prompt, Row, rows_of
 from orchestrator.warehouse.schema import STORE
 from orchestrator.warehouse.similarity import Recent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from orchestrator.domain.events import Delivery, EventRecord, StoredEvent
 
@@ -36,6 +38,10 @@ class WarehouseSink:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def held(self, keys: Iterable[UUID]) -> set[UUID]:
+        """Tell which of these events it has; raises DependencyUnreachable."""
+        return held(self._engine, keys)
 
     def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
         """Load the batch in one commit; an event that no row can be made of is rejected with the name of its field."""
