@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EVERY: Final = 30.0
 
 
-def rollups_loop(urls: Sequence[str], leadership: Leadership) -> Loop:
+def rollups_loop(urls: Sequence[str], leadership: Leadership | None = None) -> Loop:
     """Make the loop over the warehouses at these addresses, each of which has been migrated."""
     engines = [STORE.open(url) for url in urls]
     return Loop("rollups", lambda: 0.0 if max(map(refresh, engines)) >= AT_ONCE else EVERY, leadership)

@@ -121,13 +121,15 @@ def rows_of(record: EventRecord, data: Mapping[str, Any], envelope: Mapping[str,
 
 def cost_row(record: EventRecord, data: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> CostRow:
     """Make the row of a `redrive.llm.call.v1` event; raises Unloadable."""
-    parts: dict[str, Any] = {name: values.number(data, told) for name, told in TOKEN_CLASSES.items() if told in data}
+    parts: dict[str, Any] = {
+        name: values.number(data, told, values.MOST_TOKENS) for name, told in TOKEN_CLASSES.items() if told in data
+    }
     return CostRow(
         id=record.key,
         model=values.text(data, "gen_ai.response.model") or values.named(data, "gen_ai.request.model"),
         provider=values.named(data, "gen_ai.provider.name"),
-        tokens_input=values.count(data, "gen_ai.usage.input_tokens"),
-        tokens_output=values.count(data, "gen_ai.usage.output_tokens"),
+        tokens_input=values.count(data, "gen_ai.usage.input_tokens", values.MOST_TOKENS),
+        tokens_output=values.count(data, "gen_ai.usage.output_tokens", values.MOST_TOKENS),
         usd_cost=values.usd(record.price.usd),
         created_at=values.instant(record.time, "time"),
         pricing_status=record.price.status.value,
