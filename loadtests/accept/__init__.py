@@ -1,1 +1,1 @@
-"""What accepting an event costs: the log beside bare SQLite."""
+"""What accepting an event costs: the log's own call beside bare SQLite, and over HTTP."""

@@ -1,11 +1,14 @@
 """The peer: SQLite as a list of rows, with the plainest group commit, through the driver alone.
 
-One table, its number and a unique key of 16 bytes, a payload of as many bytes as the log's row has; synchronous=FULL.
+One table: a number, a unique key of 16 bytes, and a payload of as many bytes as the log's row has; synchronous=FULL. Of
+three ways to share a commit that were tried (a lock around the commit, one leader until nobody waits, a lead that is
+handed on), the last was the fastest, and is the one here.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -18,44 +21,51 @@ TABLE: Final = "CREATE TABLE rows (seq INTEGER PRIMARY KEY, key BLOB NOT NULL UN
 INSERT: Final = "INSERT INTO rows (key, payload) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
+@dataclass(slots=True)
+class _Caller:
+    rows: list[Row]
+    turn: Lock = field(default_factory=Lock)
+    done: bool = False
+
+
 class BareSqlite:
-    """Takes rows from many threads. Whoever gets the file's lock writes all that wait; the others find it done."""
+    """Takes rows from many threads."""
 
     def __init__(self, path: Path) -> None:
         self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", TABLE):
             self._file.execute(statement)
-        self._queue: list[tuple[list[Row], Lock]] = []
-        self._queueing = Lock()
+        self._queue: list[_Caller] = []
+        self._lock = Lock()
         self._led = False
 
     def append(self, rows: list[Row]) -> None:
         """Return once the rows are on disk."""
-        done = Lock()
-        done.acquire()
-        with self._queueing:
-            self._queue.append((rows, done))
-            leads, self._led = not self._led, True
-        if not leads:
-            done.acquire()
-            return
-        while self._write():
-            pass
+        mine = _Caller(rows)
+        mine.turn.acquire()
+        with self._lock:
+            self._queue.append(mine)
+            waits, self._led = self._led, True
+        if waits:
+            mine.turn.acquire()
+        if not mine.done:
+            self._lead()
 
-    def _write(self) -> bool:
-        with self._queueing:
-            waiting, self._queue = self._queue, []
-            if not waiting:
-                self._led = False
-                return False
+    def _lead(self) -> None:
+        with self._lock:
+            group, self._queue = self._queue, []
         cursor = self._file.cursor()
         cursor.execute("BEGIN IMMEDIATE")
-        for rows, _ in waiting:
-            cursor.executemany(INSERT, rows)
+        for each in group:
+            cursor.executemany(INSERT, each.rows)
         cursor.execute("COMMIT")
-        for _, done in waiting:
-            done.release()
-        return True
+        with self._lock:
+            self._led = bool(self._queue)
+            if self._queue:
+                self._queue[0].turn.release()
+        for each in group[1:]:
+            each.done = True
+            each.turn.release()
 
     def close(self) -> None:
         """Close the file."""
