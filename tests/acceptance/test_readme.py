@@ -38,8 +38,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def names_in(path: Path) -> set[str]:
-    """Name the tests of a file, without importing it."""
-    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+    """Name the tests of a file, and its classes of them, without importing it."""
+    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", README))))

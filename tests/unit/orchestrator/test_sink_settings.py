@@ -33,6 +33,39 @@ NEEDED = {
 SECRET = "s3cret-of-mine"
 RUDDER = {"kind": "rudderstack", "url": "https://dataplane.example.com", "write_key": SECRET}
 
+FILE = """
+[sinks.acme]
+kind = "rudderstack"
+url = "https://dataplane.example.com"
+write_key = "s3cret-of-mine"
+organizations = ["acme"]
+types = ["redrive.llm.call.v1", "redrive.span.ended.v1"]
+sample = 0.25
+batch = { events = 300, bytes = 2000000, linger = 1.5 }
+
+[sinks.beta]
+kind = "rudderstack"
+url = "https://dataplane.example.com"
+write_key_file = "FOLDER/key"
+organizations = ["beta"]
+
+[sinks.langfuse]
+kind = "otlp"
+url = "https://cloud.langfuse.com/api/public/otel"
+headers.Authorization = "Basic cGs6c2s="
+
+[sinks.archive]
+kind = "file"
+folder = "FOLDER/events"
+rotate_bytes = 50000
+
+[sinks.broker]
+kind = "cloudevents"
+url = "https://events.example.com/in"
+mode = "single"
+types = ["com.example.order.placed"]
+"""
+
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -94,38 +127,7 @@ def test_the_file_has_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     """Several sinks of a kind stand beside each other, each with its key, route and limits."""
     (tmp_path / "key").write_text("key-of-beta\n")
     path = tmp_path / "redrive.toml"
-    path.write_text(f"""
-[sinks.acme]
-kind = "rudderstack"
-url = "https://dataplane.example.com"
-write_key = "{SECRET}"
-organizations = ["acme"]
-types = ["{LLM_CALL}", "{SPAN_ENDED}"]
-sample = 0.25
-batch = {{ events = 300, bytes = 2000000, linger = 1.5 }}
-
-[sinks.beta]
-kind = "rudderstack"
-url = "https://dataplane.example.com"
-write_key_file = "{tmp_path}/key"
-organizations = ["beta"]
-
-[sinks.langfuse]
-kind = "otlp"
-url = "https://cloud.langfuse.com/api/public/otel"
-headers.Authorization = "Basic cGs6c2s="
-
-[sinks.archive]
-kind = "file"
-folder = "{tmp_path}/events"
-rotate_bytes = 50000
-
-[sinks.broker]
-kind = "cloudevents"
-url = "https://events.example.com/in"
-mode = "single"
-types = ["com.example.order.placed"]
-""")
+    path.write_text(FILE.replace("FOLDER", str(tmp_path)))
     monkeypatch.setenv("REDRIVE_SETTINGS_FILE", str(path))
     settings = load()
     sinks = made(settings)
