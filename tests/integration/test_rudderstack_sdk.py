@@ -17,15 +17,22 @@ from uuid import uuid4
 import orjson
 import pytest
 import uvicorn
+from sqlalchemy import select
 
 from orchestrator.api.app import create_app
 from orchestrator.dev.processes import Child, ready, start
 from orchestrator.dev.stack import free_port
 from orchestrator.domain.errors import LogFull
-from orchestrator.domain.events import Lane
+from orchestrator.domain.events import Delivered, Lane
 from orchestrator.eventlog.schema import STORE
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.accepting import Accepting
+from orchestrator.sinks.rudderstack import RudderStackSink
+from orchestrator.sinks.warehouse import WarehouseSink
+from orchestrator.warehouse.schema import STORE as WAREHOUSE
+from orchestrator.warehouse.schema import event_logs
+from tests.gateway import WRITE_KEY as GATEWAY_KEY
+from tests.gateway import dataplane
 from tests.scene import Scene
 
 if TYPE_CHECKING:
@@ -136,6 +143,33 @@ def test_everything_the_sdk_sends_arrives_though_the_log_was_full(tmp_path: Path
         gate.full = False
         messages = taken(process)
     check_all_are_there(messages, arrived(gate.log))
+    gate.log.close()
+
+
+@pytest.mark.timeout(300)
+def test_what_an_sdk_sent_reaches_rudderstack_and_the_warehouse_as_it_was(tmp_path: Path) -> None:
+    """From the SDK through our log to a gateway: the same messages under the same ids; a row for each of them."""
+    urls = f"sqlite:///{tmp_path}/eventlog.sqlite", f"sqlite:///{tmp_path}/warehouse.sqlite"
+    STORE.migrate(urls[0])
+    WAREHOUSE.migrate(urls[1])
+    gate = Gate(SqlEventLog(urls[0]), full=False)
+    with served(gate) as place, sdk(place, 70) as process:
+        messages = taken(process)
+    events = gate.log.read(Lane.TELEMETRY, 0, 100)
+    loading = WarehouseSink(urls[1])
+    with dataplane(tmp_path) as server:
+        sending = RudderStackSink(server.url, GATEWAY_KEY, 30.0)
+        assert [type(sink.deliver(events)) for sink in (sending, loading)] == [Delivered, Delivered]
+        passed_on = [each["message"] for each in server.store.newest(100)]
+    assert len(passed_on) == len(messages) == 70
+    by_id = {each["messageId"]: each for each in passed_on}
+    assert [{name: by_id[each["messageId"]][name] for name in each} for each in messages] == messages
+    engine = WAREHOUSE.open(urls[1])
+    with engine.connect() as connection:
+        loaded = {str(each) for each in connection.execute(select(event_logs.c.id)).scalars()}
+    assert loaded == {str(each.record.key) for each in events}
+    engine.dispose()
+    loading.close()
     gate.log.close()
 
 
