@@ -33,7 +33,7 @@ class Limits:
     A deferred one waits by `backoff`, where its sink does not say.
     """
 
-    events: int = 500
+    events: int = 1_000
     bytes: int = 3_000_000
     linger: float = 0.2
     backoff: Backoff = PATIENCE
@@ -103,6 +103,8 @@ class Gatherer:
 
     def _verdicts(self, events: Sequence[StoredEvent], now: datetime) -> list[Verdict]:
         taken = [self.subscription.takes(event.record) for event in events]
+        if self.subscription.sample >= 1:
+            return [Verdict.KEEP if takes else Verdict.FILTER for takes in taken]
         traces = [
             doubtful_trace(event, self.subscription) if takes else None
             for event, takes in zip(events, taken, strict=True)

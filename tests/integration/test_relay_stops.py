@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.gateway import Reply
 
 NAME = RudderStackSink("http://127.0.0.1:1", WRITE_KEY, 1.0).name
-EVENTS = 1_700
+EVENTS = 3_500
 
 
 def log_url(folder: Path) -> str:

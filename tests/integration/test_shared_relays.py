@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tests.gateway import Reply
 
 NAME = RudderStackSink("http://127.0.0.1:1", WRITE_KEY, 1.0).name
-EVENTS = 1_800
+EVENTS = 3_500
 HELD = 2
 
 
@@ -52,7 +53,9 @@ def test_the_other_takes_over_where_one_was_killed(postgres: str, tmp_path: Path
             assert two.wait(DEADLINE) == 0
     arrived = [each for post in posts for each in post]
     assert set(arrived) == {str(each.key) for each in records}
-    assert sorted(arrived) == sorted([*(str(each.key) for each in records), *posts[HELD - 1]])
+    twice = {each for each, times in Counter(arrived).items() if times > 1}
+    assert set(posts[HELD - 1]) <= twice <= {each for post in posts[:HELD] for each in post}
+    assert max(Counter(arrived).values()) == 2
     counts = log.counts(NAME)
     assert counts.adds_up
     assert (counts.delivered, counts.dead) == (EVENTS, 0)
