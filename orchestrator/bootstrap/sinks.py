@@ -77,7 +77,9 @@ def _warehouse(name: str, table: WarehouseTable, _: Settings) -> Sink:
 
 
 def _otlp(name: str, table: OtlpTable, settings: Settings) -> Sink:
-    return OtlpSink(table.place, _resource(settings), _headers(table), table.timeout, name=name)
+    return OtlpSink(
+        table.place, _resource(settings), _headers(table), table.timeout, name=name, ca_file=_ca_file(table)
+    )
 
 
 def _cloudevents(name: str, table: CloudEventsTable, _: Settings) -> Sink:
@@ -88,7 +90,7 @@ def _cloudevents(name: str, table: CloudEventsTable, _: Settings) -> Sink:
         table.timeout,
         name=name,
         single=table.mode == "single",
-        ca_file=str(table.ca_file) if table.ca_file else None,
+        ca_file=_ca_file(table),
     )
 
 
@@ -109,6 +111,10 @@ def _own(name: str, table: OwnTable, _: Settings) -> Sink:
 
 def _headers(table: WebTable) -> dict[str, str]:
     return {name: value.get_secret_value() for name, value in table.headers.items()}
+
+
+def _ca_file(table: WebTable) -> str | None:
+    return str(table.ca_file) if table.ca_file else None
 
 
 def _resource(settings: Settings) -> dict[str, str]:

@@ -70,9 +70,10 @@ class WithPlace(SinkTable):
 
 
 class WebTable(WithPlace, WithHeaders):
-    """A sink that is posted to over HTTP."""
+    """A sink that is posted to over HTTP. `ca_file` holds the certificates of who may have signed its own."""
 
     timeout: Timeout = 10
+    ca_file: FilePath | None = None
 
     @field_validator("url")
     @classmethod
@@ -141,7 +142,6 @@ class CloudEventsTable(WebTable):
 
     kind: Literal["cloudevents"]
     mode: Literal["batch", "single"] = "batch"
-    ca_file: FilePath | None = None
 
 
 class FileTable(SinkTable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
@@ -62,7 +62,7 @@ class OtlpSink:
 
     types = TOLD
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each key of its table
         self,
         url: str,
         resource: Mapping[str, str],
@@ -70,6 +70,7 @@ class OtlpSink:
         timeout_seconds: float,
         *,
         name: str = "otlp",
+        ca_file: str | None = None,
     ) -> None:
         base = url.rstrip("/")
         self.name = name
@@ -77,6 +78,7 @@ class OtlpSink:
         self._resource = Resource(dict(resource))
         self._timeout = timeout_seconds
         self._headers = {**headers, **HEADERS}
+        self._verify = ca_file or True
         self._session = session()
 
     def close(self) -> None:
@@ -104,9 +106,8 @@ class OtlpSink:
         return posted("the collector", f"check url and headers of the sink {self.name}", lambda: self._send(body))
 
     def _send(self, body: bytes) -> requests.Response:
-        answer = self._session.post(
-            self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
-        )
+        told: dict[str, Any] = {"headers": self._headers, "timeout": self._timeout, "verify": self._verify}
+        answer = self._session.post(self._url, data=body, allow_redirects=False, **told)
         if answer.ok and (refused := partly_refused(answer)):
             log.warning("spans.refused", sink=self.name, spans=refused[0], reason=refused[1])
         return answer

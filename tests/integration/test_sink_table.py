@@ -67,10 +67,12 @@ def counts(*, filtered: int, delivered: int = 0, pending: int = 0) -> SinkCounts
 def test_each_source_gets_its_own_and_one_that_is_away_holds_up_none(
     tmp_path: Path, servers: tuple[ToldGateway, ToldGateway, Receiver]
 ) -> None:
-    """Two RudderStack sources, files and a receiver: routed by organisation and type, each with its own cursor."""
+    """Two RudderStack sources, files and a receiver: a second warehouse, each with its route and its cursor."""
     away, works, events = servers
     rudderstack = {"kind": "rudderstack", "write_key": "key-of-the-test", "batch": {"linger": 0}}
+    second = f"sqlite:///{tmp_path}/second.sqlite"
     tables = {
+        "second": {"kind": "warehouse", "url": second, "types": [LLM_CALL], "batch": {"linger": 0}},
         "acme": rudderstack | {"url": away.url, "organizations": ["acme"], "types": [LLM_CALL]},
         "beta": rudderstack | {"url": works.url, "organizations": ["beta"]},
         "hooks": {"kind": "cloudevents", "url": events.url, "types": [TASK_FAILED], "batch": {"linger": 0}},
@@ -94,6 +96,7 @@ def test_each_source_gets_its_own_and_one_that_is_away_holds_up_none(
     assert composer.log.counts("acme") == counts(filtered=5, pending=4)
     assert composer.log.counts("beta") == counts(filtered=6, delivered=3)
     assert composer.log.counts("hooks") == counts(filtered=7, delivered=2)
+    assert composer.log.counts("second") == counts(filtered=2, delivered=7)
     assert composer.log.counts("archive") == counts(filtered=0, delivered=9)
     assert {each["userId"] for batch in away.batches for each in batch} == {"acme-ann"}
     assert {each["userId"] for batch in works.batches for each in batch} == {"beta-ann"}
