@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 # 207 would say of each event what became of it, and nobody has agreed on how: it has delivered nothing for sure.
 DELIVERED: Final = frozenset({200, 201, 202, 204})
+TOO_LARGE: Final = 413
 # These speak of what was sent: it is halved until each culprit stands alone.
-REFUSED: Final = frozenset({400, 413, 422})
+REFUSED: Final = frozenset({400, TOO_LARGE, 422})
 TIMED_OUT: Final = 408
 TOO_MANY: Final = 429
 SERVER_ERRORS: Final = 500
@@ -41,7 +42,7 @@ def decide(answer: requests.Response, who: str, advice: str) -> Delivered | Defe
     said = f"{who} answered {status}: {answer.text[:LONGEST_TOLD].strip()}".rstrip(": ")
     waits = asked_seconds(answer.headers.get("Retry-After"), datetime.now(UTC))
     if status in REFUSED:
-        return Refused(said)
+        return Refused(said, too_large=status == TOO_LARGE)
     if status == TOO_MANY:
         return Deferred(said, waits, Outcome.THROTTLE)
     if status == TIMED_OUT or status >= SERVER_ERRORS:

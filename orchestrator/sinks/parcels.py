@@ -28,9 +28,13 @@ class Parcel(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The destination took none of a batch, and would not take it again as it is."""
+    """The destination took none of a batch, and would not take it again as it is.
+
+    `too_large` is said of all of it together: of two halves both may be good.
+    """
 
     reason: str
+    too_large: bool = False
 
 
 def data_of(record: EventRecord) -> dict[str, Any]:
@@ -104,21 +108,24 @@ def _first_culprit(part: Sequence[Parcel[T]], send: Callable[[list[T]], Delivere
     """Send all at once; if that is refused, halves of what holds the first culprit, until it stands alone.
 
     Where the first half is taken, the culprit is in the second, which is not asked whole again: a culprit among n costs
-    one post for each time that n can be halved, and one for what is behind it.
+    one post for each time that n can be halved, and one for what is behind it. A post that was too large has no culprit
+    in it for sure, unless it held one alone: half as much goes at once from then on.
     """
-    begin, end, asked = 0, len(part), len(part)
+    begin, end, most = 0, len(part), len(part)
     refused = None
     while begin < end:
+        asked = min(begin + most, end if refused is None else (begin + end) // 2)
         answer = send([parcel.content for parcel in part[begin:asked]])
         if isinstance(answer, Deferred):
             return _Found(begin, deferred=answer)
-        if isinstance(answer, Refused):
-            refused, end = answer, asked
-        else:
+        if isinstance(answer, Delivered):
             begin = asked
+        elif answer.too_large and asked - begin > 1:
+            most = (asked - begin) // 2
+        else:
+            refused, end = answer, asked
         if refused and end - begin == 1:
             return _Found(begin, refused)
-        asked = (begin + end) // 2
     return _Found(begin)
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 OK: Final = 200
 # 413 is refused like 400: halved until what is too large stands alone.
-REFUSED: Final = frozenset({400, 413})
+TOO_LARGE: Final = 413
+REFUSED: Final = frozenset({400, TOO_LARGE})
 TIMED_OUT: Final = 408
 TOO_MANY: Final = 429
 SERVER_ERRORS: Final = 500
@@ -59,7 +60,7 @@ def decide(answer: sdk.Answer) -> Delivered | Deferred | Refused:
     if answer.status == OK:
         return Delivered()
     if answer.status in REFUSED:
-        return Refused(said)
+        return Refused(said, too_large=answer.status == TOO_LARGE)
     if answer.status == TOO_MANY:
         return Deferred(said, answer.retry_after, Outcome.THROTTLE)
     if answer.status == TIMED_OUT or answer.status >= SERVER_ERRORS:

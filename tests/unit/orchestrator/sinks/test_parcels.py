@@ -53,6 +53,27 @@ def test_one_culprit_costs_few_posts(size: int, place: int) -> None:
     assert posts <= 1 + ceil(log2(size)) + (culprit < size - 1)
 
 
+@given(sizes=some.lists(some.integers(1, 12), max_size=40), data=some.data())
+def test_a_post_that_is_too_large_condemns_no_event_of_it(sizes: list[int], data: some.DataObject) -> None:
+    """Where less goes at once than we thought, everything arrives but what is too large alone, or poison."""
+    most, numbers = 10, range(len(sizes))
+    poison = data.draw(some.sets(some.sampled_from(numbers))) if sizes else set()
+    arrived: list[int] = []
+
+    def send(contents: list[int]) -> Delivered | Refused:
+        if sum(sizes[number] for number in contents) > most:
+            return Refused("413", too_large=True)
+        if poison.intersection(contents):
+            return Refused("400")
+        arrived.extend(contents)
+        return Delivered()
+
+    answer = send_apart([[Parcel(number, number) for number in numbers]], send, {})
+    dead = {n: Refusal("413" if sizes[n] > most else "400") for n in numbers if sizes[n] > most or n in poison}
+    assert answer == (Rejected(dead) if dead else Delivered())
+    assert arrived == [number for number in numbers if number not in dead]
+
+
 def test_what_was_not_even_sent_is_rejected_with_its_own_reason() -> None:
     """Events that could not be encoded join those that were refused; with nothing else to send, nothing is sent."""
     assert send_apart([[]], lambda _: Delivered(), {7: Refusal("not JSON")}) == Rejected({7: Refusal("not JSON")})
