@@ -1,0 +1,41 @@
+"""What stands between a relay and a sink that is not ours: nothing is taken for delivered by mistake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from orchestrator.domain.events import Deferred, Delivered, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.domain.events import Delivery, StoredEvent
+    from orchestrator.domain.ports import Sink
+
+log = structlog.get_logger("redrive")
+
+
+class GuardedSink:
+    """A sink whose faults become `Deferred`: an exception, no answer, or one about events that it was not given."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.name = sink.name
+        self.types = sink.types
+        self._sink = sink
+
+    def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
+        """Hand the batch over."""
+        try:
+            answer: object = self._sink.deliver(batch)
+        except Exception as error:
+            log.exception("sink.broke", sink=self.name)
+            return Deferred(f"the sink {self.name} raised {type(error).__name__}: {error}")
+        if isinstance(answer, Delivered | Deferred) or (isinstance(answer, Rejected) and _is_of(answer, batch)):
+            return answer
+        return Deferred(f"expected an answer of the sink {self.name} about what it was given, got {answer!r:.200}")
+
+
+def _is_of(answer: Rejected, batch: Sequence[StoredEvent]) -> bool:
+    return answer.refusals.keys() <= {event.seq for event in batch}

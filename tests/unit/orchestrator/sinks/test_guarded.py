@@ -1,0 +1,61 @@
+"""The guard around a sink that is not ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from eventbus.wire import LLM_CALL
+from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
+from orchestrator.sinks.guarded import GuardedSink
+from orchestrator.sinks.memory import MemorySink
+from tests.events import record, stored
+
+if TYPE_CHECKING:
+    from orchestrator.domain.events import Delivery
+
+
+def answering(answer: Any) -> GuardedSink:  # noqa: ANN401 - what a sink of anybody's may answer
+    """Guard a sink that answers so."""
+    return GuardedSink(MemorySink("theirs", [LLM_CALL], [answer]))
+
+
+@pytest.mark.parametrize("answer", [Delivered(), Deferred("down", 7), Rejected({1: Refusal("no")})])
+def test_what_a_sink_answers_is_passed_on(answer: Delivery) -> None:
+    """Name, types and each kind of answer are the sink's own."""
+    sink = answering(answer)
+    assert (sink.name, sink.types) == ("theirs", {LLM_CALL})
+    assert sink.deliver(stored(record())) == answer
+
+
+@pytest.mark.parametrize("answer", ["delivered", True, Rejected({7: Refusal("of another batch")}), Delivered])
+def test_what_is_no_answer_is_no_delivery(answer: object) -> None:
+    """The batch goes again, and the reason says what came."""
+    deferred = answering(answer).deliver(stored(record()))
+    assert isinstance(deferred, Deferred)
+    assert "theirs" in deferred.reason
+
+
+def test_a_sink_that_says_nothing_has_delivered_nothing() -> None:
+    """A `return` that was forgotten must not be taken for a delivery."""
+
+    class Silent(MemorySink):
+        def deliver(self, batch: Any) -> Any:  # noqa: ANN401 - as above
+            super().deliver(batch)
+
+    assert isinstance(GuardedSink(Silent("theirs", [LLM_CALL])).deliver(stored(record())), Deferred)
+
+
+def test_a_sink_that_raises_holds_its_batch_back_and_is_told() -> None:
+    """Its fault stands in the log with the traceback, and in what `redrive sinks` shows as the last error."""
+
+    class Broken(MemorySink):
+        def deliver(self, batch: Any) -> Any:  # noqa: ANN401, ARG002 - as above
+            raise KeyError("model")
+
+    with capture_logs() as logs:
+        deferred = GuardedSink(Broken("theirs", [LLM_CALL])).deliver(stored(record()))
+    assert deferred == Deferred("the sink theirs raised KeyError: 'model'")
+    assert [(line["event"], line["sink"]) for line in logs] == [("sink.broke", "theirs")]
