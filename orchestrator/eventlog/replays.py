@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import exists, func, insert, literal, literal_column, select, true, update
 
-from orchestrator.domain.events import Outcome
+from orchestrator.domain.events import Lane, Outcome
 from orchestrator.domain.replays import Batch, ItemState, Standing
-from orchestrator.eventlog.counting import COUNTS, conditions
+from orchestrator.eventlog.counting import marks, place
 from orchestrator.eventlog.replay_rows import item_from, replay_from, replay_row, whole_letter
 from orchestrator.eventlog.rows import answer_from, from_row
-from orchestrator.eventlog.schema import STORE, answers, dead_letters, discards, events, replay_items, replays
+from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, discards, events, replay_items, replays
 from orchestrator.eventlog.selecting import chosen, in_front, standing, to_send, waits
 from orchestrator.eventlog.settling import settle
 from orchestrator.stores import insert_into, reachable, writing
@@ -93,9 +93,8 @@ class SqlReplays:
     def oldest_pending(self, sink: str) -> datetime | None:
         """Tell when the oldest event that waits for a sink was accepted."""
         with reachable(STORE.name), self._engine.connect() as connection:
-            pending = conditions(connection, sink)[COUNTS.index("pending")]
-            query = select(events.c.accepted_at).where(pending).order_by(events.c.seq).limit(1)
-            return connection.execute(query).scalar_one_or_none()
+            firsts = [_first_pending(connection, sink, lane) for lane in Lane]
+        return min((each for each in firsts if each is not None), default=None)
 
     def eligible(self, selection: Selection, sinks: Sequence[str]) -> Mapping[str, int]:
         """Count for each sink what a replay would send now."""
@@ -159,9 +158,10 @@ class SqlReplays:
             if row is None:
                 return None
             replay = replay_from(row)
-            mine = select(events).join(replay_items, replay_items.c.seq == events.c.seq)
-            mine = mine.where(replay_items.c.replay_id == replay.id, *waiting).order_by(events.c.seq).limit(limit)
-            found = [from_row(each) for each in connection.execute(mine).mappings()]
+            mine = select(replay_items.c.seq).where(replay_items.c.replay_id == replay.id, *waiting)
+            seqs = connection.execute(mine.order_by(replay_items.c.seq).limit(limit)).scalars().all()
+            these = select(events).where(events.c.seq.in_(seqs)).order_by(events.c.seq)
+            found = [from_row(each) for each in connection.execute(these).mappings()]
             return Batch(replay, found, _patches(connection, replay, sink, [each.seq for each in found]))
 
     def settle(
@@ -193,6 +193,13 @@ class SqlReplays:
             rows = select(found.c.sink, found.c.seq, *told)
             names = ["sink", "seq", "actor", "reason", "at"]
             return connection.execute(insert(discards).from_select(names, rows)).rowcount
+
+
+def _first_pending(connection: Connection, sink: str, lane: Lane) -> datetime | None:
+    """Look behind the cursor alone: what is in front of it may be the whole log."""
+    behind = events.c.seq > place(connection, cursors, sink, lane)
+    query = select(events.c.accepted_at).where(events.c.lane == lane.value, behind, marks(connection, sink).routed)
+    return connection.execute(query.order_by(events.c.seq).limit(1)).scalar_one_or_none()
 
 
 def _parts(seqs: Iterable[int]) -> Iterable[list[int]]:
