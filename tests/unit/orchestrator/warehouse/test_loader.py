@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+import psycopg
+import psycopg.errors
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.domain.errors import DependencyUnreachable, Unstorable
 from orchestrator.sinks.parcels import data_in, envelope_of
+from orchestrator.warehouse import copying
 from orchestrator.warehouse.loader import load
 from orchestrator.warehouse.rows import rows_of
-from orchestrator.warehouse.schema import STORE, event_logs, model_cost_logs
-from tests.events import event, record
+from orchestrator.warehouse.runs import RunRow
+from orchestrator.warehouse.schema import STORE, code_exec_logs, event_logs, model_cost_logs
+from tests.events import NOON, event, record
 
 if TYPE_CHECKING:
     from orchestrator.warehouse.rows import Prompt, Row
@@ -74,23 +79,44 @@ def test_two_writers_of_the_same_events_make_one_row_each(warehouse: Warehouse) 
     assert len(warehouse.rows(event_logs)) == len(warehouse.rows(model_cost_logs)) == 200
 
 
+@pytest.mark.parametrize("attempts", [True, False])
 def test_a_connection_that_is_cut_in_a_copy_is_no_row_and_no_fault_of_the_events(
-    postgres_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    postgres_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, attempts: bool
 ) -> None:
     """The driver's own error comes back as one of ours, nothing of the batch stays, and the next try loads it."""
-    from orchestrator.warehouse import copying  # noqa: PLC0415 - what is cut in the middle
+    run: list[Row | Prompt] = [RunRow(id=uuid4(), created_at=NOON)]
+    rows, copy, table = run if attempts else flat(made(3)), copying._copy, code_exec_logs if attempts else event_logs
 
-    rows, copy = flat(made(3)), copying._copy
-
-    def cut(connection: sa.Connection, *rest: object) -> int:
+    def cut(connection: sa.Connection, *rest: Any) -> int:
         with postgres_warehouse.engine.connect() as other:
             me = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             other.execute(sa.text("SELECT pg_terminate_backend(:me, 60000)"), {"me": me})
-        return copy(connection, *rest)  # type: ignore[arg-type]  # handed on
+        return copy(connection, *rest)
 
     with monkeypatch.context() as patched:
         patched.setattr(copying, "_copy", cut)
         with pytest.raises(DependencyUnreachable, match="warehouse"):
             load(postgres_warehouse.engine, rows)
-    assert postgres_warehouse.rows(event_logs) == []
-    assert load(postgres_warehouse.engine, rows) == 6
+    assert postgres_warehouse.rows(table) == []
+    load(postgres_warehouse.engine, rows)
+    assert len(postgres_warehouse.rows(table)) == (1 if attempts else 3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (psycopg.errors.DeadlockDetected("two writers"), DependencyUnreachable),
+        (psycopg.errors.CharacterNotInRepertoire("a byte"), Unstorable),
+    ],
+)
+def test_what_the_driver_says_of_a_copy_is_told_in_our_words(
+    postgres_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, fault: Exception, told: type[Exception]
+) -> None:
+    """A copy is the driver's own call, whose errors SQLAlchemy never sees: of a value, or to be tried again."""
+
+    def fail(*_: object) -> int:
+        raise fault
+
+    monkeypatch.setattr(copying, "_copy", fail)
+    with pytest.raises(told, match="warehouse"):
+        load(postgres_warehouse.engine, flat(made(1)))
