@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import timedelta
 from difflib import get_close_matches
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from orchestrator.bootstrap.own_sinks import own_sink
 from orchestrator.domain.errors import SettingsInvalid
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.flows.batches import Limits
+from orchestrator.similarity.rules import SKETCH, Rules
 from orchestrator.sink_settings.kinds import (
     CloudEventsTable,
     FileTable,
@@ -72,8 +74,14 @@ def _rudderstack(name: str, table: RudderStackTable, _: Settings) -> Sink:
     return RudderStackSink(table.place, key, table.timeout, name=name)
 
 
-def _warehouse(name: str, table: WarehouseTable, _: Settings) -> Sink:
-    return WarehouseSink(table.place, name=name)
+def _warehouse(name: str, table: WarehouseTable, settings: Settings) -> Sink:
+    rules = Rules(
+        count=settings.similarity_count,
+        age=timedelta(days=settings.similarity_days),
+        thresholds={SKETCH: settings.similarity_threshold},
+        blocks=settings.similarity_blocks,
+    )
+    return WarehouseSink(table.place, name=name, rules=rules)
 
 
 def _otlp(name: str, table: OtlpTable, settings: Settings) -> Sink:

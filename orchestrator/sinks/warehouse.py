@@ -13,13 +13,14 @@ from orchestrator.warehouse.loader import load
 from orchestrator.warehouse.queries import held
 from orchestrator.warehouse.rows import Prompt, Row, rows_of
 from orchestrator.warehouse.schema import STORE
-from orchestrator.warehouse.similarity import Recent
+from orchestrator.warehouse.similarity import STANDARD, Recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from orchestrator.domain.events import Delivery, EventRecord, StoredEvent
+    from orchestrator.similarity import Rules
 
 
 class WarehouseSink:
@@ -30,10 +31,10 @@ class WarehouseSink:
 
     types = TYPES - {TASK_OUTCOMES}
 
-    def __init__(self, url: str, *, name: str = "warehouse") -> None:
+    def __init__(self, url: str, *, name: str = "warehouse", rules: Rules = STANDARD) -> None:
         self.name = name
         self._engine = STORE.open(url)
-        self._recent = Recent()
+        self._recent = Recent(rules)
 
     def close(self) -> None:
         """Close every connection."""

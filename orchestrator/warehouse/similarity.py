@@ -1,115 +1,107 @@
-"""How like a prompt is to one before it: the cosine of their sketches around their means, in one organisation.
+"""How like a prompt is to those before it: the cosine of their sketches around their means, in one organisation.
 
-The sketches of the newest WINDOW prompts stand in `prompt_sketches`, whosever they are, and in this process. Of those
-that share a scope the nearest by signs (which buckets hold more than the mean) are compared count by count.
+The sketches of the newest prompts stand in `prompt_sketches`, whosever they are, and in this process, which reads them
+there when it starts. docs/similarity.md says what is compared.
 """
 
 from __future__ import annotations
 
+import sys
 from array import array
-from collections import deque
-from dataclasses import dataclass, replace
-from heapq import nsmallest
-from math import sqrt
-from operator import mul
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, func, select
 
-from orchestrator.stores import insert_into
-from orchestrator.warehouse.schema import prompt_sketches
-from orchestrator.warehouse.values import BUCKETS
+from orchestrator.similarity import NEAR_DUPLICATE as NEAR_DUPLICATE  # noqa: PLC0414 - re-exported: the demo tells it
+from orchestrator.similarity import Rules, Window
+from orchestrator.stores import insert_into, utc_now
+from orchestrator.warehouse.schema import prompt_sim_logs, prompt_sketches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
+    from orchestrator.similarity import Match
     from orchestrator.warehouse.rows import Prompt, SimilarityRow
 
-WINDOW: Final = 2_000
-COMPARED: Final = 8
-# Where near-duplicates begin: prompts with one word in eight replaced are above it, paraphrases far below.
-NEAR_DUPLICATE: Final = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A sketch, with what each comparison needs of it."""
-
-    prompt_hash: str
-    scope: str
-    counts: array[int]
-    mean: float
-    length: float
-    signs: int
-
-
-def known(prompt_hash: str, scope: str, counts: array[int]) -> Known:
-    """Prepare a sketch for comparisons."""
-    mean = sum(counts) / BUCKETS
-    length = sqrt(max(0.0, sum(map(mul, counts, counts)) - BUCKETS * mean * mean))
-    signs = int("".join("1" if count > mean else "0" for count in counts), 2)
-    return Known(prompt_hash, scope, counts, mean, length, signs)
-
-
-def cosine(one: Known, other: Known) -> float:
-    """Give the cosine of two sketches around their means, from -1 to 1."""
-    if not one.length or not other.length:
-        return float(one.counts == other.counts)
-    product: float = sum(map(mul, one.counts, other.counts)) - BUCKETS * one.mean * other.mean
-    return max(-1.0, min(1.0, product / (one.length * other.length)))
+STANDARD: Final = Rules()
 
 
 class Recent:
     """The newest sketches, read from the warehouse as they are committed. For one thread: one lane carries prompts."""
 
-    def __init__(self) -> None:
-        self._sketches: deque[Known] = deque(maxlen=WINDOW)
+    def __init__(self, rules: Rules = STANDARD) -> None:
+        self._rules = rules
+        self._window = Window(rules)
         self._seq = 0
+
+    def __len__(self) -> int:
+        return len(self._window)
 
     def score(self, connection: Connection, prompts: Sequence[Prompt]) -> list[SimilarityRow]:
         """Score prompts in their order, each against those before it, and keep their sketches."""
         self._refresh(connection)
-        seen, scored = list(self._sketches), []
+        # What is not committed yet: it is read back once it is.
+        batch, scored = Window(self._rules), []
         for prompt in prompts:
-            this = known(prompt.row.prompt_hash, prompt.scope, prompt.counts)
-            scored.append(_matched(prompt.row, this, seen))
-            seen.append(this)
-        _keep(connection, prompts)
+            at = prompt.row.created_at
+            found = [
+                *self._window.nearest(prompt.scope, at, prompt.counts),
+                *batch.nearest(prompt.scope, at, prompt.counts),
+            ]
+            scored.append(self._told(prompt.row, max(found, default=None)))
+            batch.add(prompt.scope, prompt.row.prompt_hash, at, prompt.counts)
+        self._keep(connection, prompts)
         return scored
 
+    def _told(self, row: SimilarityRow, match: Match | None) -> SimilarityRow:
+        if match is None:
+            return row
+        blocked = row.blocked or self._rules.blocked(match.score)
+        return replace(row, similarity_score=match.score, matched_prompt_hash=match.name, blocked=blocked)
+
     def _refresh(self, connection: Connection) -> None:
-        table = prompt_sketches.c
-        query = select(table.seq, table.prompt_hash, table.scope, table.counts).where(table.seq > self._seq)
-        for seq, prompt_hash, scope, counts in connection.execute(query.order_by(table.seq)):
-            self._sketches.append(known(prompt_hash, scope, _unpack(counts)))
+        """Read what was committed since; how old one is, its row in the log of prompts tells."""
+        table, row = prompt_sketches.c, prompt_sim_logs.c
+        query = (
+            select(table.seq, table.prompt_hash, table.scope, table.counts, row.created_at)
+            .select_from(prompt_sketches.outerjoin(prompt_sim_logs, table.id == row.id))
+            .where(table.seq > self._seq)
+            .order_by(table.seq)
+        )
+        for seq, prompt_hash, scope, counts, at in connection.execute(query):
+            self._window.add(scope, prompt_hash, at or utc_now(), _unpack(counts))
             self._seq = seq
 
-
-def _matched(row: SimilarityRow, this: Known, seen: Iterable[Known]) -> SimilarityRow:
-    comparable = [each for each in seen if each.scope == this.scope]
-    nearest = nsmallest(COMPARED, comparable, key=lambda each: (each.signs ^ this.signs).bit_count())
-    scores = [(round(cosine(this, each), 6), each.prompt_hash) for each in nearest]
-    if not scores:
-        return row
-    score, prompt_hash = max(scores)
-    return replace(row, similarity_score=score, matched_prompt_hash=prompt_hash)
-
-
-def _keep(connection: Connection, prompts: Sequence[Prompt]) -> None:
-    rows = [
-        {"id": str(each.row.id), "prompt_hash": each.row.prompt_hash, "scope": each.scope, "counts": _pack(each.counts)}
-        for each in prompts
-    ]
-    connection.execute(insert_into(prompt_sketches, connection.dialect).on_conflict_do_nothing(), rows)
-    newest = select(func.max(prompt_sketches.c.seq)).scalar_subquery()
-    connection.execute(delete(prompt_sketches).where(prompt_sketches.c.seq <= newest - WINDOW))
+    def _keep(self, connection: Connection, prompts: Sequence[Prompt]) -> None:
+        rows = [
+            {
+                "id": str(each.row.id),
+                "prompt_hash": each.row.prompt_hash,
+                "scope": each.scope,
+                "counts": _pack(each.counts),
+            }
+            for each in prompts
+        ]
+        connection.execute(insert_into(prompt_sketches, connection.dialect).on_conflict_do_nothing(), rows)
+        newest = select(func.max(prompt_sketches.c.seq)).scalar_subquery()
+        connection.execute(delete(prompt_sketches).where(prompt_sketches.c.seq <= newest - self._rules.most))
 
 
 def _pack(counts: array[int]) -> bytes:
-    return b"".join(count.to_bytes(2, "little") for count in counts)
+    """Write counts as 16 bits each, the low byte first."""
+    return _low_first(array("H", counts)).tobytes()
 
 
 def _unpack(packed: bytes) -> array[int]:
-    return array("H", (int.from_bytes(packed[at : at + 2], "little") for at in range(0, len(packed), 2)))
+    counts = array("H")
+    counts.frombytes(packed)
+    return _low_first(counts)
+
+
+def _low_first(counts: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        counts.byteswap()
+    return counts

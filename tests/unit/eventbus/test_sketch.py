@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from array import array
+from operator import mul
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eventbus.sketch import BUCKETS, GRAM, KEY_VARIABLE, sketch_of
-from orchestrator.warehouse.similarity import NEAR_DUPLICATE, cosine, known
+from orchestrator.similarity import NEAR_DUPLICATE, Vector, cosine
 
 COMPLAINT = "Summarise the following customer complaint in two sentences and name the product it is about."
 WEATHER = "What is the weather like in Lisbon tomorrow, and should I take an umbrella with me to the conference?"
@@ -18,8 +18,12 @@ WEATHER = "What is the weather like in Lisbon tomorrow, and should I take an umb
 
 def likeness(one: str, other: str, key: str = "s") -> float:
     """Compare two texts as the warehouse does."""
-    first, second = (known("h", "s", array("H", sketch_of(text, key).counts)) for text in (one, other))
-    return cosine(first, second)
+    return compared(sketch_of(one, key).counts, sketch_of(other, key).counts)
+
+
+def compared(one: list[int], other: list[int]) -> float:
+    """Give the cosine of two sketches."""
+    return cosine(Vector.of(one), Vector.of(other), sum(map(mul, one, other)))
 
 
 def test_the_same_text_has_the_same_sketch_for_ever() -> None:
@@ -75,7 +79,7 @@ def test_another_key_gives_another_sketch(monkeypatch: pytest.MonkeyPatch) -> No
     one, other = sketch_of(COMPLAINT, "one"), sketch_of(COMPLAINT, "other")
     assert one.prompt_hash != other.prompt_hash
     assert one.key_name != other.key_name
-    assert cosine(known("", "", array("H", one.counts)), known("", "", array("H", other.counts))) < 0.3
+    assert compared(one.counts, other.counts) < 0.3
     monkeypatch.setenv(KEY_VARIABLE, "other")
     assert sketch_of(COMPLAINT) == other
     monkeypatch.delenv(KEY_VARIABLE)

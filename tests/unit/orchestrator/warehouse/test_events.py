@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,8 +22,8 @@ from eventbus.wire import (
     TYPES,
 )
 from orchestrator.domain.events import Delivered, Rejected
+from orchestrator.similarity import NEAR_DUPLICATE, Rules
 from orchestrator.sinks.warehouse import WarehouseSink
-from orchestrator.warehouse import similarity
 from orchestrator.warehouse.queries import held
 from orchestrator.warehouse.schema import (
     STORE,
@@ -57,10 +59,10 @@ class Loaded:
         """Deliver a batch, and see that it was taken."""
         assert self.sink.deliver(stored(*records)) == Delivered()
 
-    def restart(self) -> None:
+    def restart(self, rules: Rules | None = None) -> None:
         """Go on as another process does, which knows only what is in the warehouse."""
         self.sink.close()
-        self.sink = WarehouseSink(self.url)
+        self.sink = WarehouseSink(self.url, rules=rules or Rules())
 
     def rows(self, table: sa.Table) -> list[dict[str, Any]]:
         """Read a table."""
@@ -160,7 +162,7 @@ def test_a_near_duplicate_is_found_and_a_stranger_is_not(loaded: Loaded) -> None
     assert scores["stranger"][0] is not None
     assert scores["stranger"][0] < 0.5
     assert scores["near"][0] is not None
-    assert scores["near"][0] >= similarity.NEAR_DUPLICATE
+    assert scores["near"][0] >= NEAR_DUPLICATE
     assert scores["near"][1] == first
     assert scores["same"] == (pytest.approx(1.0), first)
 
@@ -172,16 +174,34 @@ def test_only_what_may_be_compared_is_compared(loaded: Loaded) -> None:
     assert set(loaded.scores().values()) == {(None, None)}
 
 
-def test_the_sketches_are_bounded(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_decides_whether_near_duplicates_are_blocked(loaded: Loaded) -> None:
+    """Where they are, one above the threshold is marked and a stranger is not; by default none is."""
+    loaded.deliver(prompt(COMPLAINT, "first"), prompt(COMPLAINT, "same"))
+    assert {row["user_id"]: row["blocked"] for row in loaded.rows(prompt_sim_logs)} == {"first": False, "same": False}
+    loaded.restart(Rules(blocks=True))
+    loaded.deliver(prompt(COMPLAINT, "again"), prompt(WEATHER, "stranger"))
+    told = {row["user_id"]: row["blocked"] for row in loaded.rows(prompt_sim_logs)}
+    assert (told["again"], told["stranger"]) == (True, False)
+
+
+def test_what_is_too_old_is_not_compared(loaded: Loaded) -> None:
+    """One that was sent a minute before is not found where a second is the longest; its age outlives a restart."""
+    loaded.deliver(prompt(COMPLAINT, "first"))
+    late = replace(prompt(COMPLAINT, "late"), time=NOON + timedelta(minutes=1))
+    loaded.restart(Rules(age=timedelta(seconds=1)))
+    loaded.deliver(late)
+    assert loaded.scores()["late"] == (None, None)
+
+
+def test_the_sketches_are_bounded(loaded: Loaded) -> None:
     """No more than the window is kept, in the table and in memory; what has left it is no longer found."""
-    monkeypatch.setattr(similarity, "WINDOW", 3)
-    loaded.restart()
+    loaded.restart(Rules(most=3))
     loaded.deliver(prompt(COMPLAINT, "first"))
     for number in range(5):
         loaded.deliver(prompt(f"{number} {uuid4().hex * 4}", f"u{number}"))
     loaded.deliver(prompt(COMPLAINT, "late"))
     assert len(loaded.rows(prompt_sketches)) == 3
-    assert len(loaded.sink._recent._sketches) == 3
+    assert len(loaded.sink._recent) == 3
     late = loaded.scores()["late"][0]
     assert late is not None
     assert late < 0.5
