@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from math import ceil, log2
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -72,6 +73,21 @@ def test_a_post_that_is_too_large_condemns_no_event_of_it(sizes: list[int], data
     dead = {n: Refusal("413" if sizes[n] > most else "400") for n in numbers if sizes[n] > most or n in poison}
     assert answer == (Rejected(dead) if dead else Delivered())
     assert arrived == [number for number in numbers if number not in dead]
+
+
+@pytest.mark.parametrize(("number", "most_posts"), [(500, 600), (64, 110)])
+def test_a_destination_that_refuses_everything_costs_little_more_than_a_post_each(number: int, most_posts: int) -> None:
+    """Where all of a post is poison, no search is made for each of it."""
+    posts = 0
+
+    def send(_: list[int]) -> Refused:
+        nonlocal posts
+        posts += 1
+        return Refused("no")
+
+    answer = send_apart([[Parcel(each, each) for each in range(number)]], send, {})
+    assert answer == Rejected(dict.fromkeys(range(number), Refusal("no")))
+    assert posts <= most_posts
 
 
 def test_what_was_not_even_sent_is_rejected_with_its_own_reason() -> None:
