@@ -43,7 +43,8 @@ class Limits:
 class Batch:
     """What comes next in a lane, up to the event `last`: what is to go, and the spans that were sampled out.
 
-    `wait` is for how many seconds it is better not to act on it; 0 for a batch that is full, or old enough.
+    `wait` is for how many seconds it is better not to act on it; 0 for a batch that is full, or old enough. `rest` is
+    how long nothing more can come of the lane afterwards, since the next span waits for a failure in its trace.
     """
 
     last: int
@@ -52,6 +53,7 @@ class Batch:
     bytes: int = 0
     passed: int = 0
     wait: float = 0.0
+    rest: float = 0.0
 
     def fits(self, event: StoredEvent, most_bytes: int) -> bool:
         """Tell whether one more may go; the first always may, or nothing would ever move."""
@@ -84,7 +86,8 @@ class Gatherer:
         batch = Batch(after)
         for event, verdict in self._judged(after, max(most, LEAST_READ), now):
             if verdict is Verdict.WAIT:
-                batch.wait = self._wait(batch, self.patience - age_of(event, now), now)
+                batch.rest = max(IDLE, self.patience - age_of(event, now))
+                batch.wait = self._wait(batch, batch.rest, now)
                 return batch
             if verdict is Verdict.KEEP and not batch.fits(event, self.limits.bytes):
                 return batch

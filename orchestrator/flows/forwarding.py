@@ -134,7 +134,7 @@ class Relay:
         self._deferrals, self._tries = 0, 0
         self._pause, self.last_error, self.parked = None, None, False
         self._notes.settled(batch.wanted, now)
-        return None
+        return batch.rest or None
 
     def _advance(self, batch: Batch, seq: int, refusals: Mapping[int, Refusal], now: datetime) -> None:
         """Move the cursor; where that fails, the next look begins at what the log says."""

@@ -40,6 +40,7 @@ class Sampled:
     """A log, a sink that takes a share, and one time for both."""
 
     now: datetime = NOON
+    limits: Limits = field(default_factory=lambda: Limits(events=3, linger=0))
     sink: MemorySink = field(default_factory=lambda: MemorySink("s", TAKES.types))
     log: MemoryEventLog = field(init=False)
     relays: list[Relay] = field(init=False)
@@ -51,8 +52,10 @@ class Sampled:
 
     def restart(self) -> None:
         """Begin with new relays, as another process would."""
-        closed, limits = Closed(), Limits(events=3, linger=0)
-        self.relays = [Relay(self.log, self.sink, TAKES, lane, closed, lambda: 1, lambda: 0.0, limits) for lane in Lane]
+        closed = Closed()
+        self.relays = [
+            Relay(self.log, self.sink, TAKES, lane, closed, lambda: 1, lambda: 0.0, self.limits) for lane in Lane
+        ]
 
     def run(self, seconds: float = 0.0) -> None:
         """Let time pass, then let both relays move what they may."""
@@ -101,6 +104,23 @@ def test_a_batch_that_goes_again_may_be_judged_anew() -> None:
     it.log.append([failure(OUT)])
     it.run(60)
     assert it.counts() == SinkCounts(3, 0, 0, 3, 3, 0, 0)
+
+
+def test_spans_that_wait_keep_nobody_busy() -> None:
+    """While a hundred spans a second come of age one after the other, a look is taken five times a second at most."""
+    it, looks = Sampled(limits=Limits()), 0
+    telemetry = next(relay for relay in it.relays if relay.lane is Lane.TELEMETRY)
+    due, seconds = it.now, 20
+    for number in range(100 * seconds):
+        it.log.append([span(f"{number:032x}")])
+        it.now += timedelta(milliseconds=10)
+        while due <= it.now:
+            looks += 1
+            due = it.now + timedelta(seconds=telemetry.run_once(it.now) or 0.0001)
+    assert it.counts().delivered > 0
+    assert it.counts().sampled_out > 0
+    assert it.counts().pending <= 100 * (SAMPLING_WAIT + 1)
+    assert looks <= 5 * seconds + 5
 
 
 Step = tuple[float, int, str]
