@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from eventbus.wire import RUDDERSTACK_MESSAGE, from_mapping, to_mapping
@@ -144,6 +146,29 @@ def test_one_bad_message_loses_no_other(api: Served, bad: object, field: str) ->
     assert len(logged(api, UNREADABLE)) == 1
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = ["type", "userId", "anonymousId", "messageId", "timestamp", "originalTimestamp", "sentAt", "context", "event"]
+MESSAGES = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), JSON, max_size=4).map(
+    lambda changes: message(None) | changes
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(messages=st.lists(MESSAGES | JSON, min_size=1, max_size=4), sent=JSON)
+def test_no_random_batch_is_a_fault_of_ours(api: Served, messages: list[object], sent: object) -> None:
+    """Whatever comes, a batch is accepted and its bad messages are counted, or nothing in it was good."""
+    before = len(logged(api))
+    answer = post(api, {"batch": [*messages, message(None)], "sentAt": sent})
+    assert (answer.status_code, answer.text) == (200, "OK")
+    refused = int(answer.headers.get("Redrive-Refused", "0"))
+    assert refused <= len(messages)
+    assert len(logged(api)) - before <= len(messages) + 1 - refused
+
+
 def test_what_is_nested_too_deeply_is_kept_too(api: Served) -> None:
     """What can be read and not be written again costs its neighbours nothing."""
     deep = b'{"type":"track","userId":"a","messageId":"d","context":{"a":' + b"[" * 600 + b"]" * 600 + b"}}"
@@ -193,8 +218,8 @@ def test_write_keys_name_the_source(server: Server, api: Served) -> None:
     server.serve(api)
     assert post(api, batch(message("a")), Authorization=BASIC).text == "OK"
     assert logged(api)[0]["source"] == "urn:redrive:source:web"
-    for given in ({}, {"Authorization": "Basic b3RoZXI6"}, {"Authorization": "Bearer x"}, {"Authorization": "Basic ="}):
-        answer = post(api, batch(message("b")), **given)
+    for named in ({}, {"Authorization": "Basic b3RoZXI6"}, {"Authorization": "Bearer x"}, {"Authorization": "Basic ="}):
+        answer = post(api, batch(message("b")), **named)
         assert (answer.status_code, answer.headers["Content-Type"]) == (401, "text/plain; charset=utf-8")
         assert "Key" in answer.text
     assert len(logged(api)) == 1
@@ -202,8 +227,8 @@ def test_write_keys_name_the_source(server: Server, api: Served) -> None:
 
 def test_an_api_with_a_token_takes_nobody_without_a_key(guarded: Served) -> None:
     """Where the API asks for a token, and no write keys are set, an SDK's key is not one; nor is the token."""
-    for given in (BASIC, "Bearer s3cret"):
-        assert post(guarded, batch(message()), Authorization=given).status_code == 401
+    for named in (BASIC, "Bearer s3cret"):
+        assert post(guarded, batch(message()), Authorization=named).status_code == 401
     assert logged(guarded) == []
 
 
