@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+import orjson
+from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
 from orchestrator.api.schemas import LONGEST_REASON, Strict, Text
 from orchestrator.domain.replays import FIXED
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 MOST_NAMED = 1_000
 MOST_LISTED = 1_000
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
+
+
+def _of_this_age(moment: datetime) -> datetime:
+    """Refuse what no clock has shown: it cannot be told in every time zone."""
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError(f"expected a time from 1970 to 9000, got {moment.isoformat()}")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_of_this_age)]
 
 
 class Chosen(Strict):
@@ -19,8 +34,8 @@ class Chosen(Strict):
 
     sink: Name | None = None
     type: Name | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 class ListQuery(Chosen):
@@ -50,6 +65,11 @@ class ReplayBody(Chosen):
         fixed = sorted(FIXED & set(given or {}))
         if fixed:
             raise ValueError(f"expected a patch of data and extensions, got {', '.join(fixed)}: they name the event")
+        try:
+            orjson.dumps(given)
+            json.dumps(given, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"expected a patch that JSON can hold, got one with: {error}") from None
         return given or None
 
     @model_validator(mode="after")
@@ -79,12 +99,12 @@ class CircuitBody(Strict):
 class HoursQuery(Strict):
     """Which hours; the last day where nothing is said."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 class ReconcileBody(Strict):
     """Which hours of acceptance are held against the stores; the last two days where nothing is said."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None

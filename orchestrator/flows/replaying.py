@@ -57,7 +57,7 @@ class Replayer:
             return rest
         most = max(1, int(self.limits.events * self.circuit.allowance()))
         batch = self.replays.next_batch(self.sink.name, most)
-        if batch is None:
+        if batch is None or not batch.events:
             return IDLE
         return self._send(_paced(batch), now)
 

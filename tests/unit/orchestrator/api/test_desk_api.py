@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from eventbus.wire import COMMAND_RECORDED, LLM_CALL, TASK_FAILED
 from orchestrator.domain.circuits import CircuitState, Standing
@@ -135,7 +137,10 @@ def test_events_and_dead_letters_are_listed_in_pages(desk: Served) -> None:
     assert desk.ask("GET", page.links["next"]["url"].removeprefix(desk.url)).json() == {"dead_letters": []}
 
 
-@pytest.mark.parametrize("query", ["cursor=x", "cursor=1:a&dead=false", "sort=up", "since=yesterday", "limit=0"])
+@pytest.mark.parametrize(
+    "query",
+    ["cursor=x", "until=0001-01-01T00:00:00Z", "cursor=1:a&dead=false", "sort=up", "since=yesterday", "limit=0"],
+)
 def test_a_list_that_cannot_be_read_is_refused(desk: Served, query: str) -> None:
     """A cursor of another list, a parameter that would filter nothing, a time that is none."""
     refused(desk.ask("GET", f"{EVENTS}?{query}"), 422, "invalid-request")
@@ -180,12 +185,18 @@ def test_a_dry_run_tells_and_keeps_nothing(desk: Served) -> None:
         {"dead": False},
         {"event_ids": []},
         {"what": 1},
+        {"patch": {"data": {"n": 10**30}}},
+        {"patch": {"data": {"n": float("nan")}}},
+        {"patch": {"data": {"n": "\ud800"}}},
+        {"since": "0001-01-01T00:00:00+14:00"},
     ],
     ids=str,
 )
 def test_a_replay_that_cannot_be_is_refused(desk: Served, body: dict[str, Any]) -> None:
     """A patch that would make another event, a pace of nothing, the whole log, a field that is not known."""
-    refused(desk.ask("POST", REPLAY, {**WHY, **body}, headers=KEY), 422, "invalid-request")
+    sent = json.dumps({**WHY, **body})  # requests itself refuses what JSON has not
+    headers = {**KEY, "Content-Type": "application/json"}
+    refused(requests.post(desk.url + REPLAY, sent, headers=headers, timeout=10), 422, "invalid-request")
 
 
 def test_a_patch_is_sent_and_told(desk: Served) -> None:
