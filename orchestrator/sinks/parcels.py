@@ -7,7 +7,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import orjson
+import structlog
 
+from orchestrator.domain.errors import RedriveError
 from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.events import Delivery, EventRecord, StoredEvent
 
 T = TypeVar("T")
+log = structlog.get_logger("redrive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,23 @@ def data_in(envelope: Mapping[str, Any]) -> dict[str, Any]:
 def pack(
     batch: Iterable[StoredEvent], encode: Callable[[EventRecord], T]
 ) -> tuple[list[Parcel[T]], dict[int, Refusal]]:
-    """Encode each event by itself: the parcels, and what is wrong with those whose `encode` raised ValueError."""
+    """Encode each event by itself: the parcels, and what is wrong with those whose `encode` raised.
+
+    ValueError speaks of the event, and names its `field` where it has one; another exception is a fault of ours.
+    """
     parcels, refused = [], {}
     for event in batch:
         try:
             parcels.append(Parcel(event.seq, encode(event.record)))
         except ValueError as error:
             refused[event.seq] = Refusal(str(error), getattr(error, "field", None))
+        except (RedriveError, MemoryError):
+            raise
+        except Exception as error:
+            # A fault of ours that one event brings about: without this its relay would begin with it again for ever.
+            log.exception("event.not_encoded", event_id=event.record.id, type=event.record.type)
+            wanted = "expected an event that can be encoded, got a fault of ours"
+            refused[event.seq] = Refusal(f"{wanted}: {type(error).__name__}")
     return parcels, refused
 
 

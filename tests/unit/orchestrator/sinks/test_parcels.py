@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from itertools import islice
 from math import ceil, log2
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
-from orchestrator.sinks.parcels import Parcel, Refused, send_apart
+from orchestrator.sinks.parcels import Parcel, Refused, pack, send_apart
+from tests.events import event, record, stored
+
+if TYPE_CHECKING:
+    from orchestrator.domain.events import EventRecord
 
 
 @given(sizes=some.lists(some.integers(0, 40), max_size=4), data=some.data())
@@ -88,6 +93,19 @@ def test_a_destination_that_refuses_everything_costs_little_more_than_a_post_eac
     answer = send_apart([[Parcel(each, each) for each in range(number)]], send, {})
     assert answer == Rejected(dict.fromkeys(range(number), Refusal("no")))
     assert posts <= most_posts
+
+
+def test_a_fault_of_ours_in_one_event_holds_up_no_other() -> None:
+    """An event whose encoding breaks is refused by itself, and says so; the others are packed."""
+
+    def encode(given: EventRecord) -> str:
+        if given.id == "odd":
+            raise KeyError("gen_ai")
+        return given.id
+
+    parcels, refused = pack(stored(*(record(event(event_id=name)) for name in ("a", "odd", "b"))), encode)
+    assert parcels == [Parcel(1, "a"), Parcel(3, "b")]
+    assert refused == {2: Refusal("expected an event that can be encoded, got a fault of ours: KeyError")}
 
 
 def test_what_was_not_even_sent_is_rejected_with_its_own_reason() -> None:
