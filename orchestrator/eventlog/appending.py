@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from orchestrator.domain.room import RETRY_AFTER, Held
 from orchestrator.eventlog.columns import BODY, COLUMNS, TYPES, rows_of, sqlite_rows_of
 from orchestrator.eventlog.schema import STORE
 from orchestrator.failpoints import hit
+from orchestrator.stores import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +59,7 @@ class SqliteAppender:
 
     def __call__(self, batches: Sequence[Batch]) -> list[Appended | LogFull]:
         """Tell for each batch what became of it."""
-        with self.turn, _errors_told(), _borrowed(self._engine) as connection:
+        with self.turn, reachable(STORE.name), _errors_told(), _borrowed(self._engine) as connection:
             cursor = connection.cursor()
             try:
                 outcomes = self._inserted_all(cursor, batches) or self._inserted_each(cursor, batches)
@@ -79,9 +81,7 @@ class SqliteAppender:
             cursor.execute("ROLLBACK")
             return []
         cursor.execute(HOLD.format("?"), (new, sum(each.bytes for each in admitted)))
-        if not refused:
-            return [Appended(new=len(each), duplicate=0) for each in batches]
-        return [LogFull(RETRY_AFTER) if each in refused else Appended(len(each), 0) for each in batches]
+        return [LogFull(RETRY_AFTER) if each in refused else _all_new(len(each)) for each in batches]
 
     def _inserted_each(self, cursor: sqlite3.Cursor, batches: Sequence[Batch]) -> list[Appended | LogFull]:
         """Insert row by row."""
@@ -97,6 +97,9 @@ def _checkpoint_seldom(connection: DBAPIConnection, _record: object) -> None:
 
 def fitting(room: Room, held: Held, batches: Sequence[Batch]) -> tuple[list[Batch], list[Batch]]:
     """Part the batches into those that there is room for, as if every row were new, and the others."""
+    everything = held.with_more(sum(map(len, batches)), sum([each.bytes for each in batches]))
+    if room.admits(everything, urgent=False):
+        return list(batches), []
     admitted, refused = [], []
     for batch in batches:
         after = held.with_more(len(batch), batch.bytes)
@@ -106,6 +109,11 @@ def fitting(room: Room, held: Held, batches: Sequence[Batch]) -> tuple[list[Batc
         else:
             refused.append(batch)
     return admitted, refused
+
+
+@lru_cache
+def _all_new(rows: int) -> Appended:
+    return Appended(new=rows, duplicate=0)
 
 
 def _inserted(cursor: sqlite3.Cursor, batch: Batch) -> Appended:
@@ -131,7 +139,7 @@ class PostgresAppender:
 
     def __call__(self, batches: Sequence[Batch]) -> list[Appended | LogFull]:
         """Tell for each batch what became of it."""
-        with _errors_told(), _borrowed(self._engine) as connection, connection.transaction():
+        with reachable(STORE.name), _errors_told(), _borrowed(self._engine) as connection, connection.transaction():
             connection.execute(APPENDING)
             outcomes = self._inserted(connection, batches)
             hit("eventlog_appending")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestrator.domain.room import is_urgent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -37,17 +39,22 @@ BODY: Final = list(TYPES).index("body")
 COLUMNS: Final = ", ".join(TYPES)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Batch:
-    """One caller's rows, the bytes of their bodies, and whether all of them may go into the reserve."""
+    """One caller's records, as rows, with the bytes of their bodies."""
 
+    records: Sequence[EventRecord]
     rows: Sequence[Row]
     bytes: int
-    urgent: bool
 
     def __len__(self) -> int:
         """Count the rows."""
         return len(self.rows)
+
+    @property
+    def urgent(self) -> bool:
+        """Tell whether all of it may go into the reserve."""
+        return all(is_urgent(each.type) for each in self.records)
 
 
 def rows_of(records: Sequence[EventRecord], accepted_at: datetime) -> list[Row]:

@@ -26,6 +26,7 @@ from orchestrator.eventlog.totals import add, take_turn
 from orchestrator.stores import insert_into
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Table
@@ -37,9 +38,8 @@ DEFAULT: Final = events.to_metadata(MetaData(), name="events_default")
 def drop_rows(connection: Connection, before: datetime, now: datetime, most: int, *, whole: bool) -> int:
     """Drop the oldest rows that may go, of the `whole` log or of the default partition; gives their number."""
     take_turn(connection)
-    table = events if whole else DEFAULT
-    query = select(table.c.seq).where(may_go(connection, table, before)).order_by(table.c.seq).limit(most)
-    seqs = list(connection.execute(query).scalars())
+    table, places = events if whole else DEFAULT, done_everywhere(connection)
+    seqs = [seq for lane in places for seq in _oldest(connection, table, lane, places[lane], before, most)]
     if seqs:
         these = events.c.seq.in_(seqs)
         carry_over(connection, these, now)
@@ -48,20 +48,37 @@ def drop_rows(connection: Connection, before: datetime, now: datetime, most: int
     return len(seqs)
 
 
-def may_go(connection: Connection, table: Table, before: datetime) -> ColumnElement[bool]:
-    """Say that a row was accepted before this time, is in the totals of every sink, and is not to be sent again."""
-    sinks = list(connection.execute(select(subscriptions.c.sink).distinct()).scalars())
-    if not sinks:
-        return false()
-    places = {lane: min(place(connection, settled, sink, lane) for sink in sinks) for lane in Lane}
-    behind = or_(*(and_(table.c.lane == lane.value, table.c.seq <= seq) for lane, seq in places.items()))
+def done_everywhere(connection: Connection) -> dict[Lane, int]:
+    """Give for each lane the place up to which its rows are in the totals of every sink; nothing without a sink."""
+    sinks = _sinks(connection)
+    return {lane: min(place(connection, settled, sink, lane) for sink in sinks) for lane in Lane if sinks}
+
+
+def _oldest(  # noqa: PLR0913, PLR0917 - which rows, of what, and how many
+    connection: Connection, table: Table, lane: Lane, until: int, before: datetime, most: int
+) -> Sequence[int]:
+    """List the oldest rows of a lane that may go. They are nearly in the order of age: a young one ends it."""
+    free = table.c.seq.not_in(select(unsettled.c.seq))
+    first = select(table.c.seq, table.c.accepted_at).where(table.c.lane == lane.value, table.c.seq <= until, free)
+    oldest = first.order_by(table.c.seq).limit(most).subquery()
+    query = select(oldest.c.seq).where(oldest.c.accepted_at < before, ~_waits(oldest.c.seq))
+    return connection.execute(query).scalars().all()
+
+
+def may_go(connection: Connection) -> ColumnElement[bool]:
+    """Say that a row is in the totals of every sink, and is not to be sent again."""
+    places = done_everywhere(connection)
+    behind = or_(false(), *(and_(events.c.lane == lane.value, events.c.seq <= seq) for lane, seq in places.items()))
+    return and_(behind, events.c.seq.not_in(select(unsettled.c.seq)), ~_waits(events.c.seq))
+
+
+def _waits(seq: ColumnElement[int]) -> ColumnElement[bool]:
     waiting = replay_items.c.state == str(ItemState.WAITING)
-    return and_(
-        behind,
-        table.c.accepted_at < before,
-        ~select(literal(1)).where(unsettled.c.seq == table.c.seq).exists(),
-        ~select(literal(1)).where(replay_items.c.seq == table.c.seq, waiting).exists(),
-    )
+    return select(literal(1)).where(replay_items.c.seq == seq, waiting).exists()
+
+
+def _sinks(connection: Connection) -> list[str]:
+    return list(connection.execute(select(subscriptions.c.sink).distinct()).scalars())
 
 
 def carry_over(connection: Connection, these: ColumnElement[bool], now: datetime) -> None:
@@ -79,8 +96,9 @@ def carry_over(connection: Connection, these: ColumnElement[bool], now: datetime
 
 def forget_beside(connection: Connection, seqs: list[int]) -> None:
     """Drop what other tables say of rows that are gone."""
-    for table in (sampled_out, replay_items, discards):
-        connection.execute(delete(table).where(table.c.seq.in_(seqs)))
+    connection.execute(delete(replay_items).where(replay_items.c.seq.in_(seqs)))
+    for table in (sampled_out, discards):
+        connection.execute(delete(table).where(table.c.sink.in_(_sinks(connection)), table.c.seq.in_(seqs)))
 
 
 def forget_keys(connection: Connection, before: datetime, most: int) -> int:

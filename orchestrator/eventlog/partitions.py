@@ -67,7 +67,7 @@ def _of(day: datetime) -> ColumnElement[bool]:
 def _drop(connection: Connection, name: str, day: datetime, before: datetime, now: datetime) -> int | None:
     """Drop one day; None, with nothing changed, where it has to stay for now."""
     take_turn(connection)
-    here, going = _of(day), may_go(connection, events, before)
+    here, going = _of(day), may_go(connection)
     newest = _newest(connection, here)
     stay = list(connection.execute(select(events.c.seq).where(here, ~going).limit(MOST_KEPT + 1)).scalars())
     if len(stay) > MOST_KEPT or not _all_old(connection, here, before):

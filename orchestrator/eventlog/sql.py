@@ -9,7 +9,7 @@ from sqlalchemy import case, select
 
 from orchestrator.domain.errors import StaleEpoch
 from orchestrator.domain.events import Appended, Lane
-from orchestrator.domain.room import UNBOUNDED, Held, is_urgent
+from orchestrator.domain.room import UNBOUNDED, Held
 from orchestrator.eventlog.appending import PostgresAppender, SqliteAppender
 from orchestrator.eventlog.columns import Batch
 from orchestrator.eventlog.counting import counted, counted_by_hour
@@ -67,10 +67,8 @@ class SqlEventLog:
         """
         if not records:
             return Appended(new=0, duplicate=0)
-        size = sum(len(each.body) for each in records)
-        urgent = all(each.lane is Lane.PRIORITY or is_urgent(each.type) for each in records)
-        with reachable(STORE.name):
-            return self._group.append(Batch(self._appender.rows_of(records, self._clock()), size, urgent))
+        rows = self._appender.rows_of(records, self._clock())
+        return self._group.append(Batch(records, rows, sum([len(each.body) for each in records])))
 
     def held(self) -> Held:
         """Tell how much the log holds."""

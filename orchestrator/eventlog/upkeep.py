@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Numbers of the log that one transaction puts into totals, and rows that it drops: whoever else wants to write waits.
 SETTLED_AT_ONCE: Final = 5_000
-DROPPED_AT_ONCE: Final = 500
+DROPPED_AT_ONCE: Final = 2_000
 # Beyond this share of the room for all, what every sink is done with goes whatever its age.
 NEARLY_FULL: Final = 0.8
 
