@@ -113,6 +113,8 @@ class EventCounts(Collector):
             "redrive_events", "Events by sink and by what became of them.", None, ["sink", "state"]
         )
         pending = GaugeMetricFamily("redrive_events_pending", "Events that wait for a sink.", None, ["sink"])
+        # A gauge as well: what is sent again and delivered is a dead letter no longer.
+        dead = GaugeMetricFamily("redrive_dead_letters", "Events that a sink refused for good.", None, ["sink"])
         oldest = GaugeMetricFamily(
             "redrive_sink_oldest_seconds", "Age of the oldest event that waits for a sink.", None, ["sink"]
         )
@@ -122,10 +124,11 @@ class EventCounts(Collector):
         for sink, (counts, seconds) in sorted(self._latest.items()):
             oldest.add_metric([sink], seconds)
             off.add_metric([sink], counts.unaccounted)
-            for state in ("accepted", "filtered", "sampled_out", "routed", "delivered", "dead"):
+            dead.add_metric([sink], counts.dead)
+            for state in ("accepted", "filtered", "sampled_out", "routed", "delivered"):
                 total.add_metric([sink, state], getattr(counts, state))
             pending.add_metric([sink], counts.pending)
-        yield from (total, pending, oldest, off)
+        yield from (total, pending, dead, oldest, off)
 
 
 class RecoveryCounts(Collector):
