@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ import orjson
 from eventbus.wire import RUDDERSTACK_MESSAGE, SPEC_VERSION, Event
 from orchestrator.api.ingest.checking import JSON, LONGEST, MOST_FAULTS, moment_of, schema_faults
 from orchestrator.api.ingest.faults import Fault, shown, unfit
+from orchestrator.domain.ids import derive
 from orchestrator.flows.accepting import Arrival
 from orchestrator.flows.intake import refused
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 SOURCE: Final = "urn:redrive:source:"
+REFUSED: Final = "redrive.rudderstack.refused.v1"
 WHO: Final = ("userId", "anonymousId")
 _TOO_DEEP: Final = Fault("", "a message of at most 250 levels", "more")
 
@@ -88,13 +91,17 @@ def when(message: dict[str, Any], now: datetime) -> datetime:
         return began
 
 
-def kept_refused(message: object, why: str, now: datetime, whole: bytes) -> Arrival:
-    """Keep a message that was refused, with the reason; where it cannot be written, all that came in its place."""
+def kept_refused(message: object, source: str, why: str, now: datetime, whole: bytes) -> Arrival:
+    """Keep a message that was refused, with the reason; where it cannot be written, all that came in its place.
+
+    Of a type of its own: what a stranger sends must not fill the room that the log keeps for failures.
+    """
     try:
         body = json.dumps(message).encode()
     except RecursionError:
         body = whole
-    return Arrival(refused(body, why, now))
+    event = refused(body, why, now)
+    return Arrival(replace(event, id=str(derive(source, event.id)), source=SOURCE + source, type=REFUSED))
 
 
 def _text(value: object) -> str:

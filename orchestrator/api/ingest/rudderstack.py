@@ -64,18 +64,18 @@ def _receive(request: Request, body: bytes) -> PlainTextResponse:
     api: Api = request.app.state.api
     whole = unpacked(body, request.headers.get("content-encoding", ""))
     payload, suspect = parsed(whole)
-    messages, now = _messages(request.url.path, payload), api.clock()
-    read = [arrival_of(each, request.state.source, now, api.new_id, suspect=suspect) for each in messages]
-    whys: dict[int, str] = {}
-    arrivals: list[Arrival] = []
-    for index, each in enumerate(read):
-        if not isinstance(each, Arrival):
-            whys[index] = str(each[0])
-        arrivals.append(each if isinstance(each, Arrival) else kept_refused(messages[index], whys[index], now, whole))
+    source, messages, now = request.state.source, _messages(request.url.path, payload), api.clock()
+    read = [arrival_of(each, source, now, api.new_id, suspect=suspect) for each in messages]
+    whys = {index: str(each[0]) for index, each in enumerate(read) if not isinstance(each, Arrival)}
+
+    def kept(index: int, why: str) -> Arrival:
+        return kept_refused(messages[index], source, why, now, whole)
+
+    arrivals = [each if isinstance(each, Arrival) else kept(index, whys[index]) for index, each in enumerate(read)]
     verdicts = api.taking_in.accept(arrivals)
     late = {index: str(each.why) for index, each in enumerate(verdicts) if each.fate is Fate.REFUSED}
-    verdicts += api.taking_in.accept([kept_refused(messages[index], why, now, whole) for index, why in late.items()])
-    return _answer(request.state.source, len(messages), dict(sorted((whys | late).items())), verdicts)
+    verdicts += api.taking_in.accept([kept(index, why) for index, why in late.items()])
+    return _answer(source, len(messages), dict(sorted((whys | late).items())), verdicts)
 
 
 def _messages(path: str, payload: object) -> list[Any]:

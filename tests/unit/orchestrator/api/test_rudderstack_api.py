@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from eventbus.wire import RUDDERSTACK_MESSAGE, from_mapping, to_mapping
+from orchestrator.api.ingest.messages import REFUSED
 from orchestrator.api.ingest.write_keys import read_keys
 from orchestrator.domain.errors import LogFull
 from orchestrator.domain.events import Appended, EventRecord, Lane
+from orchestrator.domain.room import is_urgent
 from orchestrator.eventlog.memory import MemoryEventLog
-from orchestrator.flows.intake import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,15 +136,17 @@ def test_one_bad_message_loses_no_other(api: Served, bad: object, field: str) ->
     assert first.startswith("/batch/1: expected ")
     assert field in first
     assert [each["id"] for each in logged(api)] == ["a", "b"]
-    (kept,) = logged(api, UNREADABLE)
+    (kept,) = logged(api, REFUSED)
     assert field in kept["data"]["why"]
+    assert kept["source"] == "urn:redrive:source:default"
+    assert not is_urgent(REFUSED)
     whole = json.loads(b64decode(kept["data"]["body"]))
     assert json.dumps(whole, sort_keys=True) == json.dumps({"sentAt": SENT} | bad if isinstance(bad, dict) else bad,
                                                            sort_keys=True)  # fmt: skip
     (line,) = [each for each in lines if each["event"] == "event.refused"]
     assert (line["source"], line["refused"], line["of"], line["first"]) == ("default", 1, 3, 1)
     post(api, batch(message("a"), bad, message("b")))
-    assert len(logged(api, UNREADABLE)) == 1
+    assert len(logged(api, REFUSED)) == 1
 
 
 JSON = st.recursive(
@@ -175,7 +178,7 @@ def test_what_is_nested_too_deeply_is_kept_too(api: Served) -> None:
     answer = post(api, b'{"batch":[' + deep + b"," + json.dumps(message("good")).encode() + b"]}")
     assert (answer.status_code, answer.headers["Redrive-Refused"]) == (200, "1")
     assert [each["id"] for each in logged(api)] == ["good"]
-    assert len(logged(api, UNREADABLE)) == 1
+    assert len(logged(api, REFUSED)) == 1
 
 
 def test_where_nothing_is_good_the_sdk_is_told(api: Served) -> None:
@@ -184,7 +187,7 @@ def test_where_nothing_is_good_the_sdk_is_told(api: Served) -> None:
     assert answer.status_code == 400
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert answer.text.startswith("/batch/0: expected userId or anonymousId")
-    assert len(logged(api, UNREADABLE)) == 2
+    assert len(logged(api, REFUSED)) == 2
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"", b"{}", b'{"batch":[]}', b'{"batch":{}}', b"[" * 5_000])
