@@ -98,8 +98,7 @@ class KeptBreaker:
         """
         mended = self._row_at is None and awaits_settings(found)
         seconds = 0.0 if mended else found.seconds_left(self._wall())
-        # What an operator said while nobody looked has yet to be told.
-        noticed = found.forced if found.forced and found.forced.state is found.state else None
+        noticed = found.forced if _noticed(found) else None
         self._breaker.resume(
             Shift(found.state, found.state, seconds, found.trips, found.outcome, found.reason, noticed)
         )
@@ -143,3 +142,9 @@ class KeptBreaker:
             reason=shift.reason,
             forced=shift.forced,
         )
+
+
+def _noticed(found: Standing) -> bool:
+    """Tell whether a relay has told what the operator says: what was said while nobody looked has yet to be."""
+    forced = found.forced
+    return forced is not None and (forced.state, forced.reason) == (found.state, found.reason)

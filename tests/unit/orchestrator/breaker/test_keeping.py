@@ -203,13 +203,17 @@ def test_what_is_held_stays_held_over_a_restart_and_is_told_once(scene: Scene) -
     assert scene.changes() == [("closed", "open")]
 
 
-def test_a_word_said_while_nothing_ran_is_told(scene: Scene) -> None:
-    """It is heard at the start, and told then."""
+@pytest.mark.parametrize("state", [CircuitState.OPEN, CircuitState.CLOSED])
+def test_a_word_said_while_nothing_ran_is_told(scene: Scene, state: CircuitState) -> None:
+    """It is heard at the start, and told then, though it may change nothing."""
     scene.answer(GOOD)
-    scene.circuits.force(NAME, CircuitState.OPEN, "ada", "maintenance")
+    scene.circuits.force(NAME, state, "ada", "maintenance")
     scene.start()
     scene.circuit.rest()
-    assert scene.changes() == [("closed", "open")]
+    assert scene.changes() == [("closed", state.value)]
+    scene.start()
+    scene.circuit.rest()
+    assert len(scene.told) == 1
 
 
 def test_another_process_that_led_in_between_is_believed(scene: Scene) -> None:
