@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from orchestrator.domain.circuits import circuit_name
-from orchestrator.domain.errors import Conflict, NotFound
+from orchestrator.domain.errors import Conflict, DependencyUnreachable, NotFound
 from orchestrator.domain.events import Lane
 from orchestrator.domain.replays import Selection
 
@@ -61,7 +61,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of one event at one sink; `held` tells whether the warehouse has its row, None where it is none."""
+    """What became of one event at one sink; `held`: whether the warehouse has its row, None where that is not known."""
 
     sink: str
     standing: Standing
@@ -135,7 +135,16 @@ class Desk:
                 letter=next((each for each in letters if each.sink == sink), None),
                 answers=[each for each in answers if each.sink == sink],
                 sent_again=[(item, replay) for item, replay in again if item.sink == sink],
-                held=event.record.key in self.holders[sink]([event.record.key]) if sink in self.holders else None,
+                held=self._held(sink, event.record.key),
             )
             for sink in self.sinks
         ]
+
+    def _held(self, sink: str, key: UUID) -> bool | None:
+        """Ask a sink's store; None where it cannot be asked, or does not answer: the rest is told all the same."""
+        if sink not in self.holders:
+            return None
+        try:
+            return key in self.holders[sink]([key])
+        except DependencyUnreachable:
+            return None

@@ -11,6 +11,7 @@ import requests
 
 from eventbus.wire import COMMAND_RECORDED, LLM_CALL, TASK_FAILED
 from orchestrator.domain.circuits import CircuitState, Standing
+from orchestrator.domain.errors import DependencyUnreachable
 from orchestrator.domain.events import Answer, Lane, Passed, Refusal
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.flows.conservation import Conserver, Pattern
@@ -21,6 +22,8 @@ from tests.events import event, record
 from tests.unit.orchestrator.api.test_recovery_api import refused
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from tests.unit.orchestrator.api.conftest import Served
 
 EVENTS = "/api/v1/events"
@@ -246,6 +249,17 @@ def test_why_tells_of_each_sink(desk: Served) -> None:
     whole = desk.ask("GET", f"{EVENTS}/{keys(desk)[0]}").json()
     assert whole["event"]["data"]["gen_ai.request.model"] == "gpt-4o"
     refused(desk.ask("GET", f"{EVENTS}/nothing/why"), 404, "not-found")
+
+
+def test_why_is_told_while_the_warehouse_is_away(desk: Served) -> None:
+    """What the log knows is told; whether the row is there is not known."""
+
+    def away(_keys: object) -> set[UUID]:
+        raise DependencyUnreachable("the warehouse", "so")
+
+    desk.desk.holders["warehouse"] = away  # type: ignore[index]  # a mapping that the fixture made
+    told = desk.ask("GET", f"{EVENTS}/{keys(desk)[2]}/why").json()["sinks"][0]
+    assert (told["state"], told["row"]) == ("delivered", None)
 
 
 def test_an_event_is_found_by_its_own_id(desk: Served) -> None:
