@@ -28,6 +28,8 @@ Forwarding = Literal[
     "batch_delivered",
     "cursor_moving",
     "cursor_moved",
+    "replay_delivered",
+    "replay_settled",
 ]
 Name = Recovering | Forwarding
 RECOVERING: Final[tuple[str, ...]] = get_args(Recovering)

@@ -35,6 +35,7 @@ class Report:
     warehouse_duplicates: int
     deliveries: int
     gateway_duplicates: int
+    replays: int
     strangers: int
     counts_add_up: bool
     load_average: float
@@ -70,6 +71,7 @@ def report_of(played: Played, store: str, seed: int, load_average: float) -> Rep
         warehouse_duplicates=duplicates,
         deliveries=deliveries,
         gateway_duplicates=deliveries - len(played.delivered),
+        replays=played.replays,
         strangers=strangers,
         counts_add_up=add_up,
         load_average=round(load_average, 2),
@@ -104,6 +106,7 @@ def described(report: Report) -> str:
             f"  lost                  {report.lost_in_warehouse} in the warehouse, {report.lost_at_gateway} elsewhere",
             f"  warehouse duplicates  {report.warehouse_duplicates}",
             f"  gateway duplicates    {report.gateway_duplicates} of {report.deliveries}, each under its one messageId",
+            f"  replays asked for     {report.replays}, of up to 20 events each: some of those duplicates are theirs",
             f"  counts add up         {'yes' if report.counts_add_up else 'NO'}",
             f"load average before: {report.load_average}",
             f"target: {report.target}: {verdict}",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 
 from loadtests.apps.ways import ByApi, ByBus
+from loadtests.crash.asking import Asker
 from loadtests.crash.clients import Client
 from loadtests.crash.stores import EVERY_EVENT, OWN_TABLES, ids_in
 from loadtests.processes import ProcessFailed
@@ -30,7 +31,7 @@ PARTS: Final = "api,intake,relay"
 PLACES: Final = ("eventlog_committed", "ledger_committed", *FORWARDING)
 # A place is armed at one of its first so many times.
 MOST_HITS: Final = 3
-FIRE_SECONDS: Final = 90.0
+FIRE_SECONDS: Final = 150.0
 LONGEST_LIFE: Final = 1.5
 DRAIN_SECONDS: Final = 300.0
 LOOK_SECONDS: Final = 0.2
@@ -50,6 +51,7 @@ class Played:
     fired: Sequence[str]
     unfired: Sequence[str]
     kills: int
+    replays: int
     seconds: float
 
 
@@ -65,6 +67,7 @@ class Crashes:
     _gateway: str = ""
     _api: str = ""
     _clients: list[Client] = field(default_factory=list)
+    _asker: Asker = field(init=False)
     _unfired: list[str] = field(default_factory=list)
 
     @property
@@ -81,6 +84,7 @@ class Crashes:
         bus = f"redrive+sqlite:///{self.folder / 'bus.sqlite'}"
         ways: dict[str, Way] = {"bus": ByBus(bus), "POST /v1/events": ByApi(self._api)}
         self._clients = [Client(name, way, Random(self.dice.random())) for name, way in ways.items()]
+        self._asker = Asker(self._api, self._clients[-1], Random(self.dice.random()))
         self._die(bus)
         living = self._start(bus, {})
         self._drained()
@@ -92,13 +96,17 @@ class Crashes:
         for client in self._clients:
             client.__enter__()
         try:
-            for place in self.places:
-                self._die_at(bus, place)
-            for _ in range(self.kills):
-                self._die_at_random(bus)
+            with self._asker:
+                self._kill_again_and_again(bus)
         finally:
             for client in self._clients:
                 client.stop()
+
+    def _kill_again_and_again(self, bus: str) -> None:
+        for place in self.places:
+            self._die_at(bus, place)
+        for _ in range(self.kills):
+            self._die_at_random(bus)
 
     def _die_at(self, bus: str, place: str) -> None:
         """Let it run into one place, and note where it never came by."""
@@ -180,6 +188,7 @@ class Crashes:
             fired=hits,
             unfired=self._unfired,
             kills=self.kills + len(hits),
+            replays=self._asker.replays,
             seconds=round(seconds, 1),
         )
 

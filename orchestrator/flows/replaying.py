@@ -14,6 +14,7 @@ import orjson
 from orchestrator.domain.backoff import LONGEST_RETRY_AFTER
 from orchestrator.domain.events import Deferred, Delivered, Outcome, Refusal, Rejected
 from orchestrator.domain.replays import merged
+from orchestrator.failpoints import hit
 from orchestrator.flows.forwarding import Limits, cut
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class Replayer:
             return self._defer(delivery, now)
         refused = spoilt | (delivery.refusals if isinstance(delivery, Rejected) else {})
         delivered = [each.seq for each in events if each.seq not in refused]
+        hit("replay_delivered")
         self.replays.settle(batch.replay, self.sink.name, delivered, refused, now)
+        hit("replay_settled")
         self._deferrals, self._not_before, self.last_error = 0, None, None
         return self._rest(batch, len(events), now)
 

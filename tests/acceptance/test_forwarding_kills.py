@@ -19,7 +19,7 @@ SEED = 7
 @pytest.mark.parametrize(
     ("store", "kills"),
     [
-        (SQLITE, 2),
+        (SQLITE, 1),
         pytest.param(POSTGRESQL, 2, marks=pytest.mark.slow),
         pytest.param(SQLITE, KILLS, marks=pytest.mark.slow),
         pytest.param(POSTGRESQL, KILLS, marks=pytest.mark.slow),

@@ -19,6 +19,7 @@ GOOD = Played(
     fired=["cursor_moved", "cursor_moved"],
     unfired=[],
     kills=2,
+    replays=0,
     seconds=1.0,
 )
 
