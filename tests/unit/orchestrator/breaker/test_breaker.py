@@ -129,7 +129,7 @@ def test_the_end_of_this_process_says_nothing_of_the_sink(breaker: Breaker) -> N
 
 def test_calls_run_side_by_side(breaker: Breaker) -> None:
     """No lock is held during the call: four calls that wait for each other all end."""
-    together = Barrier(4, timeout=10)
+    together = Barrier(4, timeout=60)
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(lambda _: breaker.call(together.wait), range(4))) == [0, 1, 2, 3]
 
@@ -142,12 +142,12 @@ def test_exactly_one_probe_goes_through(breaker: Breaker, clock: Clock) -> None:
 
     def slow() -> Delivered:
         started.set()
-        end.wait(10)
+        end.wait(60)
         return Delivered()
 
     with ThreadPoolExecutor(1) as pool:
         probe = pool.submit(breaker.deliver, slow)
-        started.wait(10)
+        started.wait(60)
         probed = Deferred("the circuit of sink is being probed", 0.0, Outcome.NEUTRAL)
         assert deliver(breaker, Delivered(), 20) == [probed] * 20
         end.set()
@@ -161,12 +161,12 @@ def test_an_outcome_from_before_a_change_changes_nothing(breaker: Breaker, clock
 
     def slow() -> Delivered:
         started.set()
-        end.wait(10)
+        end.wait(60)
         return Delivered()
 
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(breaker.deliver, slow)
-        started.wait(10)
+        started.wait(60)
         deliver(breaker, DOWN, 3)
         clock.seconds += 1
         end.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.breaker.window import SLOTS, Window
@@ -12,6 +12,7 @@ WIDTH = SECONDS / SLOTS
 calls = st.lists(st.tuples(st.integers(0, 400), st.booleans(), st.booleans()), max_size=60)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(calls)
 def test_it_counts_what_is_young_enough(made: list[tuple[int, bool, bool]]) -> None:
     """After each call its counts are those of the calls in the newest ten slots, however long nothing came between."""

@@ -9,7 +9,7 @@ from operator import mul
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventbus.sketch import BUCKETS, MOST, sketch_of
@@ -34,6 +34,7 @@ def by_hand(one: list[int], other: list[int]) -> float:
     return fsum(a * b for a, b in zip(first, second, strict=True)) / length
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(counts, counts)
 def test_a_cosine_is_what_it_is(one: list[int], other: list[int]) -> None:
     """Never a NaN, between -1 and 1, the same both ways, 1 with itself, and the textbook's to nine digits."""
@@ -46,7 +47,7 @@ def test_a_cosine_is_what_it_is(one: list[int], other: list[int]) -> None:
     assert cosine(Vector.of(one), Vector.of(one), sum(each * each for each in one)) == pytest.approx(1.0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(counts, max_size=30), counts, st.integers(1, 5))
 def test_recall_is_one(kept: list[list[int]], new: list[int], most: int) -> None:
     """The nearest ones are exactly those that comparing with each finds, in that order."""
