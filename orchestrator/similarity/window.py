@@ -58,7 +58,7 @@ class _Scope:
     def drop_oldest(self) -> None:
         self.entries.popleft()
         self._gone += 1
-        if self._gone == ROOM or not self.entries:
+        if self._gone == ROOM:
             self._blocks.popleft()
             self._gone = 0
 
