@@ -55,10 +55,10 @@ def test_what_a_killed_worker_leaves_holds_no_secret(bench: WorkerBench, request
     bench.wait_for(lambda: all(left_by(bench, "*.spool", each.id) for each in failed) or None)
     held = bench.app.send_task("fidelity_app.hold", [inner], {"password": PASSWORD}, **given)
     (pid,) = bench.wait_for(lambda: [int(each) for each in re.findall(r'"pid": (\d+)', " ".join(bench.runs))] or None)
+    bench.wait_for(lambda: left_by(bench, "runs", held.id) or None)
     bench.kill()
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    assert left_by(bench, "runs", held.id)
     assert bool(list(bench.folder.glob("claims/*/*"))) is stored
     ours = {str(path): path.read_bytes() for path in files_of(bench.folder) if not_the_users(bench, path)}
     ours["worker.log"] = "\n".join(line for line in bench.log.splitlines() if OUR_LINES.search(line)).encode()
