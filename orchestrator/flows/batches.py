@@ -108,8 +108,6 @@ class Gatherer:
         taken = [self.subscription.takes(event.record) for event in events]
         if self.subscription.sample >= 1:
             return [Verdict.KEEP if takes else Verdict.FILTER for takes in taken]
-        if self.subscription.sample >= 1:
-            return [Verdict.KEEP if takes else Verdict.FILTER for takes in taken]
         traces = [
             doubtful_trace(event, self.subscription) if takes else None
             for event, takes in zip(events, taken, strict=True)

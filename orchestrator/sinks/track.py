@@ -128,7 +128,9 @@ def _anonymous(record: EventRecord, data: Data, call: Call) -> str:
 
 def _filled(value: object) -> str | None:
     """Give an id as text; the gateway takes a blank one for none."""
-    return (str(value).strip() or None) if isinstance(value, str | int) else None
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, int) else None
 
 
 @lru_cache(maxsize=1024)
