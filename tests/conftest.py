@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.services import clear_away, own_redis_database, own_vhost, postgres_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+if "CI" not in os.environ:  # where it is set, Hypothesis does so by itself, and throws the same dice each time
+    settings.register_profile("unhurried", deadline=None)
+    settings.load_profile("unhurried")
 
 
 def pytest_sessionfinish() -> None:
