@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -65,6 +65,15 @@ class StoredEvent:
     seq: int
     record: EventRecord
     accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The next `number` events of a lane, up to the place `last`, of which it holds those of some types."""
+
+    events: Sequence[StoredEvent]
+    last: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
     from typing import Any
     from uuid import UUID
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         Price,
         SinkCounts,
         StoredEvent,
+        Stretch,
     )
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
@@ -71,6 +73,9 @@ class EventLog(Protocol):
 
     def read(self, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
         """Give the next events of a lane in the order of the log."""
+
+    def stretch(self, lane: Lane, after: int, number: int, types: AbstractSet[str]) -> Stretch:
+        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach."""
 
     def cursor(self, sink: str, lane: Lane) -> int:
         """Give the sequence number up to which a sink is done with a lane; 0 at first."""

@@ -9,12 +9,13 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from orchestrator.domain.errors import LogFull, StaleEpoch
-from orchestrator.domain.events import Answer, Appended, DeadLetter, HourCounts, Lane, SinkCounts, StoredEvent
+from orchestrator.domain.events import Answer, Appended, DeadLetter, HourCounts, Lane, SinkCounts, StoredEvent, Stretch
 from orchestrator.domain.room import RETRY_AFTER, UNBOUNDED, Held, is_urgent
 from orchestrator.domain.subscriptions import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from orchestrator.domain.events import EventRecord, Passed
@@ -91,6 +92,12 @@ class MemoryEventLog:
         """Give up to `limit` events of a lane that come after a sequence number, in order."""
         with self._lock:
             return [event for event in self._events[after:] if event.record.lane is lane][:limit]
+
+    def stretch(self, lane: Lane, after: int, number: int, types: AbstractSet[str]) -> Stretch:
+        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach."""
+        events = self.read(lane, after, number)
+        taken = [event for event in events if event.record.type in types]
+        return Stretch(taken, events[-1].seq if events else after, len(events))
 
     def cursor(self, sink: str, lane: Lane) -> int:
         """Give the sequence number up to which a sink is done with a lane; 0 at first."""

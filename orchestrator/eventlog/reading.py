@@ -8,34 +8,61 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from orchestrator.domain.events import EventRecord, Price, PricingStatus, StoredEvent
+from orchestrator.domain.events import EventRecord, Price, PricingStatus, StoredEvent, Stretch
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from sqlalchemy import Connection
 
     from orchestrator.domain.events import Lane
 
-QUERY: Final = (
-    "SELECT seq, key, id, source, type, time, body, price_status, price_usd, price_version, organization, trace, "
-    "failed, accepted_at FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"
+COLUMNS: Final = (
+    "seq, key, id, source, type, time, body, price_status, price_usd, price_version, organization, trace, failed, "
+    "accepted_at"
 )
+LANE: Final = f"SELECT {COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - names of our own
+REACH: Final = (
+    "SELECT max(seq), count(*) FROM (SELECT seq FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?) AS next"
+)
+# Answered from the index of lane, number and type, up to the rows that are wanted.
+TAKEN: Final = f"SELECT {COLUMNS} FROM events WHERE lane = ? AND seq > ? AND seq <= ? AND type IN ({{}}) ORDER BY seq"  # noqa: S608 - names of our own
 # Events of one model and one length cost the same, and most have no price at all.
 PRICES_KNOWN: Final = 4096
 
 
 def read_lane(connection: Connection, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
     """Give up to `limit` events of a lane that come after a sequence number, in order."""
+    return _read(connection, lane, LANE, (lane.value, after, limit))
+
+
+def read_stretch(connection: Connection, lane: Lane, after: int, number: int, types: AbstractSet[str]) -> Stretch:
+    """Give of the next `number` events of a lane those of these types.
+
+    The two queries need not see one moment: whatever commits between them comes behind the end that the first found.
+    """
+    last, found = connection.exec_driver_sql(_in_style(connection, REACH), (lane.value, after, number)).one()
+    if not found or not types:
+        return Stretch([], last or after, found)
+    query = TAKEN.format(", ".join("?" * len(types)))
+    return Stretch(_read(connection, lane, query, (lane.value, after, last, *sorted(types))), last, found)
+
+
+def _read(connection: Connection, lane: Lane, query: str, values: tuple[Any, ...]) -> list[StoredEvent]:
+    rows = connection.exec_driver_sql(_in_style(connection, query), values).all()
     if connection.dialect.name == "postgresql":
-        rows = connection.exec_driver_sql(QUERY.replace("?", "%s"), (lane.value, after, limit)).all()
         return [
             _stored(lane, seq, key, id_, source, kind, time.astimezone(UTC), *rest, at.astimezone(UTC))
             for seq, key, id_, source, kind, time, *rest, at in rows
         ]
-    rows = connection.exec_driver_sql(QUERY, (lane.value, after, limit)).all()
     return [
         _stored(lane, seq, UUID(bytes=key), id_, source, kind, _moment(time), *rest, _moment(at))
         for seq, key, id_, source, kind, time, *rest, at in rows
     ]
+
+
+def _in_style(connection: Connection, query: str) -> str:
+    return query.replace("?", "%s") if connection.dialect.name == "postgresql" else query
 
 
 def _moment(text: str) -> datetime:

@@ -14,7 +14,7 @@ from orchestrator.eventlog.appending import PostgresAppender, SqliteAppender
 from orchestrator.eventlog.columns import Batch
 from orchestrator.eventlog.counting import counted, counted_by_hour
 from orchestrator.eventlog.group import GroupCommit
-from orchestrator.eventlog.reading import read_lane
+from orchestrator.eventlog.reading import read_lane, read_stretch
 from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows
 from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, held, sampled_out
 from orchestrator.eventlog.subscribing import subscribe
@@ -24,6 +24,7 @@ from orchestrator.stores import insert_into, reachable, utc_now, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
     from uuid import UUID
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Passed,
         SinkCounts,
         StoredEvent,
+        Stretch,
     )
     from orchestrator.domain.room import Room
     from orchestrator.domain.subscriptions import Subscription
@@ -79,6 +81,11 @@ class SqlEventLog:
         """Give up to `limit` events of a lane that come after a sequence number, in order."""
         with reachable(STORE.name), self._engine.connect() as connection:
             return read_lane(connection, lane, after, limit)
+
+    def stretch(self, lane: Lane, after: int, number: int, types: AbstractSet[str]) -> Stretch:
+        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach."""
+        with reachable(STORE.name), self._engine.connect() as connection:
+            return read_stretch(connection, lane, after, number, types)
 
     def cursor(self, sink: str, lane: Lane) -> int:
         """Give the sequence number up to which a sink is done with a lane; 0 at first."""

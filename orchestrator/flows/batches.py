@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from orchestrator.domain.events import Lane, StoredEvent
+    from orchestrator.domain.events import Lane, StoredEvent, Stretch
     from orchestrator.domain.ports import EventLog
     from orchestrator.domain.subscriptions import Subscription
 
 # Seconds between two looks at a log that has nothing to send.
 IDLE: Final = 0.2
 PATIENCE: Final = Backoff(base=0.25, cap=15.0)
-# How many events are passed in one batch at most, where a sink takes few of them.
+# How many events are passed before the cursor follows, where a sink takes few of them.
 STRIDE: Final = 5_000
 # How many are read at once, at least: the few of a probe are found among many that the sink does not take.
 LEAST_READ: Final = 100
@@ -69,6 +69,11 @@ class Batch:
         elif verdict is Verdict.DROP:
             self.sampled_out.add(event.seq)
 
+    def reach(self, stretch: Stretch) -> None:
+        """Go to the end of a stretch whose events are in: what it does not hold is of no type that is taken."""
+        self.last = stretch.last
+        self.passed += stretch.number - len(stretch.events)
+
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
@@ -84,25 +89,36 @@ class Gatherer:
         """Read the next batch behind a place; it holds a share, above 0 and up to 1, of what the limits allow."""
         most = max(1, int(self.limits.events * share))
         batch = Batch(after)
-        for event, verdict in self._judged(after, max(most, LEAST_READ), now):
-            if verdict is Verdict.WAIT:
-                batch.rest = max(IDLE, self.patience - age_of(event, now))
-                batch.wait = self._wait(batch, batch.rest, now)
+        for stretch in self._stretches(after, max(most, LEAST_READ)):
+            if self._ends_within(batch, stretch, most, now):
                 return batch
-            if verdict is Verdict.KEEP and not batch.fits(event, self.limits.bytes):
-                return batch
-            batch.add(event, verdict)
-            if len(batch.wanted) == most or batch.passed == STRIDE:
+            batch.reach(stretch)
+            if batch.passed >= STRIDE:
                 return batch
         batch.wait = self._wait(batch, IDLE, now)
         return batch
 
-    def _judged(self, after: int, number: int, now: datetime) -> Iterator[tuple[StoredEvent, Verdict]]:
-        while events := self.log.read(self.lane, after, number):
-            yield from zip(events, self._verdicts(events, now), strict=True)
-            if len(events) < number:
+    def _stretches(self, after: int, number: int) -> Iterator[Stretch]:
+        """Read on until the lane ends. Events of other types are not read at all: a sink may take few of many."""
+        while (stretch := self.log.stretch(self.lane, after, number, self.subscription.types)).number:
+            yield stretch
+            if stretch.number < number:
                 return
-            after = events[-1].seq
+            after = stretch.last
+
+    def _ends_within(self, batch: Batch, stretch: Stretch, most: int, now: datetime) -> bool:
+        """Add to the batch until it is full, or the next event is to wait; False where there is room for more."""
+        for event, verdict in zip(stretch.events, self._verdicts(stretch.events, now), strict=True):
+            if verdict is Verdict.WAIT:
+                batch.rest = max(IDLE, self.patience - age_of(event, now))
+                batch.wait = self._wait(batch, batch.rest, now)
+                return True
+            if verdict is Verdict.KEEP and not batch.fits(event, self.limits.bytes):
+                return True
+            batch.add(event, verdict)
+            if len(batch.wanted) == most:
+                return True
+        return False
 
     def _verdicts(self, events: Sequence[StoredEvent], now: datetime) -> list[Verdict]:
         taken = [self.subscription.takes(event.record) for event in events]

@@ -113,7 +113,7 @@ class Relay:
     def _step_over(self, batch: Batch, now: datetime) -> float | None:
         """Pass what does not go to this sink; the cursor follows at once only where that says something of an event."""
         late = self._moved is None or self._moved.left(now) == 0
-        if batch.passed and (batch.sampled_out or batch.passed == STRIDE or late):
+        if batch.passed and (batch.sampled_out or batch.passed >= STRIDE or late):
             self._advance(batch, batch.last, {}, now)
         elif batch.passed:
             self._place = (batch.last, self.epoch())

@@ -296,6 +296,26 @@ def test_dead_letters_tell_field_attempts_and_moment(log: EventLog) -> None:
     assert log.dead_letters("warehouse", 10, after=first) == letters[1:]
 
 
+def test_a_stretch_holds_some_types_and_tells_how_far_all_of_them_reach(log: EventLog) -> None:
+    """Events of other types and lanes are in no stretch, but those of the lane are counted and passed."""
+    log.append([record(), record(event(TASK_FAILED, {})), record(event(SPAN_ENDED, {})), record(), record()])
+    seqs = [each.seq for each in log.read(Lane.PRIORITY, 0, 10)]
+    first = log.stretch(Lane.PRIORITY, 0, 3, COSTS.types)
+    assert ([each.seq for each in first.events], first.last, first.number) == ([seqs[0], seqs[2]], seqs[2], 3)
+    rest = log.stretch(Lane.PRIORITY, first.last, 3, COSTS.types)
+    assert (list(rest.events), rest.last, rest.number) == (log.read(Lane.PRIORITY, first.last, 3), seqs[3], 1)
+
+
+@pytest.mark.parametrize("types", [frozenset(), frozenset({TASK_OUTCOMES}), frozenset({TASK_OUTCOMES, SPAN_ENDED})])
+def test_a_stretch_without_anything_of_its_types_is_passed_whole(log: EventLog, types: frozenset[str]) -> None:
+    """What nobody takes is counted; behind the last event there is nothing, and the place stays."""
+    log.append([record(), record()])
+    last = log.read(Lane.PRIORITY, 0, 10)[-1].seq
+    passed, end = log.stretch(Lane.PRIORITY, 0, 10, types), log.stretch(Lane.PRIORITY, last, 10, types)
+    assert (list(passed.events), passed.last, passed.number) == ([], last, 2)
+    assert (list(end.events), end.last, end.number) == ([], last, 0)
+
+
 def test_it_says_that_it_can_be_read(log: EventLog) -> None:
     """A log that is there is ready."""
     log.ready()
