@@ -28,7 +28,7 @@ from orchestrator.domain.incidents import IncidentState
 from orchestrator.domain.tallies import Tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
     from structlog.typing import EventDict, Processor
@@ -106,6 +106,10 @@ class EventCounts(Collector):
     def set(self, sink: str, counts: SinkCounts, oldest_seconds: float = 0.0) -> None:
         """Keep the newest count of a sink, and the age of the oldest event that waits for it."""
         self._latest[sink] = (counts, oldest_seconds)
+
+    def keep(self, sinks: Collection[str]) -> None:
+        """Tell of no other sinks any more: one that was forgotten waits for nothing."""
+        self._latest = {sink: counted for sink, counted in self._latest.items() if sink in sinks}
 
     def collect(self) -> Iterator[Metric]:
         """Give the counts to a scrape; what is pending may fall, so it is a gauge of its own."""

@@ -96,6 +96,14 @@ class CircuitBody(Strict):
     reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
 
 
+class ForgetQuery(Strict):
+    """Why a sink is forgotten, and by whom; with `dry_run` it is only told what would be given up."""
+
+    by: Name
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
+    dry_run: bool = False
+
+
 class HoursQuery(Strict):
     """Which hours; the last day where nothing is said."""
 

@@ -103,6 +103,7 @@ def account_view(account: Account, now: datetime) -> dict[str, Any]:
     """Show how a sink stands; ages in seconds."""
     error, rate = account.last_error, account.delivered_per_second
     return counts_view(account.counts) | {
+        "configured": account.configured,
         "oldest_seconds": round(account.oldest_seconds(now), 3),
         "delivered_per_second": None if rate is None else round(rate, 3),
         "circuits": {str(lane): _circuit(each, now) for lane, each in account.circuits.items()},

@@ -62,7 +62,7 @@ def _number(cursor: str) -> int:
 
 def _selection(desk: Desk, chosen: Chosen, event_ids: list[str] | None, *, dead: bool = True) -> Selection:
     keys = None if event_ids is None else frozenset(desk.event(each).record.key for each in event_ids)
-    sink = None if chosen.sink is None else desk.known(chosen.sink)
+    sink = None if chosen.sink is None else desk.subscribed(chosen.sink)
     return Selection(dead=dead, sink=sink, since=chosen.since, until=chosen.until, type=chosen.type, keys=keys)
 
 

@@ -1,4 +1,4 @@
-"""Sinks: the account of each, by hour too, and its circuits."""
+"""Sinks: the account of each, by hour too, its circuits, and how one that is gone is forgotten."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 
-from orchestrator.api.event_bodies import MOST_LISTED, CircuitBody, HoursQuery, ReconcileBody
+from orchestrator.api.event_bodies import MOST_LISTED, CircuitBody, ForgetQuery, HoursQuery, ReconcileBody
 from orchestrator.api.event_views import account_view, counts_view
 from orchestrator.domain.circuits import CircuitState
 from orchestrator.domain.conservation import Reconciliation
 from orchestrator.domain.events import Lane
-from orchestrator.flows.sending_again import Word, hold_circuit
+from orchestrator.flows.sending_again import Word, forget_sink, hold_circuit, leaving
 
 if TYPE_CHECKING:
     from orchestrator.api.needs import Api
@@ -25,7 +25,10 @@ router = APIRouter(prefix="/api/v1/sinks", tags=["sinks"])
 
 @router.get("")
 def read_sinks(request: Request) -> dict[str, Any]:
-    """Show what became of every event, per sink: counts, the oldest that waits, circuits, rate, last error."""
+    """Show what became of every event, per sink: counts, the oldest that waits, circuits, rate, last error.
+
+    A sink that is not `configured` is in the settings no longer, and the log keeps what it has not got.
+    """
     api: Api = request.app.state.api
     now = api.clock()
     return {each.sink: account_view(each, now) for each in api.desk.accounts(now)}
@@ -57,7 +60,7 @@ def read_hours(name: str, query: Annotated[HoursQuery, Query()], request: Reques
     """Show the sums for each hour of acceptance in which anything was accepted; the last day unless told otherwise."""
     api: Api = request.app.state.api
     until = query.until or api.clock() + timedelta(seconds=1)
-    hours = api.desk.log.hours(api.desk.known(name), query.since or until - DAY, until)
+    hours = api.desk.log.hours(api.desk.subscribed(name), query.since or until - DAY, until)
     return {"sink": name, "hours": [{"hour": each.hour} | counts_view(each.counts) for each in hours]}
 
 
@@ -71,3 +74,19 @@ def set_circuit(name: str, body: CircuitBody, request: Request) -> dict[str, Any
     with api.ledger.transaction() as tx:
         names = hold_circuit(tx, api.desk, word, api.desk.known(name), lanes, state)
     return {"sink": name, "circuits": list(names), "state": body.state, "command_id": word.id}
+
+
+@router.delete("/{name}")
+def forget(name: str, query: Annotated[ForgetQuery, Query()], request: Request) -> dict[str, Any]:
+    """Forget a sink that is in no settings any more: what it has not got is given up, and the log may drop it.
+
+    409 while this orchestrator's settings name it, or another orchestrator serves it.
+    """
+    api: Api = request.app.state.api
+    if query.dry_run:
+        with api.ledger.reading() as tx:
+            return {"dry_run": True, "sink": name} | counts_view(leaving(tx, api.desk, name, api.clock()))
+    word = Word(api.new_id(), request.state.actor, query.reason, api.clock())
+    with api.ledger.transaction() as tx:
+        counts = forget_sink(tx, api.desk, word, query.by, name)
+    return {"sink": name, "by": query.by, "command_id": word.id} | counts_view(counts)

@@ -185,7 +185,9 @@ class Composer:
             self.metrics.workers.set(count_workers(tx, clock(), slack), count_spooled(tx, clock(), slack))
         with suppress(DependencyUnreachable):
             now = clock()
-            for account in self.desk.accounts(now):
+            accounts = self.desk.accounts(now)
+            self.metrics.events.keep([account.sink for account in accounts])
+            for account in accounts:
                 self.metrics.events.set(account.sink, account.counts, account.oldest_seconds(now))
             for sink in self.desk.holders:
                 last = self.desk.reconciliations.last_done(sink)

@@ -11,6 +11,7 @@ import structlog
 
 from orchestrator.bootstrap.supervisor import Finish, Loop, Part
 from orchestrator.domain.events import Lane
+from orchestrator.domain.subscribers import relay_part
 from orchestrator.flows.forwarding import Relay
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Relays:
         return [self._loop(entry, lane) for entry, lane in product(entries, Lane)]
 
     def _loop(self, entry: SinkEntry, lane: Lane) -> Loop:
-        name = f"relay-{entry.name}-{lane}"
+        name = relay_part(entry.name, lane)
         leadership, breaker = self.lead(name), self.circuit(entry.name, lane)
         relay = Relay(
             self.log,

@@ -10,8 +10,10 @@ from orchestrator.bootstrap.supervisor import Loop
 from orchestrator.breaker import Breaker
 from orchestrator.domain.circuits import CircuitState, circuit_name
 from orchestrator.domain.events import Lane
+from orchestrator.domain.subscribers import replay_part
 from orchestrator.eventlog.reconciliations import SqlReconciliations
 from orchestrator.eventlog.replays import SqlReplays
+from orchestrator.eventlog.subscribers import SqlSubscribers
 from orchestrator.flows.desk import Desk
 from orchestrator.flows.replaying import Replayer
 from orchestrator.sinks.warehouse import WarehouseSink
@@ -69,18 +71,19 @@ def make_desk(url: str, log: EventLog, circuits: Circuits, entries: Sequence[Sin
     """Make the desk of an orchestrator whose event log is at `url`; only warehouses can be asked what they hold."""
     sinks = {entry.name: entry.sink for entry in entries}
     holders = {name: sink.held for name, sink in sinks.items() if isinstance(sink, WarehouseSink)}
-    return Desk(log, SqlReplays(url), circuits, SqlReconciliations(url), tuple(sinks), holders)
+    stores = (log, SqlReplays(url), circuits, SqlReconciliations(url), SqlSubscribers(url))
+    return Desk(*stores, tuple(sinks), holders)
 
 
 def replay_loops(
     desk: Desk, entries: Sequence[SinkEntry], lead: Callable[[str], Leadership], clock: Callable[[], datetime]
 ) -> list[Loop]:
     """Make a loop for each sink, so that one that is away keeps no other waiting."""
-    return [_loop(desk, entry, lead(f"replay-{entry.name}"), clock) for entry in entries]
+    return [_loop(desk, entry, lead(replay_part(entry.name)), clock) for entry in entries]
 
 
 def _loop(desk: Desk, entry: SinkEntry, leadership: Leadership, clock: Callable[[], datetime]) -> Loop:
-    name = f"replay-{entry.name}"
+    name = replay_part(entry.name)
     circuit = SharedCircuit(desk.circuits, entry.name, Breaker(name, random.random), clock)
     replayer = Replayer(desk.replays, entry.sink, circuit, random.random, entry.limits)
     return Loop(name, lambda: replayer.run_once(clock()) or 0.0, leadership)

@@ -1,13 +1,15 @@
-"""The verbs about sinks: what became of every event there, by hour too; circuits held by a person; the reconciler."""
+"""The verbs about sinks: what became of every event there; circuits held by a person; the reconciler; forgetting."""
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlencode
 
 import typer
 
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, told
+from orchestrator.cli.commanding import AGAIN
 from orchestrator.cli.exits import FAILED
 from orchestrator.domain.events import Lane
 
@@ -26,6 +28,8 @@ Name = Annotated[str, typer.Argument(help="The sink's name.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 OneLane = Annotated[Lane | None, typer.Option("--lane", help="Of this lane alone.")]
 From = Annotated[str | None, typer.Option("--from", help="Accepted from then on, RFC 3339 with an offset.")]
+By = Annotated[str | None, typer.Option(help="Your name; the one you are logged in with otherwise.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it only what would happen is shown.")]
 To = Annotated[str | None, typer.Option("--to", help="Accepted before then.")]
 
 
@@ -77,6 +81,11 @@ def _table(found: dict[str, Any]) -> Table:
 
 
 def _notes(name: str, each: dict[str, Any]) -> Iterator[str]:
+    if not each["configured"]:
+        yield (
+            f"{name}: not in the settings; the log keeps {each['pending']} pending and {each['dead']} dead for it until"
+            f" it is forgotten: redrive sinks forget {name} --reason ..."
+        )
     for lane, circuit in each["circuits"].items():
         if circuit["forced"]:
             forced = circuit["forced"]
@@ -132,6 +141,28 @@ def _hold(name: str, state: str, reason: str, lane: Lane | None, api: str, *, as
         as_data(answer)
     else:
         shown(f"{answer['state']}: {', '.join(answer['circuits'])}")
+
+
+@sinks.command("forget")
+def forget(
+    name: Name,
+    reason: Reason,
+    *,
+    by: By = None,
+    yes: Yes = False,
+    api: Api = DEFAULT_API,
+    as_json: AsJson = False,
+) -> None:
+    """Forget a sink that is in no settings any more; without --yes, show what would be given up."""
+    asked = {"by": by or getpass.getuser(), "reason": reason, "dry_run": str(not yes).lower()}
+    answer = call("DELETE", api, f"{path_of('sinks', name)}?{urlencode(asked)}")
+    if as_json:
+        as_data(answer)
+    else:
+        given_up = f"{answer['pending']} pending and {answer['dead']} dead events are given up"
+        shown(f"forgotten: {name}; {given_up}" if yes else f"would forget {name}: {given_up}")
+    if not yes:
+        told(AGAIN)
 
 
 @sinks.command("reconcile")

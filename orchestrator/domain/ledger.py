@@ -339,6 +339,9 @@ class LedgerTx(OperatingTx, RetentionTx, Protocol):
     def lease_holder(self, part: str) -> str | None:
         """Name the process that holds the lead of a part."""
 
+    def led(self, part: str, now: datetime) -> bool:
+        """Tell whether anybody has the lead of a part that has not run out."""
+
 
 class Ledger(Protocol):
     """The ledger."""

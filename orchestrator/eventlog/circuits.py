@@ -106,6 +106,12 @@ class MemoryCircuits:
             known = self._standings.get(name, Standing(name, CircuitState.CLOSED, self._clock()))
             self._standings[name] = replace(known, forced=forced)
 
+    def drop(self, names: Iterable[str]) -> None:
+        """Keep nothing more of these circuits, since their sink is forgotten."""
+        with self._lock:
+            for name in names:
+                self._standings.pop(name, None)
+
 
 def _to_row(standing: Standing) -> Mapping[str, Any]:
     forced = standing.forced

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.events import Answer, SinkCounts, StoredEvent
     from orchestrator.domain.ports import Circuits, EventLog
     from orchestrator.domain.replays import Item, Letter, Replay, Replays, Standing
+    from orchestrator.domain.subscribers import Subscribers
 
 RATE_OVER: Final = timedelta(minutes=5)
 
@@ -45,9 +46,13 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How a sink stands: its counts, who waits longest, its circuits by lane, its rate and its last error."""
+    """How a sink stands: its counts, who waits longest, its circuits by lane, its rate and its last error.
+
+    One that is not `configured` is known to the log alone: nothing goes there, and the log keeps what it has not got.
+    """
 
     sink: str
+    configured: bool
     counts: SinkCounts
     oldest_at: datetime | None
     circuits: Mapping[Lane, CircuitStanding | None]
@@ -79,6 +84,7 @@ class Desk:
     replays: Replays
     circuits: Circuits
     reconciliations: Reconciliations
+    subscribers: Subscribers
     sinks: tuple[str, ...]
     holders: Mapping[str, Callable[[Iterable[UUID]], set[UUID]]] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
@@ -89,15 +95,21 @@ class Desk:
             raise NotFound("sink", sink)
         return sink
 
+    def subscribed(self, sink: str) -> str:
+        """Give the name back; raises NotFound for a sink that neither the settings nor the log name."""
+        return sink if sink in self.sinks or sink in self.subscribers.names() else self.known(sink)
+
     def accounts(self, now: datetime) -> list[Account]:
-        """Give the account of every sink."""
+        """Give the account of every sink of the settings, and of those that the log alone still knows."""
         standings = {each.name: each for each in self.circuits.list()}
-        return [self._account(sink, standings, now) for sink in self.sinks]
+        left = [sink for sink in self.subscribers.names() if sink not in self.sinks]
+        return [self._account(sink, standings, now) for sink in (*self.sinks, *left)]
 
     def _account(self, sink: str, standings: Mapping[str, CircuitStanding], now: datetime) -> Account:
         counts = self.log.counts(sink)
         return Account(
             sink=sink,
+            configured=sink in self.sinks,
             counts=counts,
             oldest_at=self.replays.oldest_pending(sink),
             circuits={lane: standings.get(circuit_name(sink, lane)) for lane in Lane},

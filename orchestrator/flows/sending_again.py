@@ -1,14 +1,15 @@
-"""A person's word about events: send them again, give them up, hold a circuit. Each is an entry of the audit."""
+"""A person's word about events and sinks: again, given up, held, forgotten. Each is an entry of the audit."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.domain.circuits import CircuitState, circuit_name
 from orchestrator.domain.commands import Command, CommandKind
-from orchestrator.domain.errors import Conflict
+from orchestrator.domain.errors import Conflict, NotFound
 from orchestrator.domain.replays import Discard, Replay
+from orchestrator.domain.subscribers import parts_of
 from orchestrator.flows.announcing import command_recorded
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from orchestrator.domain.events import Lane
+    from orchestrator.domain.events import Lane, SinkCounts
     from orchestrator.domain.ledger import LedgerTx
     from orchestrator.domain.replays import Selection
     from orchestrator.flows.desk import Desk
@@ -82,6 +83,32 @@ def hold_circuit(  # noqa: PLR0913, PLR0917 - whose, where, and how
         else:
             desk.circuits.force(name, state, word.actor, word.reason)
     return names
+
+
+def leaving(tx: LedgerTx, desk: Desk, sink: str, now: datetime) -> SinkCounts:
+    """Count what goes with a sink; raises NotFound for one that the log does not know, Conflict while it is served."""
+    if sink in desk.sinks:
+        raise Conflict(
+            f"expected a sink that the settings do not name, got {sink!r}; take it out of the settings of every"
+            " orchestrator, start them again, and forget it then"
+        )
+    if not desk.subscribers.knows(sink):
+        raise NotFound("sink", sink)
+    if any(tx.led(part, now) for part in parts_of(sink)):
+        raise Conflict(
+            f"expected a sink that no orchestrator serves, got {sink!r}, which another one does, or did until a moment"
+            " ago; take it out of that one's settings, start it again, and forget it a minute later"
+        )
+    return desk.log.counts(sink)
+
+
+def forget_sink(tx: LedgerTx, desk: Desk, word: Word, by: str, sink: str) -> SinkCounts:
+    """Forget a sink that is gone, by the name of a person: what it has not got is given up, and holds nothing back."""
+    counts = leaving(tx, desk, sink, word.at)
+    _record(tx, word, CommandKind.FORGET, {"sink": sink, **asdict(counts)}, {"forgotten_by": by})
+    # Last, so that nothing is forgotten without its entry in the audit: what fails here takes that back.
+    desk.subscribers.forget(sink, word.at)
+    return counts
 
 
 def record_gap(tx: LedgerTx, word: Word, replay: Replay, found: Mapping[str, int]) -> None:

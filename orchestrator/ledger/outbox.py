@@ -59,3 +59,8 @@ class LeaseRows(Rows):
         query = select(leases.c.owner).where(leases.c.part == part)
         holder: str | None = self._connection.execute(query).scalar_one_or_none()
         return holder
+
+    def led(self, part: str, now: datetime) -> bool:
+        """Tell whether anybody has the lead of a part that has not run out."""
+        query = select(leases.c.part).where(leases.c.part == part, leases.c.expires_at > now.timestamp())
+        return self._connection.execute(query).first() is not None

@@ -71,6 +71,14 @@ def test_each_part_is_led_apart(ledger: SqlLedger) -> None:
         assert tx.epoch_of("nobody's") == 0
 
 
+def test_a_lead_that_has_run_out_is_none(ledger: SqlLedger) -> None:
+    """A part is led until its lease is over, whoever has it; one that nobody asked for is not."""
+    lease(ledger, "ann")
+    with ledger.transaction() as tx:
+        at = [tx.led("release", NOON + timedelta(seconds=seconds)) for seconds in (0, TTL - 1, TTL)]
+        assert (at, tx.led("relay", NOON)) == ([True, True, False], False)
+
+
 def test_only_one_of_many_gets_the_lead(ledger: SqlLedger) -> None:
     """Of many that ask at the same time exactly one leads."""
     with ThreadPoolExecutor(8) as pool:

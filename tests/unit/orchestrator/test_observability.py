@@ -116,6 +116,16 @@ def test_metrics_have_their_promised_names() -> None:
         assert line in lines
 
 
+def test_a_sink_that_was_forgotten_has_no_metric() -> None:
+    """Nothing waits for it any more: an alert on its oldest event must end."""
+    metrics = Metrics()
+    for sink in ("warehouse", "acme"):
+        metrics.events.set(sink, SinkCounts(10, 4, 0, 6, 3, 2, 1), 12.5)
+    metrics.events.keep(["warehouse"])
+    told = metrics.exposition().decode()
+    assert ('redrive_sink_oldest_seconds{sink="warehouse"}' in told, 'sink="acme"' in told) == (True, False)
+
+
 def test_a_sum_that_is_off_shows_in_a_metric() -> None:
     """What is dead, how old the oldest is, by how much a sum is off, and what the last reconciliation missed."""
     metrics = Metrics()

@@ -18,6 +18,7 @@ from orchestrator.domain.commands import Mode
 from orchestrator.eventlog.circuits import MemoryCircuits
 from orchestrator.eventlog.reconciliations import MemoryReconciliations
 from orchestrator.eventlog.replays_memory import MemoryReplays
+from orchestrator.eventlog.subscribers import MemorySubscribers
 from orchestrator.flows.accepting import Accepting
 from orchestrator.flows.desk import Desk
 from orchestrator.observability import Metrics
@@ -50,11 +51,13 @@ class Served:
     def __post_init__(self) -> None:
         """Put the desk beside the scene's log, with two sinks; `held` are the keys that the warehouse has."""
         replays = MemoryReplays(self.scene.log)
+        circuits = MemoryCircuits(self.scene.clock)
         self.desk = Desk(
             self.scene.log,
             replays,
-            MemoryCircuits(self.scene.clock),
+            circuits,
             MemoryReconciliations(replays),
+            MemorySubscribers(replays, circuits),
             ("warehouse", "rudderstack"),
             {"warehouse": lambda keys: self.held & set(keys)},
         )

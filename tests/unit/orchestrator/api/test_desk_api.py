@@ -119,6 +119,74 @@ def test_a_circuit_is_held_and_let_go(desk: Served) -> None:
     refused(desk.ask("PUT", "/api/v1/sinks/no/circuit", {"state": "open", "reason": "x"}), 404, "not-found")
 
 
+def left_over(desk: Served) -> str:
+    """Let a sink that the settings do not name have refused the first call; two wait for it. Gives its path."""
+    log = desk.scene.log
+    log.subscribe("acme", Subscription(frozenset({LLM_CALL})))
+    log.advance("acme", Lane.PRIORITY, 1, epoch=1, passed=Passed(desk.scene.now, {1: Refusal("no")}))
+    return "/api/v1/sinks/acme"
+
+
+def test_a_sink_that_the_settings_do_not_name_is_shown(desk: Served) -> None:
+    """It is listed with what waits for it, by hour too, and its dead letters with the others': an operator sees it."""
+    path = left_over(desk)
+    told = desk.ask("GET", "/api/v1/sinks").json()
+    assert {name: each["configured"] for name, each in told.items()} == {
+        "warehouse": True,
+        "rudderstack": True,
+        "acme": False,
+    }
+    assert (told["acme"]["pending"], told["acme"]["dead"], told["acme"]["adds_up"]) == (2, 1, True)
+    assert [each["pending"] for each in desk.ask("GET", f"{path}/hours").json()["hours"]] == [2]
+    assert len(desk.ask("GET", f"{EVENTS}?dead=true&sink=acme").json()["dead_letters"]) == 1
+    refused(desk.ask("PUT", f"{path}/circuit", {"state": "open", "reason": "x"}), 404, "not-found")
+
+
+def test_a_sink_that_is_gone_is_forgotten(desk: Served) -> None:
+    """Shown first; done by a person's name, with what was given up in the audit; then it is known no longer."""
+    path = left_over(desk)
+    asked = f"{path}?by=ada&reason=moved"
+    dry = desk.ask("DELETE", f"{asked}&dry_run=true").json()
+    assert (dry["dry_run"], dry["pending"], dry["dead"], commands(desk)) == (True, 2, 1, [])
+    assert "acme" in desk.ask("GET", "/api/v1/sinks").json()
+    done = desk.ask("DELETE", asked).json()
+    assert (done["sink"], done["by"], done["pending"], done["dead"]) == ("acme", "ada", 2, 1)
+    assert list(desk.ask("GET", "/api/v1/sinks").json()) == ["warehouse", "rudderstack"]
+    (told,) = commands(desk)
+    assert (told["command"], told["actor"], told["reason"]) == ("forget", "unauthenticated", "moved")
+    assert (told["before"]["sink"], told["before"]["pending"], told["before"]["dead"]) == ("acme", 2, 1)
+    assert told["after"] == {"forgotten_by": "ada"}
+    refused(desk.ask("DELETE", asked), 404, "not-found")
+
+
+@pytest.mark.parametrize("dry", ["", "&dry_run=true"], ids=["done", "shown"])
+def test_a_sink_of_the_settings_is_not_forgotten(desk: Served, dry: str) -> None:
+    """409 with what to do first; nothing is given up and nothing recorded."""
+    answer = desk.ask("DELETE", f"/api/v1/sinks/warehouse?by=ada&reason=x{dry}")
+    refused(answer, 409, "conflict")
+    assert "take it out of the settings" in answer.json()["detail"]
+    assert (desk.desk.log.counts("warehouse").dead, commands(desk)) == (1, [])
+
+
+@pytest.mark.parametrize("part", ["relay-acme-priority", "relay-acme-telemetry", "replay-acme"])
+def test_a_sink_that_another_orchestrator_serves_is_not_forgotten(desk: Served, part: str) -> None:
+    """While one whose settings differ leads any part of it; once that one's lead has run out, it is forgotten."""
+    asked = f"{left_over(desk)}?by=ada&reason=x"
+    with desk.scene.ledger.transaction() as tx:
+        tx.lease(part, "another", desk.scene.now, 10.0, takeover=False)
+    refused(desk.ask("DELETE", asked), 409, "conflict")
+    assert desk.desk.log.counts("acme").pending == 2
+    desk.scene.later(11)
+    assert desk.ask("DELETE", asked).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["", "by=ada", "reason=x", "by=ada&reason=", "by=ada&reason=x&force=true"])
+def test_a_sink_is_forgotten_by_somebody_and_for_a_reason(desk: Served, query: str) -> None:
+    """Without a name or a reason, or with a parameter that is none, nothing is done."""
+    refused(desk.ask("DELETE", f"{left_over(desk)}?{query}"), 422, "invalid-request")
+    assert desk.desk.log.counts("acme").pending == 2
+
+
 def test_events_and_dead_letters_are_listed_in_pages(desk: Served) -> None:
     """Newest first; the link leads on; with a sink each event says how it stands there."""
     first = desk.ask("GET", f"{EVENTS}?limit=3&sink=warehouse")

@@ -11,7 +11,7 @@ from orchestrator.cli.exits import DONE, FAILED, USAGE
 from orchestrator.domain.circuits import CircuitState, Standing
 from orchestrator.domain.errors import RedriveError
 from orchestrator.domain.events import Answer, Lane, Passed, Refusal
-from tests.unit.orchestrator.api.test_desk_api import commands, desk, keys, send
+from tests.unit.orchestrator.api.test_desk_api import commands, desk, keys, left_over, send
 from tests.unit.orchestrator.cli.test_operating import ESCAPE, said
 
 if TYPE_CHECKING:
@@ -63,6 +63,22 @@ def test_circuits_are_held_and_let_go(desk: Served) -> None:
     assert closed.stdout == "closed: warehouse/priority\n"
     assert said(desk, "sinks", "auto", "warehouse", *WHY).exit_code == DONE
     assert [each["command"] for each in commands(desk)] == ["circuit"] * 3
+
+
+def test_a_sink_that_is_left_over_is_shown_and_forgotten(desk: Served) -> None:
+    """The list says that the settings do not name it; without --yes it is only told what would be given up."""
+    left_over(desk)
+    listed = said(desk, "sinks")
+    assert "acme: not in the settings; the log keeps 2 pending and 1 dead for it until it is forgotten" in listed.stdout
+    assert "warehouse: not in the settings" not in listed.stdout
+    dry = said(desk, "sinks", "forget", "acme", *WHY)
+    assert dry.stdout == "would forget acme: 2 pending and 1 dead events are given up\n"
+    assert ("--yes" in dry.stderr, commands(desk)) == (True, [])
+    done = said(desk, "sinks", "forget", "acme", "--by", "ada", "--yes", *WHY)
+    assert done.stdout == "forgotten: acme; 2 pending and 1 dead events are given up\n"
+    assert [each["after"] for each in commands(desk)] == [{"forgotten_by": "ada"}]
+    assert "acme" not in said(desk, "sinks").stdout
+    assert "take it out of the settings" in str(said(desk, "sinks", "forget", "warehouse", "--yes", *WHY).exception)
 
 
 def test_dead_letters_are_listed_with_their_keys_whole(desk: Served) -> None:
