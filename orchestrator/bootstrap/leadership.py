@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 PID_NAMESPACE = Path("/proc/self/ns/pid")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-START_TIME_FIELD = 19  # of /proc/PID/stat, counted behind the command's closing parenthesis
+# Fields of /proc/PID/stat (proc(5)), counted behind the command's closing parenthesis.
+STATE_FIELD, START_TIME_FIELD = 0, 19
+# One that has ended, and whose parent has not fetched its status: it writes no more, so it leads no more.
+ENDED = frozenset("ZX")
 
 
 def process_name() -> str:
@@ -42,10 +45,12 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str:
+    """Tell when a process began, in ticks since the boot; nothing where it has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[START_TIME_FIELD]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if fields[STATE_FIELD] in ENDED else fields[START_TIME_FIELD]
 
 
 @dataclass(slots=True)

@@ -36,6 +36,7 @@ def threads(process: subprocess.Popen[bytes]) -> int:
     return len(list(Path(f"/proc/{process.pid}/task").iterdir()))
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("drain", [0.0, 60.0])
 def test_a_relay_that_is_told_to_stop_finishes_and_sends_what_it_may(tmp_path: Path, drain: float) -> None:
     """The batch in hand is never sent twice; what waits goes while there is time, and with the next start otherwise."""

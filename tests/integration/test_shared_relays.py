@@ -7,6 +7,8 @@ from collections import Counter
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from orchestrator.domain.events import Lane
 from orchestrator.eventlog.schema import migrate
 from orchestrator.eventlog.sql import SqlEventLog
@@ -25,6 +27,7 @@ EVENTS = 3_500
 HELD = 2
 
 
+@pytest.mark.timeout(300)
 def test_the_other_takes_over_where_one_was_killed(postgres: str, tmp_path: Path) -> None:
     """Nothing is lost; what went twice is the one batch that was in hand, under the same ids."""
     posts, busy, let_go = list[list[str]](), Lock(), Event()
@@ -47,6 +50,7 @@ def test_the_other_takes_over_where_one_was_killed(postgres: str, tmp_path: Path
         until("one is in the middle of a batch", lambda: len(posts) >= HELD)
         with relaying(tmp_path / "two", stores, server.url, lease_seconds=30) as two:
             one.kill()
+            one.wait()
             until("the other has delivered all", lambda: log.counts(NAME).pending == 0)
             let_go.set()
             two.send_signal(signal.SIGTERM)

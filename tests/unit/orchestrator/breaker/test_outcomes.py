@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import cycle, islice
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 
@@ -145,17 +145,17 @@ def test_exactly_as_many_probes_as_permitted_are_under_way(clock: Clock) -> None
     shared = Breaker("sink", lambda: 0.0, Policy(in_a_row=1, permits=3, successes=2), clock=clock)
     deliver(shared, DOWN)
     clock.seconds += 30
-    entered, end = [], Event()
+    entered, end = Semaphore(0), Event()
 
     def probe() -> Delivered:
-        entered.append(1)
+        entered.release()
         end.wait(60)
         return GOOD
 
     with ThreadPoolExecutor(40) as pool:
         calls = [pool.submit(shared.deliver, probe) for _ in range(40)]
         refused = list(islice(as_completed(calls, timeout=60), 37))
-        assert len(entered) == 3
+        assert all(entered.acquire(timeout=60) for _ in range(3))
         assert all(isinstance(each.result(), Deferred) for each in refused)
         end.set()
         assert sum(each.result() == GOOD for each in calls) == 3
