@@ -1,4 +1,4 @@
-"""What every sink does alike: encode each event by itself, and find the one that makes a destination refuse a batch."""
+"""What every sink does alike: encode each event by itself, and send on around those that are refused."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 
 from orchestrator.domain.errors import RedriveError
 from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
+from orchestrator.sinks.culprits import Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -96,7 +97,7 @@ def send_apart(
     waiting = [list(part) for part in parts]
     culprits = dict(refused)
     for place, part in enumerate(waiting):
-        rest, search = part, _Search(send, len(part), len(part))
+        rest, search = part, Search(send, len(part), len(part))
         while rest:
             found = search.first_culprit(rest)
             rest = rest[found.delivered :]
@@ -106,61 +107,6 @@ def send_apart(
             if found.refused:
                 culprits[rest.pop(0).seq] = Refusal(found.refused.reason)
     return Rejected(culprits) if culprits else Delivered()
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """So many were delivered; then the next was refused, or the post with it deferred, or none is left."""
-
-    delivered: int
-    refused: Refused | None = None
-    deferred: Deferred | None = None
-
-
-@dataclass(slots=True)
-class _Search(Generic[T]):
-    """Looks for culprits in one part. `most` go at once: fewer where culprits are many, or `ceiling` is lower."""
-
-    send: Callable[[list[T]], Delivered | Deferred | Refused]
-    ceiling: int
-    most: int
-    in_a_row: int = 0
-
-    def first_culprit(self, part: Sequence[Parcel[T]]) -> _Found:
-        """Send all at once; if that is refused, halves of what holds the first culprit, until it stands alone.
-
-        Where the first half is taken, the culprit is in the second, which is not asked whole again: a culprit among n
-        costs one post for each time that n can be halved, and one for what is behind it. A post that was too large has
-        no culprit in it for sure, unless it held one alone: half as much goes at once from then on.
-        """
-        begin, end = 0, len(part)
-        refused = None
-        while begin < end:
-            asked = min(begin + self.most, end if refused is None else (begin + end) // 2)
-            answer = self.send([parcel.content for parcel in part[begin:asked]])
-            if isinstance(answer, Deferred):
-                return _Found(begin, deferred=answer)
-            if isinstance(answer, Delivered):
-                begin = asked
-                self._note_delivered()
-            elif answer.too_large and asked - begin > 1:
-                self.ceiling = self.most = (asked - begin) // 2
-            else:
-                refused, end = answer, asked
-            if refused and end - begin == 1:
-                self._note_culprit()
-                return _Found(begin, refused)
-        return _Found(begin)
-
-    def _note_delivered(self) -> None:
-        self.in_a_row = 0
-        self.most = min(self.ceiling, self.most * 2)
-
-    def _note_culprit(self) -> None:
-        """Where one culprit follows the other, the next post is half as large: else each would cost a whole search."""
-        self.in_a_row += 1
-        if self.in_a_row > 1:
-            self.most = max(1, self.most // 2)
 
 
 def _so_far(

@@ -42,7 +42,7 @@ def test_exactly_the_culprits_are_rejected_and_the_others_arrive_once_in_order(
 
 @given(size=some.integers(1, 500), place=some.integers(0, 499))
 def test_one_culprit_costs_few_posts(size: int, place: int) -> None:
-    """In a post of n: one for each time that n can be halved, and one for what is behind it; nothing arrives twice."""
+    """In a post of n: one for each time that n is halved, one alone, one for what is behind; nothing arrives twice."""
     culprit, posts, arrived = place % size, 0, list[int]()
 
     def send(contents: list[int]) -> Delivered | Refused:
@@ -56,7 +56,55 @@ def test_one_culprit_costs_few_posts(size: int, place: int) -> None:
     answer = send_apart([[Parcel(number, number) for number in range(size)]], send, {})
     assert answer == Rejected({culprit: Refusal("poison")})
     assert arrived == [number for number in range(size) if number != culprit]
-    assert posts <= 1 + ceil(log2(size)) + (culprit < size - 1)
+    assert posts <= 1 + ceil(log2(size)) + (size > 1) + (culprit < size - 1)
+
+
+@given(size=some.integers(0, 60), refusing=some.data())
+def test_only_what_was_refused_alone_is_refused_for_good(size: int, refusing: some.DataObject) -> None:
+    """Whatever the destination answers: what was refused together with others, and never alone, is not condemned."""
+    posts: list[list[int]] = []
+    arrived: list[int] = []
+    refused_alone = set[int]()
+
+    def send(contents: list[int]) -> Delivered | Refused:
+        posts.append(list(contents))
+        if refusing.draw(some.booleans()):
+            refused_alone.update(contents if len(contents) == 1 else ())
+            return Refused("no")
+        arrived.extend(contents)
+        return Delivered()
+
+    answer = send_apart([[Parcel(number, number) for number in range(size)]], send, {})
+    assert answer == (Rejected(dict.fromkeys(refused_alone, Refusal("no"))) if refused_alone else Delivered())
+    assert arrived == [number for number in range(size) if number not in refused_alone]
+
+
+@pytest.mark.parametrize("size", [2, 8, 1_000])
+def test_a_refusal_that_passes_condemns_nothing(size: int) -> None:
+    """A 400 that somebody on the way gave once: all of it is delivered, for the price of one search."""
+    posts = 0
+
+    def send(_: list[int]) -> Delivered | Refused:
+        nonlocal posts
+        posts += 1
+        return Refused("a proxy was restarted") if posts == 1 else Delivered()
+
+    assert send_apart([[Parcel(number, number) for number in range(size)]], send, {}) == Delivered()
+    assert posts <= 3 + ceil(log2(size))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 10, 300, 999])
+def test_a_destination_that_refuses_more_than_some_condemns_nothing(most: int) -> None:
+    """Where it says 400 and means that it is too many: all is delivered, and soon no post is too large for it."""
+    posts, size = 0, 1_000
+
+    def send(contents: list[int]) -> Delivered | Refused:
+        nonlocal posts
+        posts += 1
+        return Refused("expected fewer events") if len(contents) > most else Delivered()
+
+    assert send_apart([[Parcel(number, number) for number in range(size)]], send, {}) == Delivered()
+    assert posts <= 2 * size / most + 2 * ceil(log2(size))
 
 
 @given(sizes=some.lists(some.integers(1, 12), max_size=40), data=some.data())
