@@ -79,6 +79,12 @@ class ReplayBody(Chosen):
         return self
 
 
+class CancelQuery(Strict):
+    """Why a replay is stopped."""
+
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
+
+
 class DiscardBody(Chosen):
     """Which dead letters a person gives up; `by` is their name."""
 

@@ -91,7 +91,8 @@ def replay_view(replay: Replay, progress: Mapping[str, Mapping[ItemState, int]])
     shown = asdict(replay) | {"traceparent": replay.context.traceparent}
     shown["selection"]["keys"] = sorted(map(str, replay.selection.keys)) if replay.selection.keys else None
     counts = {sink: {str(each): states.get(each, 0) for each in ItemState} for sink, states in progress.items()}
-    return shown | {"state": "ended" if replay.ended_at else "running", "sinks": counts}
+    ended = "cancelled" if replay.cancelled else "ended"
+    return shown | {"state": ended if replay.ended_at else "running", "sinks": counts}
 
 
 def counts_view(counts: SinkCounts) -> dict[str, Any]:

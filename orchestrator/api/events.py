@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from orchestrator.api.event_bodies import MOST_LISTED, Chosen, DiscardBody, ListQuery, ReplayBody
+from orchestrator.api.event_bodies import MOST_LISTED, CancelQuery, Chosen, DiscardBody, ListQuery, ReplayBody
 from orchestrator.api.event_views import event_view, fate_view, letter_view, replay_view, whole_view
 from orchestrator.api.idempotency import stored_answer
 from orchestrator.api.paging import link_next
@@ -19,7 +19,7 @@ from orchestrator.domain.commands import StoredAnswer
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.ids import derive
 from orchestrator.domain.replays import Selection
-from orchestrator.flows.sending_again import Again, Word, begin_replay, discard
+from orchestrator.flows.sending_again import Again, Word, begin_replay, cancel_replay, discard
 
 if TYPE_CHECKING:
     from orchestrator.api.needs import Api
@@ -141,6 +141,16 @@ def read_replay(replay_id: UUID, request: Request) -> dict[str, Any]:
     if found is None:
         raise NotFound("replay", str(replay_id))
     return replay_view(found, desk.replays.progress(replay_id))
+
+
+@router.delete("/replays/{replay_id}")
+def cancel(replay_id: UUID, query: Annotated[CancelQuery, Query()], request: Request) -> dict[str, Any]:
+    """Stop a replay: what has not gone stays as it was. 409 after its end; gives the replay as it is then."""
+    api: Api = request.app.state.api
+    word = Word(api.new_id(), request.state.actor, query.reason, api.clock())
+    with api.ledger.transaction() as tx:
+        cancel_replay(tx, api.desk, word, replay_id)
+    return read_replay(replay_id, request) | {"command_id": word.id}
 
 
 @router.get("/{event_id:path}/why")

@@ -1,4 +1,4 @@
-"""The verbs about events: lists, one of them whole, sent again or given up. Each shows first what it would do."""
+"""The verbs about events: lists, one of them whole, sent again, stopped, given up. Each first shows what it does."""
 
 from __future__ import annotations
 
@@ -150,6 +150,35 @@ def replay(
         as_data(answer)
     else:
         shown(f"accepted: {answer['events']} events, {api}{answer['location']}")
+
+
+@events.command("cancel")
+def cancel(
+    replay_id: Annotated[str, typer.Argument(help="The replay's id, as the answer to it says.")],
+    reason: Reason,
+    *,
+    yes: Yes = False,
+    api: Api = DEFAULT_API,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a replay: what has not gone stays as it was; without --yes, show how much that is."""
+    path = path_of("events", "replays", replay_id)
+    answer = call("DELETE", api, f"{path}?{urlencode({'reason': reason})}") if yes else call("GET", api, path)
+    if as_json:
+        as_data(answer)
+    else:
+        shown(_stopped(answer) if yes else f"would stop: {_sum_of(answer, 'waiting')} of its events have not gone")
+    if not yes:
+        told(AGAIN)
+
+
+def _stopped(replay: dict[str, Any]) -> str:
+    gone = _sum_of(replay, "delivered") + _sum_of(replay, "refused")
+    return f"cancelled: {_sum_of(replay, 'cancelled')} events stay as they were, {gone} had gone"
+
+
+def _sum_of(replay: dict[str, Any], state: str) -> int:
+    return sum(each[state] for each in replay["sinks"].values())
 
 
 @events.command("discard")

@@ -24,7 +24,7 @@ class CommandKind(StrEnum):
     """What a person can ask for: failures to go again, here or elsewhere, or to be held, or no longer.
 
     Of events: to be sent again, dead letters to be given up, a sink's circuit to be held open or closed or let go,
-    a sink that is gone to be forgotten.
+    a replay to be cancelled, a sink that is gone to be forgotten.
     """
 
     RETRY = "retry"
@@ -34,6 +34,7 @@ class CommandKind(StrEnum):
     REPLAY = "replay"
     DISCARD = "discard"
     CIRCUIT = "circuit"
+    CANCEL = "cancel"
     FORGET = "forget"
 
 

@@ -42,6 +42,11 @@ class ItemState(StrEnum):
     WAITING = "waiting"
     DELIVERED = "delivered"
     REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+# What an answer is noted of: a batch that was under way when its replay was cancelled has gone all the same.
+ANSWERABLE: Final = (ItemState.WAITING, ItemState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,14 @@ class Discard:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A person stopped a replay: what had not gone by then stays as it was."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A dead letter with the sink that refused it, and who gave it up, if anybody did."""
 
@@ -99,6 +112,7 @@ class Replay:
     pace: float | None = None
     origin: Origin = Origin.PERSON
     ended_at: datetime | None = None
+    cancelled: Cancelled | None = None
 
     @property
     def missing(self) -> bool:
@@ -181,6 +195,9 @@ class Replays(Protocol):
 
         What was refused is one, with its new reason and one more attempt, where the sink does not have it.
         """
+
+    def cancel(self, replay_id: UUID, cancelled: Cancelled, now: datetime) -> int:
+        """End a replay, and leave what still waits in it as it is; says how many, 0 where it had ended."""
 
     def items_of(self, seq: int) -> list[Item]:
         """List what was sent again of one event, or is to be, in the order in which it was asked for."""

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from orchestrator.domain.events import Refusal
-from orchestrator.domain.replays import Discard, Item, ItemState, Letter, Origin, Replay, Selection
+from orchestrator.domain.replays import Cancelled, Discard, Item, ItemState, Letter, Origin, Replay, Selection
 from orchestrator.eventlog.rows import letter_from
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def replay_row(replay: Replay) -> dict[str, Any]:
         "pace": replay.pace,
         "origin": str(replay.origin),
         "ended_at": replay.ended_at,
+        "cancelled_by": replay.cancelled.actor if replay.cancelled else None,
+        "cancelled_reason": replay.cancelled.reason if replay.cancelled else None,
     }
 
 
@@ -44,6 +46,7 @@ def replay_from(row: RowMapping) -> Replay:
         pace=row["pace"],
         origin=Origin(row["origin"]),
         ended_at=row["ended_at"],
+        cancelled=Cancelled(row["cancelled_by"], row["cancelled_reason"]) if row["cancelled_by"] else None,
     )
 
 

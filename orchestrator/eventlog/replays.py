@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from orchestrator.domain.events import Answer, Refusal, StoredEvent
-    from orchestrator.domain.replays import Discard, Item, Letter, Replay, Selection
+    from orchestrator.domain.replays import Cancelled, Discard, Item, Letter, Replay, Selection
 
 WAITING: Final = str(ItemState.WAITING)
 # How many places one statement names: below the number of parameters of every SQLite that is in use.
@@ -176,6 +176,17 @@ class SqlReplays:
         with reachable(STORE.name), writing(self._engine) as connection:
             settle(connection, replay, sink, list(delivered), refused, now)
             _end_if_done(connection, replay, now)
+
+    def cancel(self, replay_id: UUID, cancelled: Cancelled, now: datetime) -> int:
+        """End a replay, and leave what still waits in it as it is; says how many, 0 where it had ended."""
+        mine = (replay_items.c.replay_id == replay_id, replay_items.c.state == WAITING)
+        told = {"cancelled_by": cancelled.actor, "cancelled_reason": cancelled.reason, "ended_at": now}
+        with reachable(STORE.name), writing(self._engine) as connection:
+            stopped = update(replay_items).where(*mine).values(state=str(ItemState.CANCELLED))
+            count = connection.execute(stopped).rowcount
+            if count:
+                connection.execute(update(replays).where(replays.c.id == replay_id).values(told))
+            return count
 
     def items_of(self, seq: int) -> list[Item]:
         """List what was sent again of one event, or is to be, in the order in which it was asked for."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.domain.events import DeadLetter, Outcome
-from orchestrator.domain.replays import Batch, Item, ItemState, Letter, Standing
+from orchestrator.domain.replays import ANSWERABLE, Batch, Item, ItemState, Letter, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from orchestrator.domain.events import Answer, Refusal, StoredEvent
-    from orchestrator.domain.replays import Discard, Replay, Selection
+    from orchestrator.domain.replays import Cancelled, Discard, Replay, Selection
     from orchestrator.eventlog.memory import MemoryEventLog
 
 
@@ -163,11 +163,22 @@ class MemoryReplays:
             self._end_if_done(replay, now)
 
     def _settled(self, replay: Replay, sink: str, seq: int, *, replace_with: dict[str, Any]) -> bool:
-        waiting = Item(replay.id, sink, seq)
-        if waiting not in self.items:
+        unanswered = [Item(replay.id, sink, seq, state) for state in ANSWERABLE]
+        found = next((each for each in unanswered if each in self.items), None)
+        if found is None:
             return False
-        self.items[self.items.index(waiting)] = replace(waiting, **replace_with)
+        self.items[self.items.index(found)] = replace(found, **replace_with)
         return True
+
+    def cancel(self, replay_id: UUID, cancelled: Cancelled, now: datetime) -> int:
+        """End a replay, and leave what still waits in it as it is; says how many, 0 where it had ended."""
+        with self.log._lock:
+            waiting = [each for each in self.items if (each.replay_id, each.state) == (replay_id, ItemState.WAITING)]
+            for each in waiting:
+                self.items[self.items.index(each)] = replace(each, state=ItemState.CANCELLED)
+            if waiting:
+                self.known[replay_id] = replace(self.known[replay_id], cancelled=cancelled, ended_at=now)
+            return len(waiting)
 
     def _bury(self, sink: str, seq: int, refusal: Refusal, now: datetime) -> None:
         dead = self.log._readers[sink].dead

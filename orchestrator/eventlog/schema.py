@@ -170,6 +170,8 @@ replays = Table(
     Column("pace", Double),
     Column("origin", String(20), nullable=False),
     Column("ended_at", UtcDateTime),
+    Column("cancelled_by", Text),
+    Column("cancelled_reason", Text),
 )
 
 replay_items = Table(

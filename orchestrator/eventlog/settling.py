@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 
-from orchestrator.domain.replays import ItemState
+from orchestrator.domain.replays import ANSWERABLE, ItemState
 from orchestrator.eventlog.schema import dead_letters, replay_items
 from orchestrator.eventlog.totals import unsettle
 from orchestrator.stores import insert_into
@@ -30,7 +30,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was sent, where to, and both kinds 
     now: datetime,
 ) -> None:
     """Write it; an event that another process has settled meanwhile keeps what it was told."""
-    open_ones = _still_waiting(connection, replay, sink, [*delivered, *refused])
+    open_ones = _unanswered(connection, replay, sink, [*delivered, *refused])
     gone = [seq for seq in delivered if seq in open_ones]
     _note(connection, replay, sink, gone, {"state": str(ItemState.DELIVERED), "at": now})
     connection.execute(delete(dead_letters).where(dead_letters.c.sink == sink, dead_letters.c.seq.in_(gone)))
@@ -42,9 +42,9 @@ def settle(  # noqa: PLR0913, PLR0917 - what was sent, where to, and both kinds 
                 _bury(connection, {"sink": sink, "seq": seq, **told})
 
 
-def _still_waiting(connection: Connection, replay: Replay, sink: str, seqs: Sequence[int]) -> set[int]:
+def _unanswered(connection: Connection, replay: Replay, sink: str, seqs: Sequence[int]) -> set[int]:
     mine = (replay_items.c.replay_id == replay.id, replay_items.c.sink == sink, replay_items.c.seq.in_(seqs))
-    query = select(replay_items.c.seq).where(*mine, replay_items.c.state == str(ItemState.WAITING))
+    query = select(replay_items.c.seq).where(*mine, replay_items.c.state.in_(ANSWERABLE))
     return set(connection.execute(query.with_for_update()).scalars())
 
 

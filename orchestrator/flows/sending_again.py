@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.domain.circuits import CircuitState, circuit_name
 from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.errors import Conflict, NotFound
-from orchestrator.domain.replays import Discard, Replay
+from orchestrator.domain.replays import Cancelled, Discard, ItemState, Replay
 from orchestrator.domain.subscribers import parts_of
 from orchestrator.flows.announcing import command_recorded
 
@@ -57,6 +57,19 @@ def begin_replay(tx: LedgerTx, desk: Desk, word: Word, again: Again) -> Mapping[
     told = {"replay_id": str(word.id), "events": sums, "patched": again.patch is not None}
     _record(tx, word, CommandKind.REPLAY, {}, told | {"traceparent": known.context.traceparent})
     return sums
+
+
+def cancel_replay(tx: LedgerTx, desk: Desk, word: Word, replay_id: UUID) -> int:
+    """End a replay and leave what waits in it as it is: says how many. Raises NotFound, and Conflict after its end."""
+    if desk.replays.replay(replay_id) is None:
+        raise NotFound("replay", str(replay_id))
+    waiting = sum(states.get(ItemState.WAITING, 0) for states in desk.replays.progress(replay_id).values())
+    _record(tx, word, CommandKind.CANCEL, {"replay_id": str(replay_id), "waiting": waiting}, {"waiting": 0})
+    # Last, as a discard is: who cancelled it stays with the replay, whatever becomes of this transaction.
+    stopped = desk.replays.cancel(replay_id, Cancelled(word.actor, word.reason), word.at)
+    if not stopped:
+        raise Conflict("expected a replay that has something left to send, got one that has ended")
+    return stopped
 
 
 def discard(tx: LedgerTx, desk: Desk, word: Word, by: str, selection: Selection) -> int:

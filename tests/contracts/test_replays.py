@@ -12,7 +12,7 @@ import pytest
 
 from eventbus.wire import LLM_CALL, TASK_FAILED
 from orchestrator.domain.events import Deferred, Delivered, Lane, Passed, Refusal, Rejected
-from orchestrator.domain.replays import Discard, ItemState, Origin, Replay, Selection, Standing
+from orchestrator.domain.replays import Cancelled, Discard, ItemState, Origin, Replay, Selection, Standing
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.memory import MemoryEventLog
 from orchestrator.eventlog.replays import SqlReplays
@@ -298,6 +298,49 @@ def test_an_answer_that_comes_late_changes_nothing(desk: Desk) -> None:
     desk.replays.settle(replay, SINK, [], {desk.seqs[1]: Refusal("late")}, LATER)
     assert desk.sums == (2, 1, 1)
     assert [each.state for each in desk.replays.items_of(desk.seqs[1])] == [ItemState.DELIVERED]
+
+
+def test_a_cancelled_replay_sends_nothing_more(desk: Desk) -> None:
+    """What has gone stays delivered, the rest stays dead and may be sent again; it says by whose word."""
+    replay = desk.ask(pace=1.0)
+    desk.replayer().run_once(LATER)
+    stopped = Cancelled("ada", "the wrong day")
+    assert desk.replays.cancel(replay.id, stopped, LATER) == 1
+    assert desk.replays.next_batch(SINK, 10) is None
+    assert (len(desk.sink.events), desk.sums) == (1, (2, 1, 1))
+    assert desk.replays.progress(replay.id) == {SINK: {ItemState.DELIVERED: 1, ItemState.CANCELLED: 1}}
+    kept = desk.replays.replay(replay.id)
+    assert kept is not None
+    assert (kept.cancelled, kept.ended_at) == (stopped, LATER)
+    assert desk.replays.replays(1) == [kept]
+    assert desk.replays.cancel(replay.id, Cancelled("eve", "again"), NOON) == 0
+    assert desk.replays.replay(replay.id) == kept
+    assert desk.replays.eligible(Selection(), [SINK]) == {SINK: 1}
+    desk.ask()
+    desk.run()
+    assert desk.sums == (3, 1, 0)
+
+
+def test_what_was_under_way_when_its_replay_was_cancelled_is_noted(desk: Desk) -> None:
+    """The sink has it, or has refused it: that is what counts, whatever was said meanwhile."""
+    replay = desk.ask()
+    desk.replays.cancel(replay.id, Cancelled("ada", "stop"), LATER)
+    desk.replays.settle(replay, SINK, [desk.seqs[1]], {desk.seqs[2]: Refusal("still too large")}, LATER)
+    assert desk.sums == (2, 1, 1)
+    assert [desk.replays.items_of(seq)[0].state for seq in desk.seqs[1:3]] == [ItemState.DELIVERED, ItemState.REFUSED]
+    (letter,) = desk.replays.letters(Selection(), 10)
+    assert (letter.dead.refusal, letter.dead.attempts) == (Refusal("still too large"), 3)
+
+
+def test_a_replay_that_has_ended_is_not_cancelled(desk: Desk) -> None:
+    """Nothing is left of it to stop; one that is not there has nothing either."""
+    replay = desk.ask()
+    desk.run()
+    assert desk.replays.cancel(replay.id, Cancelled("ada", "late"), LATER) == 0
+    assert desk.replays.cancel(uuid4(), Cancelled("ada", "late"), LATER) == 0
+    kept = desk.replays.replay(replay.id)
+    assert kept is not None
+    assert kept.cancelled is None
 
 
 def test_what_was_settled_before_a_deferral_is_noted(desk: Desk) -> None:

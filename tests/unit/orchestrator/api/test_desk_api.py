@@ -236,6 +236,31 @@ def test_a_replay_is_accepted_once(desk: Served) -> None:
     assert [each["id"] for each in desk.ask("GET", f"{EVENTS}/replays").json()["replays"]] == [first.json()["id"]]
 
 
+def test_a_replay_is_cancelled(desk: Served) -> None:
+    """Its resource says so, by whose word and why; dead letters stay dead; the audit has it, once."""
+    place = desk.ask("POST", REPLAY, WHY, headers=KEY).headers["Location"]
+    told = desk.ask("DELETE", f"{place}?reason=the+wrong+day").json()
+    assert (told["state"], told["cancelled"]) == (
+        "cancelled",
+        {"actor": "unauthenticated", "reason": "the wrong day"},
+    )
+    assert told["sinks"]["warehouse"] == {"waiting": 0, "delivered": 0, "refused": 0, "cancelled": 1}
+    assert desk.ask("GET", place).json()["state"] == "cancelled"
+    assert send(desk).events == []
+    assert desk.ask("GET", "/api/v1/sinks").json()["warehouse"]["dead"] == 1
+    assert [each["command"] for each in commands(desk)] == ["replay", "cancel"]
+    assert commands(desk)[1]["before"]["waiting"] == 1
+    refused(desk.ask("DELETE", f"{place}?reason=again"), 409, "conflict")
+    assert len(commands(desk)) == 2
+
+
+def test_only_a_replay_that_is_there_is_cancelled(desk: Served) -> None:
+    """404 for an id of none, 422 without a reason."""
+    path = f"{EVENTS}/replays/00000000-0000-7000-8000-000000000000"
+    refused(desk.ask("DELETE", f"{path}?reason=x"), 404, "not-found")
+    refused(desk.ask("DELETE", path), 422, "invalid-request")
+
+
 def test_a_dry_run_tells_and_keeps_nothing(desk: Served) -> None:
     """How many would go, where to, and the first of them."""
     dry = desk.ask("POST", REPLAY, {**WHY, "dry_run": True})

@@ -126,6 +126,18 @@ def test_a_replay_shows_first_and_does_it_with_yes(desk: Served, tmp_path: Path)
     assert said(desk, *words).exit_code == FAILED
 
 
+def test_a_replay_is_stopped(desk: Served) -> None:
+    """Shown first, with how many have not gone; done with --yes."""
+    began = json.loads(said(desk, "events", "replay", "--yes", "--json", *WHY).stdout)
+    words = ("events", "cancel", began["id"], *WHY)
+    dry = said(desk, *words)
+    assert (dry.stdout, "--yes" in dry.stderr) == ("would stop: 1 of its events have not gone\n", True)
+    done = said(desk, *words, "--yes")
+    assert done.stdout == "cancelled: 1 events stay as they were, 0 had gone\n"
+    assert send(desk).events == []
+    assert "ended" in str(said(desk, *words, "--yes").exception)
+
+
 @pytest.mark.parametrize("patch", ["{", "[1]", "/nothing/here.json"])
 def test_a_patch_that_is_none_is_usage(desk: Served, patch: str) -> None:
     """Nothing is asked of the API."""
