@@ -11,6 +11,8 @@ import orjson
 
 # What the SDK of RudderStack may send at once is 8.4 MB.
 MOST_BYTES: Final = 10 * 2**20
+# Each member costs a copy of what follows it.
+MOST_MEMBERS: Final = 64
 GZIP: Final = 31
 
 
@@ -25,7 +27,7 @@ class Unreadable(Exception):
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:
-    """Undo the Content-Encoding, `gzip` or none; raises Unreadable where that gives more than MOST_BYTES."""
+    """Undo the Content-Encoding, `gzip` or none; raises Unreadable where that breaks a bound."""
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
         return body
@@ -40,7 +42,9 @@ def unpacked(body: bytes, encoding: str) -> bytes:
 def _inflated(body: bytes) -> bytes:
     """Unpack one member after the other, no more than it takes to see that the limit is passed."""
     found = b""
-    while body:
+    for _ in range(MOST_MEMBERS):
+        if not body:
+            return found
         packed = zlib.decompressobj(wbits=GZIP)
         found += packed.decompress(body, MOST_BYTES + 1 - len(found))
         if len(found) > MOST_BYTES:
@@ -48,6 +52,8 @@ def _inflated(body: bytes) -> bytes:
         if not packed.eof:
             raise zlib.error("it ends too early")
         body = packed.unused_data
+    if body:
+        raise Unreadable(HTTPStatus.BAD_REQUEST, f"at most {MOST_MEMBERS} members of gzip", "more")
     return found
 
 

@@ -25,6 +25,7 @@ NEEDED: Final = ("id", "source", "type")
 OPTIONAL: Final = ("subject", "dataschema", "datacontenttype")
 # Members of the JSON format that are no extensions.
 MEMBERS: Final = frozenset({"specversion", "time", "data", "data_base64", *NEEDED, *OPTIONAL})
+TOO_DEEP: Final = Fault("/data", "data of at most 250 levels", "more")
 
 
 def is_json(content_type: str) -> bool:
@@ -68,10 +69,13 @@ def data_faults(event_type: str, envelope: Mapping[str, Any]) -> Iterator[Fault]
 
 
 def schema_faults(event_type: str, data: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find what the schema of a type does not allow in its data."""
+    """Find what the schema of a type does not allow in its data; or that it is nested too deeply to be told."""
     validator, schema = _compiled(event_type)
-    if not validator.is_valid(data):
-        yield from (_fault(error, schema) for error in islice(validator.iter_errors(data), MOST_FAULTS))
+    try:
+        if not validator.is_valid(data):
+            yield from [_fault(error, schema) for error in islice(validator.iter_errors(data), MOST_FAULTS)]
+    except ValueError:  # "Recursion limit reached"
+        yield TOO_DEEP
 
 
 def moment_of(time: object) -> datetime | None:

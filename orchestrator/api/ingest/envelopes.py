@@ -18,6 +18,7 @@ from orchestrator.api.ingest.checking import (
     JSON,
     MEMBERS,
     MOST_FAULTS,
+    TOO_DEEP,
     data_faults,
     envelope_faults,
     is_json,
@@ -100,7 +101,7 @@ def arrival_of(envelope: object, now: datetime, *, suspect: bool) -> Arrival | F
     try:
         faults = list(islice(unfit(said), MOST_FAULTS)) if suspect else []
     except RecursionError:
-        faults = [_TOO_DEEP]
+        faults = [TOO_DEEP]
     faults = faults or list(envelope_faults(said)) or list(data_faults(said["type"], said))
     if faults:
         return faults[:MOST_FAULTS]
@@ -109,7 +110,6 @@ def arrival_of(envelope: object, now: datetime, *, suspect: bool) -> Arrival | F
     return _arrival(said if "time" in said else said | {"time": now.isoformat()})
 
 
-_TOO_DEEP: Final = Fault("/data", "data of at most 250 levels", "more")
 OURS: Final = {"datacontenttype": JSON}
 
 
@@ -119,7 +119,7 @@ def _arrival(said: dict[str, Any]) -> Arrival | Faults:
     try:
         body = orjson.dumps(said)
     except TypeError:
-        return [_TOO_DEEP]
+        return [TOO_DEEP]
     return Arrival(_event(said, data if isinstance(data, dict) else {}, moment_of(said["time"])), body)
 
 

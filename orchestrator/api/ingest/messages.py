@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SOURCE: Final = "urn:redrive:source:"
 REFUSED: Final = "redrive.rudderstack.refused.v1"
 WHO: Final = ("userId", "anonymousId")
+# So much of a message that is nested too deeply is kept.
+LEVELS: Final = 200
 _TOO_DEEP: Final = Fault("", "a message of at most 250 levels", "more")
 
 
@@ -91,17 +93,28 @@ def when(message: dict[str, Any], now: datetime) -> datetime:
         return began
 
 
-def kept_refused(message: object, source: str, why: str, now: datetime, whole: bytes) -> Arrival:
-    """Keep a message that was refused, with the reason; where it cannot be written, all that came in its place.
+def kept_refused(message: object, source: str, why: str, now: datetime) -> Arrival:
+    """Keep a message that was refused, with the reason: whole, or where that cannot be written, its upper levels.
 
     Of a type of its own: what a stranger sends must not fill the room that the log keeps for failures.
     """
     try:
         body = json.dumps(message).encode()
     except RecursionError:
-        body = whole
+        body = json.dumps(cut(message)).encode()
     event = refused(body, why, now)
     return Arrival(replace(event, id=str(derive(source, event.id)), source=SOURCE + source, type=REFUSED))
+
+
+def cut(value: object, levels: int = LEVELS) -> object:
+    """Give a value of JSON without what lies deeper than so many levels."""
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return "..."
+    if isinstance(value, list):
+        return [cut(each, levels - 1) for each in value]
+    return {name: cut(each, levels - 1) for name, each in value.items()}
 
 
 def _text(value: object) -> str:

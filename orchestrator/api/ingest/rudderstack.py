@@ -16,6 +16,7 @@ from fastapi.responses import PlainTextResponse
 
 from eventbus import scrub
 from orchestrator.api.ingest.bodies import Unreadable, parsed, unpacked
+from orchestrator.api.ingest.envelopes import MOST_EVENTS
 from orchestrator.api.ingest.faults import shown
 from orchestrator.api.ingest.messages import arrival_of, kept_refused
 from orchestrator.api.ingest.paths import BATCH, CALLS
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
 
 # So much of the first reason is told in a header.
 SHOWN: Final = 500
+# `sentAt` of a batch is copied into each message: what is longer is no time.
+LONGEST_TIME: Final = 64
 log = structlog.get_logger("redrive.api")
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "on disk; `Redrive-Refused` counts what was kept as refused", "content": {"text/plain": {}}},
     400: {"description": "nothing in it can be accepted", "content": {"text/plain": {}}},
     401: {"description": "no write key, or one that is not known", "content": {"text/plain": {}}},
-    413: {"description": "more bytes than one request may have", "content": {"text/plain": {}}},
+    413: {"description": "more bytes or messages than one request may have", "content": {"text/plain": {}}},
     503: {"description": "no room, or something is away: an SDK tries again", "content": {"text/plain": {}}},
 }
 REQUEST: Final[dict[str, Any]] = {
@@ -62,14 +65,13 @@ for _path in (BATCH, *(f"/v1/{call}" for call in CALLS)):
 
 def _receive(request: Request, body: bytes) -> PlainTextResponse:
     api: Api = request.app.state.api
-    whole = unpacked(body, request.headers.get("content-encoding", ""))
-    payload, suspect = parsed(whole)
+    payload, suspect = parsed(unpacked(body, request.headers.get("content-encoding", "")))
     source, messages, now = request.state.source, _messages(request.url.path, payload), api.clock()
     read = [arrival_of(each, source, now, api.new_id, suspect=suspect) for each in messages]
     whys = {index: str(each[0]) for index, each in enumerate(read) if not isinstance(each, Arrival)}
 
     def kept(index: int, why: str) -> Arrival:
-        return kept_refused(messages[index], source, why, now, whole)
+        return kept_refused(messages[index], source, why, now)
 
     arrivals = [each if isinstance(each, Arrival) else kept(index, whys[index]) for index, each in enumerate(read)]
     verdicts = api.taking_in.accept(arrivals)
@@ -86,7 +88,10 @@ def _messages(path: str, payload: object) -> list[Any]:
     batch = payload.get("batch")
     if not isinstance(batch, list) or not batch:
         raise Unreadable(HTTPStatus.BAD_REQUEST, "a batch with messages in it", shown(batch))
-    sent = {"sentAt": payload["sentAt"]} if isinstance(payload.get("sentAt"), str) else {}
+    if len(batch) > MOST_EVENTS:
+        raise Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MOST_EVENTS} messages", str(len(batch)))
+    said = payload.get("sentAt")
+    sent = {"sentAt": said} if isinstance(said, str) and len(said) <= LONGEST_TIME else {}
     return [sent | each if isinstance(each, dict) else each for each in batch]
 
 

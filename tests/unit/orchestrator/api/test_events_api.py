@@ -294,8 +294,17 @@ def test_it_is_in_the_openapi_document(api: Served) -> None:
     assert {"200", "202", "207", "400", "413", "415", "503"} <= set(told["responses"])
 
 
+def deep(levels: int) -> object:
+    """Nest so deeply."""
+    value: object = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+DEEP = st.integers(240, 600).map(deep)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | DEEP,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )

@@ -22,6 +22,7 @@ from orchestrator.domain.errors import LogFull
 from orchestrator.domain.events import Appended, EventRecord, Lane
 from orchestrator.domain.room import is_urgent
 from orchestrator.eventlog.memory import MemoryEventLog
+from tests.unit.orchestrator.api.test_events_api import DEEP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,7 +151,7 @@ def test_one_bad_message_loses_no_other(api: Served, bad: object, field: str) ->
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | DEEP,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
