@@ -175,11 +175,14 @@ class Journal:
             if self._since_turn >= TURN_RUNS or runs.size > self._turn_at:
                 self._take_turns(runs)
         finally:
-            self._inside = False
             self._count_on_top(runs)
+            self._inside = False
 
     def _count_on_top(self, runs: Runs) -> None:
-        """Count what began on top of another call; a file that was left behind meanwhile has taken it along."""
+        """Count what began on top of another call; a file that was left behind meanwhile has not taken it along.
+
+        What comes on top of this is counted here too, or by the next call: nobody else takes from the list.
+        """
         while self._on_top:
             name, entry, turn = self._on_top.pop()
             self._flight.began(name, entry)

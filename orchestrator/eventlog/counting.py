@@ -81,7 +81,7 @@ def counted_by_hour(connection: Connection, sink: str, since: datetime, until: d
 def _add(sums: Sums, row: Mapping[Any, Any]) -> None:
     for name, value in row.items():
         if name in sums:
-            sums[name] += value
+            sums[name] += int(value)  # PostgreSQL sums whole numbers to a NUMERIC
 
 
 def _filed_under(connection: Connection, sink: str) -> str:
