@@ -20,13 +20,15 @@ THRESHOLDS: Final = {SKETCH: NEAR_DUPLICATE}
 class Rules:
     """A prompt is compared with the newest `count` of its scope that are not older than `age`.
 
-    `most` is how many are kept in all, whosever they are. `thresholds` is where near-duplicates begin, for each
-    embedder; `blocks` marks those as blocked, besides what the caller blocked.
+    `most` is how many are kept in all, whosever they are, and `room` how many bytes their numbers may take, at 4 bytes
+    each: 8,000 sketches are 16 MB, as many vectors of 1,536 numbers 49 MB. `thresholds` is where near-duplicates begin,
+    for each embedder; `blocks` marks those as blocked, besides what the caller blocked.
     """
 
     count: int = 2_000
     age: timedelta = timedelta(days=7)
     most: int = 8_000
+    room: int = 64 * 2**20
     thresholds: Mapping[str, float] = field(default_factory=lambda: THRESHOLDS)
     blocks: bool = False
 

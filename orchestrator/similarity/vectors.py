@@ -1,42 +1,38 @@
-"""Vectors of counts, and the cosine of two of them around their means, in whole numbers up to the last division."""
+"""Vectors as directions: 32-bit floats of length 1. The cosine of two is the sum of their products."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import sqrt
-from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
 
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """What a comparison needs of `size` counts: their sum, and `spread`, size * (sum of squares) - sum ** 2.
+Direction: TypeAlias = "NDArray[np.float32]"
 
-    The spread is never below 0, and 0 for counts that are all alike: they point nowhere around their mean.
+
+def direction(values: Sequence[float], *, centred: bool = False) -> Direction:
+    """Give where `values` point, `centred` for where they point around their mean; no value is too large or too small.
+
+    Zeros for what points nowhere: all values 0, or all alike around their mean, or one of them not finite. Its cosine
+    with everything is 0.
     """
-
-    size: int
-    total: int
-    spread: int
-    root: float
-
-    @classmethod
-    def of(cls, counts: Sequence[int]) -> Vector:
-        """Sum the counts up."""
-        size, total = len(counts), sum(counts)
-        spread = size * sum(map(mul, counts, counts)) - total * total
-        return cls(size, total, spread, sqrt(spread))
+    wide = np.array(values, dtype=np.float64)
+    nowhere = np.zeros(len(wide), dtype=np.float32)
+    largest = np.max(np.abs(wide), initial=0.0)
+    if not 0 < largest < np.inf:
+        return nowhere
+    wide /= largest
+    if centred:
+        wide -= wide.mean()
+    length = np.linalg.norm(wide)
+    return (wide / length).astype(np.float32) if length else nowhere
 
 
-def cosine(one: Vector, other: Vector, product: int) -> float:
-    """Give the cosine around the means, from -1 to 1; `product` is the sum of the products, count by count.
-
-    Where one of them points nowhere, it is 1 for the same counts and 0 for others: never a NaN.
-    """
-    if not one.spread or not other.spread:
-        return float(one == other)
-    around = one.size * product - one.total * other.total
-    return max(-1.0, min(1.0, around / (one.root * other.root)))
+def cosine(one: Direction, other: Direction) -> float:
+    """Give the cosine of two directions, from -1 to 1, summed in 64 bits."""
+    product = float(np.dot(one.astype(np.float64), other.astype(np.float64)))
+    return max(-1.0, min(1.0, product))

@@ -34,7 +34,7 @@ class Recent:
 
     def __init__(self, rules: Rules = STANDARD) -> None:
         self._rules = rules
-        self._window = Window(rules)
+        self._window = Window(rules, centred=True)
         self._seq = 0
 
     def __len__(self) -> int:
@@ -44,14 +44,15 @@ class Recent:
         """Score prompts in their order, each against those before it, and keep their sketches."""
         self._refresh(connection)
         # What is not committed yet: it is read back once it is.
-        batch, scored = Window(self._rules), []
+        batch, scored = Window(self._rules, centred=True), []
         for prompt in prompts:
             at = prompt.row.created_at
             found = [
-                *self._window.nearest(prompt.scope, at, prompt.counts),
                 *batch.nearest(prompt.scope, at, prompt.counts),
+                *self._window.nearest(prompt.scope, at, prompt.counts),
             ]
-            scored.append(self._told(prompt.row, max(found, default=None)))
+            # Of equals the first, which is the newest.
+            scored.append(self._told(prompt.row, max(found, key=lambda match: match.score, default=None)))
             batch.add(prompt.scope, prompt.row.prompt_hash, at, prompt.counts)
         self._keep(connection, prompts)
         return scored

@@ -4,87 +4,139 @@ from __future__ import annotations
 
 import tracemalloc
 from datetime import UTC, datetime, timedelta
-from math import fsum, isfinite, sqrt
-from operator import mul
+from math import fsum, inf, isfinite, nan, sqrt
 from random import Random
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventbus.sketch import BUCKETS, MOST, sketch_of
-from orchestrator.similarity import Match, Rules, Vector, Window, cosine
-from orchestrator.similarity.block import ROOM, Block, filled
+from eventbus.sketch import MOST, sketch_of
+from orchestrator.similarity import Match, Rules, Window, cosine, direction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 WIDE = Rules(age=timedelta(days=1000))
+# Numbers of 32 bits are told apart to some seven digits; a score is told to six.
+NEAR = 2e-6
 counts = st.one_of(
     st.lists(st.integers(0, 3), min_size=8, max_size=8),
     st.lists(st.sampled_from([0, 1, MOST]), min_size=8, max_size=8),
     st.integers(0, MOST).map(lambda each: [each] * 8),
 )
+floats = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=8, max_size=8)
+usual = st.lists(st.floats(-1, 1), min_size=8, max_size=8)
 
 
-def by_hand(one: list[int], other: list[int]) -> float:
-    """Compare two vectors as the textbook does, in floats."""
-    first, second = ([each - sum(vector) / len(vector) for each in vector] for vector in (one, other))
-    length = sqrt(fsum(each * each for each in first)) * sqrt(fsum(each * each for each in second))
-    if len(set(one)) == 1 or len(set(other)) == 1:
-        return float(one == other)
-    return fsum(a * b for a, b in zip(first, second, strict=True)) / length
+def by_hand(one: Sequence[float], other: Sequence[float], *, centred: bool = True) -> float:
+    """Compare two vectors as the textbook does, in 64 bits; with what points nowhere nothing is alike."""
+    if centred:
+        one, other = ([each - fsum(vector) / len(vector) for each in vector] for vector in (one, other))
+    length = sqrt(fsum(each * each for each in one)) * sqrt(fsum(each * each for each in other))
+    return fsum(a * b for a, b in zip(one, other, strict=True)) / length if length else 0.0
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(counts, counts)
 def test_a_cosine_is_what_it_is(one: list[int], other: list[int]) -> None:
-    """Never a NaN, between -1 and 1, the same both ways, 1 with itself, and the textbook's to nine digits."""
-    product = sum(map(mul, one, other))
-    score = cosine(Vector.of(one), Vector.of(other), product)
+    """Never a NaN, between -1 and 1, the same both ways, 1 with itself, and the textbook's to six digits."""
+    first, second = direction(one, centred=True), direction(other, centred=True)
+    score = cosine(first, second)
     assert isfinite(score)
     assert -1 <= score <= 1
-    assert score == cosine(Vector.of(other), Vector.of(one), product)
-    assert score == pytest.approx(by_hand(one, other), abs=1e-9)
-    assert cosine(Vector.of(one), Vector.of(one), sum(each * each for each in one)) == pytest.approx(1.0)
+    assert score == cosine(second, first)
+    assert score == pytest.approx(by_hand(one, other), abs=NEAR)
+    assert cosine(first, first) == pytest.approx(float(len(set(one)) > 1), abs=NEAR)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(floats, floats)
+def test_no_number_makes_a_score_that_is_none(one: list[float], other: list[float]) -> None:
+    """Whatever 64 bits can hold, NaN, infinity and the largest there are: a score is a number from -1 to 1."""
+    window = Window(WIDE)
+    window.add("s", "one", NOON, one)
+    (match,) = window.nearest("s", NOON, other)
+    assert -1 <= match.score <= 1
+    assert direction(one).dtype == np.float32
+    assert np.linalg.norm(direction(one)) == pytest.approx(float(all(map(isfinite, one)) and any(one)), abs=NEAR)
+
+
+@pytest.mark.parametrize("empty", [[0.0, 0.0], [nan, 1.0], [inf, 1.0], [-inf, inf], []])
+def test_what_points_nowhere_is_like_nothing(empty: list[float]) -> None:
+    """Zeros, NaN, infinity and no numbers at all: 0 with everything, itself too, and nobody else's score is touched."""
+    window = Window(WIDE)
+    window.add("s", "one", NOON, [1.0, 2.0])
+    window.add("s", "empty", NOON, empty)
+    assert {match.score for match in window.nearest("s", NOON, empty, 2)} == {0.0}
+    assert window.nearest("s", NOON, [2.0, 4.0]) == [Match(1.0, "one")]
+
+
+def test_the_largest_and_the_smallest_numbers_do_not_overflow() -> None:
+    """Two vectors that point the same way are alike, whatever their lengths."""
+    for size in (5e-324, 1e-300, 1e-45, 1.0, 1e38, 1e300, 1.7e308):
+        assert cosine(direction([size, size]), direction([1.0, 1.0])) == pytest.approx(1.0, abs=NEAR)
+
+
+def check(found: list[Match], scores: dict[str, float], most: int) -> None:
+    """See that the true scores of what was found are the best there are, as far as the digits go, in their order."""
+    best = sorted(scores.values(), reverse=True)[:most]
+    assert [scores[match.name] for match in found] == pytest.approx(best, abs=NEAR)
+    assert [match.score for match in found] == pytest.approx(best, abs=NEAR)
+    assert len({match.name for match in found}) == len(found) == min(most, len(scores))
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(counts, max_size=30), counts, st.integers(1, 5))
 def test_recall_is_one(kept: list[list[int]], new: list[int], most: int) -> None:
-    """The nearest ones are exactly those that comparing with each finds, in that order."""
+    """The nearest ones are those that comparing with each one in 64 bits finds, in that order."""
+    window = Window(WIDE, centred=True)
+    for number, each in enumerate(kept):
+        window.add("s", f"{number:02}", NOON, each)
+    scores = {f"{number:02}": by_hand(new, each) for number, each in enumerate(kept)}
+    check(window.nearest("s", NOON, new, most), scores, most)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(usual, max_size=30), usual, st.integers(1, 5))
+def test_recall_is_one_for_vectors_of_floats(kept: list[list[float]], new: list[float], most: int) -> None:
+    """The same for what an embedder makes, which is not compared around its mean."""
     window = Window(WIDE)
     for number, each in enumerate(kept):
         window.add("s", f"{number:02}", NOON, each)
-    found = window.nearest("s", NOON, new, most)
-    scores = [cosine(Vector.of(new), Vector.of(each), sum(map(mul, new, each))) for each in kept]
-    best = sorted((Match(round(score, 6), f"{number:02}") for number, score in enumerate(scores)), reverse=True)
-    assert found == best[:most]
+    scores = {f"{number:02}": cosine(direction(new), direction(each)) for number, each in enumerate(kept)}
+    check(window.nearest("s", NOON, new, most), scores, most)
 
 
-def test_recall_is_one_over_many_blocks() -> None:
-    """Among 700 sketches of texts, of which the oldest hundred have left, each new one finds its nearest."""
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from([[1, 0], [0, 1], [1, 1]]), max_size=40), st.integers(1, 9), st.integers(1, 4))
+def test_the_newest_of_equals_is_first(kept: list[list[int]], count: int, most: int) -> None:
+    """However often the ring went round, of those that are alike to the digit the later ones are found."""
+    window = Window(Rules(count=count, age=WIDE.age))
+    for number, each in enumerate(kept):
+        window.add("s", f"{number:02}", NOON, each)
+    alive = list(enumerate(kept))[-count:]
+    best = sorted(((round(cosine(direction([1, 0]), direction(each)), 6), n) for n, each in alive), reverse=True)
+    assert window.nearest("s", NOON, [1, 0], most) == [Match(score, f"{n:02}") for score, n in best[:most]]
+
+
+def test_recall_is_one_over_a_ring_that_went_round() -> None:
+    """Among 800 sketches of texts, of which the oldest have left, each new one finds its five nearest."""
     dice = Random(7)
     words = ["".join(dice.choices("abcdefghij", k=5)) for _ in range(60)]
-    texts = [" ".join(dice.choices(words, k=12)) for _ in range(2 * ROOM + 300)]
-    window, kept = Window(Rules(count=600, age=WIDE.age)), [sketch_of(text, "k").counts for text in texts]
+    texts = [" ".join(dice.choices(words, k=12)) for _ in range(800)]
+    window = Window(Rules(count=600, age=WIDE.age), centred=True)
+    kept = [sketch_of(text, "k").counts for text in texts]
     for number, each in enumerate(kept):
         window.add("s", f"{number:04}", NOON, each)
     assert len(window) == 600
-    alive = [(number, each, Vector.of(each)) for number, each in enumerate(kept)][-600:]
-    for text in (*texts[:3], *(" ".join(dice.choices(words, k=12)) for _ in range(5))):
+    alive = list(enumerate(kept))[-600:]
+    for text in (texts[0], texts[-1], " ".join(dice.choices(words, k=12))):
         new = sketch_of(text, "k").counts
-        scores = [cosine(Vector.of(new), vector, sum(map(mul, new, each))) for _, each, vector in alive]
-        best = max(Match(round(score, 6), f"{number:04}") for score, (number, *_) in zip(scores, alive, strict=True))
-        assert window.nearest("s", NOON, new) == [best]
-
-
-def test_products_do_not_reach_into_each_other() -> None:
-    """The largest counts there are, side by side: every product is whole."""
-    block, largest = Block(), filled([MOST] * BUCKETS)
-    for _ in range(ROOM):
-        block.add(largest)
-    assert block.full
-    assert list(block.products(largest)) == [MOST * MOST * BUCKETS] * ROOM
-    assert list(block.products([])) == [0] * ROOM
+        check(window.nearest("s", NOON, new, 5), {f"{n:04}": by_hand(new, each) for n, each in alive}, 5)
 
 
 def test_scopes_are_apart_and_the_old_is_not_compared() -> None:
@@ -106,18 +158,37 @@ def test_it_is_bounded_by_scope_and_in_all() -> None:
         window.add(f"b{number}", "b", NOON, [number, 1])
     assert len(window) == 3
     assert window.nearest("a", NOON, [1, 2]) == []
-    assert list(window._scopes) == ["b0", "b1", "b2"]
+    assert [scope for scope, _ in window._rings] == ["b0", "b1", "b2"]
 
 
-@pytest.mark.parametrize(("scopes", "bound"), [(1, 6_000), (500, 24_000)])
+def test_it_is_bounded_by_bytes() -> None:
+    """Vectors that together are larger than the room push the oldest out, and come down with the count of them."""
+    window = Window(Rules(room=100 * 4 * 10))
+    for number in range(300):
+        window.add(str(number % 7), f"{number}", NOON, [float(number)] * 10)
+    assert len(window) == 100
+    window.add("large", "l", NOON, [1.0] * 1000)
+    assert len(window) == 1
+    window.add("large", "m", NOON, [1.0] * 2000)
+    assert len(window) == 1
+    assert window._bytes == 8000
+
+
+def test_lengths_are_apart() -> None:
+    """A vector of another length is not compared, though its scope is the same."""
+    window = Window(WIDE)
+    window.add("acme", "two", NOON, [1, 2])
+    assert window.nearest("acme", NOON, [1, 2, 3]) == []
+
+
+@pytest.mark.parametrize(("scopes", "bound"), [(1, 3_200), (500, 6_600)])
 def test_its_memory_is_what_the_page_says(scopes: int, bound: int) -> None:
-    """Bytes for each sketch of a text of 300 characters: in one scope, and each in a scope of its own."""
-    dice = Random(1)
-    made = [sketch_of("".join(dice.choices("abcdefghijklmnop ", k=300)), "k").counts for _ in range(500)]
+    """Bytes for each sketch: in one scope, and each in a scope of its own, also when half of them have left."""
+    made = [[(number * each) % 7 for each in range(512)] for number in range(500)]
     tracemalloc.start()
-    window, before = Window(WIDE), tracemalloc.get_traced_memory()[0]
+    window, before = Window(Rules(age=WIDE.age, most=250), centred=True), tracemalloc.get_traced_memory()[0]
     for number, each in enumerate(made):
         window.add(str(number % scopes), f"{number}", NOON, each)
     held = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    assert held / len(made) < bound
+    assert held / len(window) < bound
