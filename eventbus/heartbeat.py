@@ -16,9 +16,9 @@ import socket
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from eventbus import wire
+from eventbus.identity import event_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,7 +80,7 @@ class Heartbeat:
             "spool_bytes": _told(self._spool_bytes, 0),
             "every_seconds": EVERY_SECONDS,
         }
-        return wire.Event(str(uuid4()), f"urn:redrive:worker:{self._who['worker']}", wire.WORKER_SEEN, now, data)
+        return wire.Event(event_id(), f"urn:redrive:worker:{self._who['worker']}", wire.WORKER_SEEN, now, data)
 
 
 def _told(ask: Callable[[], Any], otherwise: Any) -> Any:  # noqa: ANN401 - whatever the one asked gives

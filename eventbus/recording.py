@@ -8,10 +8,10 @@ import socket
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// a URL of the bus
 from eventbus import fields, scope, wire
+from eventbus.identity import event_id
 from eventbus.publisher import Publisher
 from eventbus.spool import folder_of
 
@@ -48,7 +48,7 @@ def record(event_type: str, data: dict[str, Any], given: Mapping[str, Any], *, d
         data[name] = fields.optional_text(name, given[name]) if name in given else here.get(name)
     trace = {"traceparent": here["traceparent"]} if "traceparent" in here else {}
     source, now = f"urn:redrive:app:{socket.gethostname()}:{os.getpid()}", datetime.now(UTC)
-    event = wire.Event(str(uuid4()), source, event_type, now, data, data["task_id"] or None, extensions=trace)
+    event = wire.Event(event_id(), source, event_type, now, data, data["task_id"] or None, extensions=trace)
     if _publisher is None:
         _say_no_bus()
     else:

@@ -6,12 +6,12 @@ import logging
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from eventbus import attempts, wire
 from eventbus.attributes import traceback_of
 from eventbus.departing import bare, without_message
 from eventbus.facts import facts_of
+from eventbus.identity import event_id
 from eventbus.kept import KEY, noted, whole
 from eventbus.outcomes import Outcomes
 from eventbus.tracing import HEADER, traceparent_of
@@ -137,7 +137,7 @@ class Reporter:
         if data is None:
             return None
         data["worker"] = self._worker
-        return wire.Event(str(uuid4()), _source(self._worker), wire.TASK_OUTCOMES, datetime.now(UTC), data)
+        return wire.Event(event_id(), _source(self._worker), wire.TASK_OUTCOMES, datetime.now(UTC), data)
 
 
 def _source(worker: str) -> str:
@@ -156,7 +156,7 @@ def _message_of(run: Run) -> dict[str, Any] | None:
 def _event(event_type: str, run: Run, data: dict[str, Any], now: datetime) -> wire.Event:
     place = traceparent_of(run.headers)
     extensions = {HEADER: place} if place else {}
-    return wire.Event(str(uuid4()), _source(run.worker), event_type, now, data, subject=run.id, extensions=extensions)
+    return wire.Event(event_id(), _source(run.worker), event_type, now, data, subject=run.id, extensions=extensions)
 
 
 def _attempt_event(run: Run, outcome: str, runtime: float | None, **more: str) -> wire.Event:

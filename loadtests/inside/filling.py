@@ -15,8 +15,9 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from eventbus.identity import time_ordered
 from eventbus.wire import LLM_CALL, Event
-from loadtests.apps.ways import CALL, SOURCE, identity
+from loadtests.apps.ways import CALL, SOURCE
 from orchestrator.domain.events import Price, PricingStatus
 from orchestrator.eventlog.schema import STORE
 from orchestrator.eventlog.sql import SqlEventLog
@@ -31,6 +32,7 @@ BATCH: Final = 100
 # At a set rate: a batch every 20 ms.
 BATCHES_A_SECOND: Final = 50
 EXECUTIONS: Final = 1_000
+EVENTS_A_MILLISECOND: Final = 5
 PRICED: Final = Price(PricingStatus.PRICED, Decimal("0.0007500000"), "genai-prices")
 
 
@@ -41,18 +43,20 @@ def fill(log: SqlEventLog, events: int, dice: Random, rate: float | None) -> Non
     for start in range(0, events, size):
         if rate is not None:
             time.sleep(max(0.0, began + start / rate - time.monotonic()))
-        log.append(list(records(dice, min(size, events - start))))
+        log.append(list(records(dice, min(size, events - start), start)))
 
 
-def records(dice: Random, number: int) -> Iterator[EventRecord]:
-    """Make records of model calls, as intake makes them."""
+def records(dice: Random, number: int, start: int = 0) -> Iterator[EventRecord]:
+    """Make records of model calls, as intake makes them; `start` is how many there were before.
+
+    Their ids follow the time, as those that workers give do.
+    """
     now = datetime.now(UTC)
-    for _ in range(number):
+    for place in range(start, start + number):
         # As many executions as there are in a busy minute: the gateway keeps the order of each by itself.
         execution = f"w-{dice.randrange(EXECUTIONS)}"
-        yield record_of(
-            Event(identity(dice), SOURCE, LLM_CALL, now, {**CALL, "workflow_execution_id": execution}), PRICED
-        )
+        id_ = str(time_ordered(place // EVENTS_A_MILLISECOND, dice.getrandbits(80)))
+        yield record_of(Event(id_, SOURCE, LLM_CALL, now, {**CALL, "workflow_execution_id": execution}), PRICED)
 
 
 def ids(dice: Random, number: int) -> set[str]:
