@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from eventbus.frozen import freeze, thaw
-from eventbus.identity import NAMESPACE, failure_id, message_failure_id
+from eventbus.identity import NAMESPACE, failure_id, message_failure_id, time_ordered
 from eventbus.vocabulary import (
     ATTEMPT_ENDED,
     ATTEMPT_HEADER,
@@ -86,6 +86,7 @@ __all__ = [
     "schema_text",
     "schema_urn",
     "thaw",
+    "time_ordered",
     "to_mapping",
 ]
 

@@ -15,8 +15,7 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from eventbus.identity import time_ordered
-from eventbus.wire import LLM_CALL, Event
+from eventbus.wire import LLM_CALL, Event, time_ordered
 from loadtests.apps.ways import CALL, SOURCE
 from orchestrator.domain.events import Price, PricingStatus
 from orchestrator.eventlog.schema import STORE
