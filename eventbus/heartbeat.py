@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from eventbus import wire
-from eventbus.identity import event_id
+from eventbus.event_ids import event_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,9 +1,7 @@
-"""How events are named: one as such by the time, a failure by its run, or by its message where that tells no task."""
+"""How events are named: a new one by the time, a failure by its run, or by its message where that tells no task."""
 
 from __future__ import annotations
 
-import os
-import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
@@ -21,16 +19,13 @@ NAMESPACE: Final = UUID("5b1c0a52-52f5-5d0a-9a51-6d7c1f0f6a10")
 # The bits of a UUID that tell its version and variant, and how they are in one of version 7.
 _MARKS: Final = 0xF << 76 | 0x3 << 62
 _VERSION_7: Final = 0x7 << 76 | 0x2 << 62
-_RANDOM_BYTES: Final = 10
-
-
-def event_id() -> str:
-    """Name a new event. Names follow the time, so that each store adds to the end of its index, not all over it."""
-    return str(time_ordered(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(_RANDOM_BYTES))))
 
 
 def time_ordered(milliseconds: int, dice: int) -> UUID:
-    """Make a UUID of version 7 (RFC 9562, section 5.7) of unix time and 80 random bits, of which it keeps 74."""
+    """Make a UUID of version 7 (RFC 9562, section 5.7) of unix time and 80 random bits, of which it keeps 74.
+
+    Such names follow the time: each store adds them to the end of its index, not all over it.
+    """
     return UUID(int=(milliseconds << 80 | dice) & ~_MARKS | _VERSION_7)
 
 

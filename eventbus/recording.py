@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// a URL of the bus
 from eventbus import fields, scope, wire
-from eventbus.identity import event_id
+from eventbus.event_ids import event_id
 from eventbus.publisher import Publisher
 from eventbus.spool import folder_of
 

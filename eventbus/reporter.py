@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from eventbus import attempts, wire
 from eventbus.attributes import traceback_of
 from eventbus.departing import bare, without_message
+from eventbus.event_ids import event_id
 from eventbus.facts import facts_of
-from eventbus.identity import event_id
 from eventbus.kept import KEY, noted, whole
 from eventbus.outcomes import Outcomes
 from eventbus.tracing import HEADER, traceparent_of

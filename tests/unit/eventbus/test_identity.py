@@ -6,8 +6,9 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from eventbus import identity
-from eventbus.identity import event_id, time_ordered
+from eventbus import event_ids
+from eventbus.event_ids import event_id
+from eventbus.identity import time_ordered
 
 ALL_ONES = (1 << 80) - 1
 
@@ -27,9 +28,9 @@ def test_the_example_of_the_rfc_comes_out() -> None:
 
 def test_of_two_moments_the_later_one_names_higher(monkeypatch: pytest.MonkeyPatch) -> None:
     """As text too: stores compare what they keep."""
-    monkeypatch.setattr(identity.os, "urandom", lambda number: b"\xff" * number)
+    monkeypatch.setattr(event_ids.os, "urandom", lambda number: b"\xff" * number)
     assert str(time_ordered(1_000, ALL_ONES)) < str(time_ordered(1_001, 0))
-    monkeypatch.setattr(identity.time, "time_ns", lambda: 1_999_999)
+    monkeypatch.setattr(event_ids.time, "time_ns", lambda: 1_999_999)
     assert event_id() == str(time_ordered(1, ALL_ONES))
 
 
