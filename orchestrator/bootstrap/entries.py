@@ -9,16 +9,23 @@ from orchestrator.domain.subscriptions import Subscription
 from orchestrator.flows.forwarding import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from uuid import UUID
+
     from orchestrator.domain.ports import Sink
 
 
 @dataclass(frozen=True, slots=True)
 class SinkEntry:
-    """One destination with its route and its limits. Two entries have two names, which their sinks carry."""
+    """One destination with its route and its limits. Two entries have two names, which their sinks carry.
+
+    `held` gives those of the keys that the destination has, where it can be asked that.
+    """
 
     sink: Sink
     subscription: Subscription
     limits: Limits = field(default_factory=Limits)
+    held: Callable[[Iterable[UUID]], set[UUID]] | None = None
 
     @property
     def name(self) -> str:

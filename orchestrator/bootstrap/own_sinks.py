@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.domain.errors import SettingsInvalid
-from orchestrator.sinks.guarded import GuardedSink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +29,8 @@ def own_sink(name: str, kind: str, options: Mapping[str, Any]) -> Sink:
         ) from None
     if fault := _fault(made, name):
         raise SettingsInvalid(f"{place}: expected a sink of {kind}, got one {fault}; see docs/sinks.md")
-    return GuardedSink(made)
+    sink: Sink = made
+    return sink
 
 
 def _fault(made: object, name: str) -> str | None:

@@ -16,7 +16,6 @@ from orchestrator.eventlog.replays import SqlReplays
 from orchestrator.eventlog.subscribers import SqlSubscribers
 from orchestrator.flows.desk import Desk
 from orchestrator.flows.replaying import Replayer
-from orchestrator.sinks.warehouse import WarehouseSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,10 +68,10 @@ def _rests(standing: Standing, now: datetime) -> bool:
 
 def make_desk(url: str, log: EventLog, circuits: Circuits, entries: Sequence[SinkEntry]) -> Desk:
     """Make the desk of an orchestrator whose event log is at `url`; only warehouses can be asked what they hold."""
-    sinks = {entry.name: entry.sink for entry in entries}
-    holders = {name: sink.held for name, sink in sinks.items() if isinstance(sink, WarehouseSink)}
+    names = tuple(entry.name for entry in entries)
+    holders = {entry.name: entry.held for entry in entries if entry.held}
     stores = (log, SqlReplays(url), circuits, SqlReconciliations(url), SqlSubscribers(url))
-    return Desk(*stores, tuple(sinks), holders)
+    return Desk(*stores, names, holders)
 
 
 def replay_loops(

@@ -28,6 +28,7 @@ from orchestrator.sink_settings.kinds import (
 )
 from orchestrator.sinks.cloudevents import CloudEventsSink
 from orchestrator.sinks.file import FileSink
+from orchestrator.sinks.guarded import GuardedSink
 from orchestrator.sinks.otlp import OtlpSink
 from orchestrator.sinks.rudderstack import RudderStackSink
 from orchestrator.sinks.warehouse import WarehouseSink
@@ -54,9 +55,10 @@ def warehouses(settings: Settings) -> list[str]:
 
 
 def _entry(name: str, table: SinkTable, settings: Settings) -> SinkEntry:
-    sink = _MAKERS[type(table)](name, table, settings)
+    made = _MAKERS[type(table)](name, table, settings)
     given = table.batch.model_dump(exclude_none=True)
-    return SinkEntry(sink, _subscription(name, table, sink), replace(Limits(), **given))
+    held = made.held if isinstance(made, WarehouseSink) else None
+    return SinkEntry(GuardedSink(made), _subscription(name, table, made), replace(Limits(), **given), held)
 
 
 def _subscription(name: str, table: SinkTable, sink: Sink) -> Subscription:

@@ -72,7 +72,7 @@ class WithHeaders(Table):
     @classmethod
     def _expect_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, value in headers.items():
-            if not HEADER.fullmatch(name) or not VALUE.fullmatch(value.get_secret_value()):
+            if not sendable(name, value.get_secret_value()):
                 raise ValueError(f"expected a header's name and a value of one line in ASCII, got others at {name!r}")
         return headers
 
@@ -88,6 +88,11 @@ class WithHeaders(Table):
         """Give the values of headers that are credentials, whole and without the word before them, as in Bearer KEY."""
         values = [each.get_secret_value() for name, each in self.headers.items() if CREDENTIAL.search(name)]
         return [*values, *(each.partition(" ")[2] for each in values)]
+
+
+def sendable(name: str, value: str) -> bool:
+    """Tell whether a request can carry this header."""
+    return bool(HEADER.fullmatch(name) and VALUE.fullmatch(value))
 
 
 def of_scheme(url: SecretStr | None, schemes: tuple[str, ...]) -> SecretStr | None:

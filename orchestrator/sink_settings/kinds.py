@@ -122,13 +122,23 @@ class RudderStackTable(WithPlace):
     @field_validator("write_key")
     @classmethod
     def _expect_key(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and not key.get_secret_value():
-            raise ValueError("expected a write key, got an empty one")
-        return key
+        return expect_key(key)
 
     def secrets(self) -> list[str]:
         """Give the URL's, and the write key."""
         return [*super().secrets(), self.write_key.get_secret_value() if self.write_key else ""]
+
+
+def expect_key(key: SecretStr | None) -> SecretStr | None:
+    """Refuse a write key that no request can carry: it is the user name of basic authentication, in Latin-1."""
+    if key is None:
+        return None
+    try:
+        if not key.get_secret_value().encode("latin-1"):
+            raise ValueError("expected a write key, got an empty one")
+    except UnicodeEncodeError:
+        raise ValueError("expected a write key of characters of Latin-1, got others") from None
+    return key
 
 
 class OtlpTable(WebTable):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import SecretStr
 
-from orchestrator.sink_settings.kinds import OtlpTable, RudderStackTable, WarehouseTable
+from orchestrator.dependency_settings.reading import sendable
+from orchestrator.sink_settings.kinds import OtlpTable, RudderStackTable, WarehouseTable, expect_key
 
 if TYPE_CHECKING:
     from orchestrator.sink_settings.kinds import SinkTable
@@ -55,7 +56,7 @@ def defaults_of(settings: Single) -> dict[str, SinkTable]:
         made["rudderstack"] = RudderStackTable.model_construct(
             kind="rudderstack",
             url=SecretStr(settings.rudderstack_url),
-            write_key=settings.rudderstack_write_key,
+            write_key=_key(settings.rudderstack_write_key),
             timeout=settings.rudderstack_timeout,
         )
     if settings.otlp_url:
@@ -71,4 +72,19 @@ def defaults_of(settings: Single) -> dict[str, SinkTable]:
 def _pairs(headers: SecretStr | None) -> dict[str, Any]:
     """Read `name=value,name=value`, as OTEL_EXPORTER_OTLP_HEADERS has it."""
     parts = (each.partition("=") for each in (headers.get_secret_value() if headers else "").split(",") if each.strip())
-    return {name.strip(): SecretStr(value.strip()) for name, _, value in parts}
+    pairs = [(name.strip(), value.strip()) for name, _, value in parts]
+    for number, (name, value) in enumerate(pairs, 1):
+        # The name is not told: behind a comma within a value it is a part of that.
+        if not sendable(name, value):
+            raise ValueError(
+                "REDRIVE_OTLP_HEADERS: expected headers' names and values of one line in ASCII, "
+                f"got others in pair {number}"
+            )
+    return {name: SecretStr(value) for name, value in pairs}
+
+
+def _key(key: SecretStr) -> SecretStr | None:
+    try:
+        return expect_key(key)
+    except ValueError as error:
+        raise ValueError(f"REDRIVE_RUDDERSTACK_WRITE_KEY: {error}") from None

@@ -10,6 +10,7 @@ import requests
 from orchestrator.domain.backoff import asked_seconds
 from orchestrator.domain.events import Deferred, Delivered, Outcome
 from orchestrator.sinks.parcels import Refused
+from orchestrator.sinks.posting import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ REFUSED: Final = frozenset({400, TOO_LARGE, 422})
 TIMED_OUT: Final = 408
 TOO_MANY: Final = 429
 SERVER_ERRORS: Final = 500
-LONGEST_TOLD: Final = 200
 
 
 def posted(who: str, advice: str, send: Callable[[], requests.Response]) -> Delivered | Deferred | Refused:
@@ -39,7 +39,7 @@ def decide(answer: requests.Response, who: str, advice: str) -> Delivered | Defe
     status = answer.status_code
     if status in DELIVERED:
         return Delivered()
-    said = f"{who} answered {status}: {answer.text[:LONGEST_TOLD].strip()}".rstrip(": ")
+    said = f"{who} answered {status}: {words(answer)}".rstrip(": ")
     waits = asked_seconds(answer.headers.get("Retry-After"), datetime.now(UTC))
     if status in REFUSED:
         return Refused(said, too_large=status == TOO_LARGE)

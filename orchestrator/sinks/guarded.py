@@ -1,4 +1,4 @@
-"""What stands between a relay and a sink that is not ours: nothing is taken for delivered by mistake."""
+"""What stands between a relay and a sink: nothing is taken for delivered by mistake, and no fault goes untold."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from eventbus import scrub
 from orchestrator.domain.events import Deferred, Delivered, Rejected
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class GuardedSink:
             answer: object = self._sink.deliver(batch)
         except Exception as error:
             log.exception("sink.broke", sink=self.name)
-            return Deferred(f"the sink {self.name} raised {type(error).__name__}: {error}")
+            return Deferred(scrub.text(f"the sink {self.name} raised {type(error).__name__}: {error}"))
         if isinstance(answer, Delivered | Deferred) or (isinstance(answer, Rejected) and _is_of(answer, batch)):
             return answer
         return Deferred(f"expected an answer of the sink {self.name} about what it was given, got {answer!r:.200}")

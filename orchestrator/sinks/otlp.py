@@ -20,10 +20,10 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace import SpanContext as OtelContext
 
-from orchestrator.sinks.answers import LONGEST_TOLD, posted
+from orchestrator.sinks.answers import posted
 from orchestrator.sinks.calls import cost_of
 from orchestrator.sinks.parcels import pack, send_apart
-from orchestrator.sinks.posting import session
+from orchestrator.sinks.posting import LONGEST_TOLD, session
 from orchestrator.sinks.spans import CLIENT, CONSUMER, INTERNAL, PRODUCER, TOLD, Span, span_of
 from orchestrator.sinks.unfit import Unfit, data_of, read
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # How often the time-out fits into the time for a whole answer.
 WHOLE_ANSWER: Final = 3.0
+# Characters that are told of what a destination answered, and how many bytes they have at most.
+LONGEST_TOLD: Final = 200
+MOST_TOLD: Final = 4 * LONGEST_TOLD
 # No destination has that much to say about a batch.
 MOST_ANSWERED: Final = 4 * 1024 * 1024
 
@@ -92,6 +95,11 @@ class BoundedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(*given, **named)
         manager.pool_classes_by_scheme = POOLS
         return manager
+
+
+def words(answer: requests.Response) -> str:
+    """Give the beginning of what was answered as text, whatever charset it names: some of them cannot be read."""
+    return answer.content[:MOST_TOLD].decode(errors="replace")[:LONGEST_TOLD].strip()
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 
 from orchestrator.domain.backoff import asked_seconds
-from orchestrator.sinks.posting import session
+from orchestrator.sinks.posting import session, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,7 +98,7 @@ class _Sessions:
 
     def _remember(self, response: requests.Response, **_: Any) -> None:
         wait = asked_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
-        self._own.answer = Answer(response.status_code, response.text[:200].strip(), wait)
+        self._own.answer = Answer(response.status_code, words(response), wait)
 
 
 def _write(body: dict[str, Any], **how: Any) -> str | bytes:
@@ -132,4 +132,4 @@ def post(url: str, write_key: str, messages: Sequence[bytes], timeout_seconds: f
         if answer is None:
             raise
         return answer
-    return Answer(response.status_code, response.text[:200].strip())
+    return Answer(response.status_code, words(response))

@@ -13,11 +13,13 @@ from eventbus import scrub
 from eventbus.wire import LLM_CALL, SPAN_ENDED, TASK_FAILED
 from orchestrator.bootstrap.sinks import USUAL, make_sinks
 from orchestrator.domain.errors import SettingsInvalid
+from orchestrator.domain.events import Deferred
 from orchestrator.flows.batches import Limits
 from orchestrator.settings import Settings, load
 from orchestrator.sinks.memory import MemorySink
 from orchestrator.sinks.otlp import OtlpSink
 from orchestrator.sinks.rudderstack import RudderStackSink
+from tests.events import record, stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,8 +105,48 @@ def test_the_single_settings_are_sinks_of_their_names(monkeypatch: pytest.Monkey
     monkeypatch.setenv("REDRIVE_OTLP_HEADERS", "x-key=another-secret,x-plain=a=b")
     sinks = made(load())
     assert list(sinks) == ["warehouse", "rudderstack", "otlp"]
-    assert isinstance(sinks["rudderstack"].sink, RudderStackSink)
-    assert isinstance(sinks["otlp"].sink, OtlpSink)
+    assert [sinks[name].sink.types for name in ("rudderstack", "otlp")] == [RudderStackSink.types, OtlpSink.types]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RUDDERSTACK_WRITE_KEY", f"{SECRET}\u20ac"),
+        ("OTLP_HEADERS", f"x-key={SECRET}\u20ac"),
+        ("OTLP_HEADERS", f"x-plain=1,a b={SECRET}"),
+        ("OTLP_HEADERS", f"={SECRET}"),
+        ("OTLP_HEADERS", f"x-key={SECRET}\nx-other: 1"),
+    ],
+)
+def test_a_single_setting_that_cannot_be_sent_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """No post could carry such a key or header: it is told at the start by its name, without the secret."""
+    monkeypatch.setenv("REDRIVE_RUDDERSTACK_URL", "http://127.0.0.1:8080")
+    monkeypatch.setenv("REDRIVE_RUDDERSTACK_WRITE_KEY", SECRET)
+    monkeypatch.setenv("REDRIVE_OTLP_URL", "http://127.0.0.1:4318")
+    monkeypatch.setenv(f"REDRIVE_{name}", value)
+    with pytest.raises(SettingsInvalid, match=f"REDRIVE_{name}: ") as refused:
+        load()
+    assert SECRET not in str(refused.value)
+
+
+def test_a_sink_of_ours_that_raises_holds_its_batch_back_and_says_why(tmp_path: Path) -> None:
+    """A file of certificates that goes away after the start is told where the operator looks, as any refusal is."""
+    (tmp_path / "ca.pem").touch()
+    table = {"kind": "cloudevents", "url": "https://127.0.0.1:1", "ca_file": f"{tmp_path}/ca.pem"}
+    entry = made(loaded(receiver=table))["receiver"]
+    (tmp_path / "ca.pem").unlink()
+    deferred = entry.sink.deliver(stored(record()))
+    assert isinstance(deferred, Deferred)
+    assert "receiver raised OSError" in deferred.reason
+
+
+def test_only_a_warehouse_can_be_asked_what_it_holds() -> None:
+    """The reconciliation asks a sink for keys; others have no such answer."""
+    sinks = made(loaded(s=RUDDER))
+    assert sinks["s"].held is None
+    assert sinks["warehouse"].held is not None
 
 
 def test_a_table_of_a_default_name_routes_what_the_single_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +205,8 @@ def test_the_file_has_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         (RUDDER | {"batch": {"linger": -1}}, r"REDRIVE_SINKS\.s\.batch\.linger: "),
         (RUDDER | {"url": "dataplane.example.com"}, r"REDRIVE_SINKS\.s\.url: .*https://"),
         (RUDDER | {"write_key": ""}, r"REDRIVE_SINKS\.s\.write_key: "),
+        (RUDDER | {"write_key": f"{SECRET}\u20ac"}, r"REDRIVE_SINKS\.s\.write_key: .*Latin-1"),
+        ({"kind": "otlp", "url": "http://c", "headers": {"x": f"{SECRET}\u20ac"}}, r"REDRIVE_SINKS\.s\.headers: .*'x'"),
         (RUDDER | {"write_key_file": "/nowhere"}, r"REDRIVE_SINKS\.s: .*either write_key or write_key_file"),
         ({"kind": "rudderstack", "url": "https://d", "write_key_file": "/nowhere"}, r"REDRIVE_SINKS\.s: .*can be read"),
         ({"kind": "rudderstack", "url": "https://d"}, r"REDRIVE_SINKS\.s: .*write_key"),

@@ -65,6 +65,17 @@ def test_an_answer_that_is_not_about_the_events_keeps_them(status: int, outcome:
         assert len(server.posts) == 1
 
 
+@pytest.mark.parametrize("charset", ["undefined", "idna", "nonsense"])
+def test_an_answer_in_no_charset_is_an_answer(charset: str) -> None:
+    """Whatever an answer says that its text is written in, its status and its words hold."""
+    with receiver() as server:
+        server.reply = lambda _: 503
+        server.headers = {"Content-Type": f"text/plain; charset={charset}", "Retry-After": "17"}
+        answer = sink(server).deliver(stored(record()))
+    assert isinstance(answer, Deferred)
+    assert answer.retry_after == 17
+
+
 def test_retry_after_is_kept_in_seconds_and_as_a_date() -> None:
     """Both forms reach the relay as seconds."""
     with receiver() as server:

@@ -1,4 +1,4 @@
-"""The guard around a sink that is not ours."""
+"""The guard around a sink."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from eventbus import scrub
 from eventbus.wire import LLM_CALL
 from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
 from orchestrator.sinks.guarded import GuardedSink
@@ -59,3 +60,18 @@ def test_a_sink_that_raises_holds_its_batch_back_and_is_told() -> None:
         deferred = GuardedSink(Broken("theirs", [LLM_CALL])).deliver(stored(record()))
     assert deferred == Deferred("the sink theirs raised KeyError: 'model'")
     assert [(line["event"], line["sink"]) for line in logs] == [("sink.broke", "theirs")]
+
+
+def test_what_a_sink_raises_is_told_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What broke may name the key or the address with its password."""
+
+    class Broken(MemorySink):
+        def deliver(self, batch: Any) -> Any:  # noqa: ANN401, ARG002 - as above
+            raise OSError("no way to https://me:hunter22@example.com with s3cret-of-mine")
+
+    monkeypatch.setattr(scrub, "KNOWN", scrub.Scrubber())
+    scrub.KNOWN.learn("s3cret-of-mine")
+    deferred = GuardedSink(Broken("theirs", [LLM_CALL])).deliver(stored(record()))
+    assert deferred == Deferred(
+        "the sink theirs raised OSError: no way to https://me:[hidden]@example.com with [hidden]"
+    )

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from eventbus.wire import LLM_CALL
-from orchestrator.domain.events import Deferred, Outcome, Refusal, Rejected
+from orchestrator.domain.events import Deferred, Delivered, Outcome, Refusal, Rejected
 from orchestrator.sinks import sdk
 from orchestrator.sinks.messages import MOST_BYTES, MOST_EVENTS, MOST_OF_ONE, Message, posts
 from orchestrator.sinks.parcels import Parcel
@@ -223,7 +223,7 @@ def test_a_written_batch_makes_the_request_that_the_sdk_makes(monkeypatch: pytes
 
     def post(url: str, **arguments: Any) -> SimpleNamespace:
         asked.append((url, arguments))
-        return SimpleNamespace(status_code=200, text="OK")
+        return SimpleNamespace(status_code=200, content=b"OK")
 
     monkeypatch.setattr(sdk.sdk, "_session", SimpleNamespace(post=post))
     messages: list[dict[str, Any]] = [{"messageId": "1", "event": "é"}, {"messageId": "2"}]
@@ -250,3 +250,15 @@ def test_an_answer_without_end_is_given_up() -> None:
         answer = sink(server.url, timeout=60).deliver(stored(record()))
     assert isinstance(answer, Deferred)
     assert "no answer" in answer.reason
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "punycode", "nonsense"])
+@pytest.mark.parametrize(("status", "kind"), [(200, Delivered), (401, Deferred), (503, Deferred)])
+def test_an_answer_in_no_charset_is_an_answer(charset: str, status: int, kind: type) -> None:
+    """Whatever an answer says that its text is written in, its status holds, and a 200 is not sent again."""
+    said = (status, {"Content-Type": f"text/plain; charset={charset}"}, b"said \xff it")
+    with gateway(lambda _: said) as server:
+        answer = sink(server.url).deliver(stored(record()))
+    assert isinstance(answer, kind)
+    if isinstance(answer, Deferred):
+        assert "said \ufffd it" in answer.reason
