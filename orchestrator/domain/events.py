@@ -208,8 +208,13 @@ Delivery = Delivered | Deferred | Rejected
 
 
 def row_key(source: str, event_id: str) -> UUID:
-    """Give the key under which every store files an event: its id where that is a UUID, else uuid5(source#id)."""
+    """Give the key under which stores file an event: its id where that is a UUID, else uuid5(source#id)."""
     try:
         return UUID(event_id)
     except ValueError:
-        return uuid5(NAMESPACE_URL, f"{source}#{event_id}")
+        return derived_key(source, event_id)
+
+
+def derived_key(source: str, event_id: str) -> UUID:
+    """Give uuid5(source#id), for an id that is one source's alone."""
+    return uuid5(NAMESPACE_URL, f"{source}#{event_id}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, SPAN_ENDED, TASK_FAILED, encode_one
-from orchestrator.domain.events import NO_PRICE, EventRecord, row_key
+from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, RUDDERSTACK_MESSAGE, SPAN_ENDED, TASK_FAILED, encode_one
+from orchestrator.domain.events import NO_PRICE, EventRecord, derived_key, row_key
 from orchestrator.domain.routing import lane_of
 from orchestrator.domain.traces import context_of
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from eventbus.wire import Event
     from orchestrator.domain.events import Price
 
@@ -21,7 +23,7 @@ def record_of(event: Event, price: Price = NO_PRICE, body: bytes | None = None) 
     """File an event under its key and lane, for its organisation, in its trace; encoded here unless `body` has it."""
     organization = event.data.get("organization_id")
     return EventRecord(
-        key=row_key(event.source, event.id),
+        key=key_of(event),
         id=event.id,
         source=event.source,
         type=event.type,
@@ -33,6 +35,13 @@ def record_of(event: Event, price: Price = NO_PRICE, body: bytes | None = None) 
         trace=trace_of(event),
         failed=tells_of_a_failure(event),
     )
+
+
+def key_of(event: Event) -> UUID:
+    """Give the key that an event is filed under; a messageId is one source's alone, even where it is a UUID."""
+    if event.type == RUDDERSTACK_MESSAGE:
+        return derived_key(event.source, event.id)
+    return row_key(event.source, event.id)
 
 
 def trace_of(event: Event) -> str | None:

@@ -13,7 +13,7 @@ from orchestrator.api.ingest.bodies import unpacked
 from orchestrator.api.ingest.envelopes import BATCH, STRUCTURED, arrival_of, came
 from orchestrator.api.ingest.faults import whole
 from orchestrator.api.ingest.gathering import SMALL, Gatherer
-from orchestrator.api.ingest.working import Workers, whole_body
+from orchestrator.api.ingest.working import Workers
 from orchestrator.flows.accepting import Arrival, Fate, Verdict
 
 if TYPE_CHECKING:
@@ -53,13 +53,13 @@ async def receive(request: Request) -> Response:
     Asynchronous, because a request that waits for the disk must not take one of the threads that answer.
     """
     api: Api = request.app.state.api
-    body = await whole_body(request)
-    if len(body) > SMALL or "content-encoding" in request.headers:
-        workers: Workers = request.app.state.workers
-        return await workers.run(_receive, request, body)
-    gatherer: Gatherer = request.app.state.gatherer
-    found = Read.of(request, body)
-    return found.answer(request, await gatherer.accept(api.taking_in, found.arrivals))
+    workers: Workers = request.app.state.workers
+    async with workers.body(request) as body:
+        if len(body) > SMALL or "content-encoding" in request.headers:
+            return await workers.run(_receive, request, body)
+        gatherer: Gatherer = request.app.state.gatherer
+        found = Read.of(request, body)
+        return found.answer(request, await gatherer.accept(api.taking_in, found.arrivals))
 
 
 def _receive(request: Request, body: bytes) -> Response:

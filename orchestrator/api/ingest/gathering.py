@@ -39,36 +39,43 @@ class Brought:
 
 
 class Gatherer:
-    """Used on the server's loop alone, and asynchronous for that reason."""
+    """What the ledger hears of and the rest, each in a line of its own: telemetry waits for no ledger.
 
+    Used on the server's loop alone, and asynchronous for that reason.
+    """
+
+    def __init__(self) -> None:
+        self._lines = {heard: _Line() for heard in (False, True)}
+
+    async def accept(self, taking_in: Accepting, arrivals: Sequence[Arrival]) -> list[Verdict]:
+        """Have events accepted together with those of others; raises Busy, and what accepting raises."""
+        brought = Brought(arrivals, asyncio.get_running_loop().create_future())
+        self._lines[brought.heard].join(taking_in, brought)
+        return await brought.verdicts
+
+
+class _Line:
     def __init__(self) -> None:
         self._waiting: list[Brought] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def accept(self, taking_in: Accepting, arrivals: Sequence[Arrival]) -> list[Verdict]:
-        """Have events accepted together with those of others; raises Busy, and what accepting raises."""
+    def join(self, taking_in: Accepting, brought: Brought) -> None:
         if len(self._waiting) >= MOST_GATHERED:
             raise Busy(MOST_GATHERED)
-        brought = Brought(arrivals, asyncio.get_running_loop().create_future())
         self._waiting.append(brought)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(taking_in))
-        return await brought.verdicts
 
     async def _write(self, taking_in: Accepting) -> None:
         try:
             while self._waiting:
                 taken, self._waiting = self._waiting, []
-                # Apart, so that telemetry does not wait for a ledger that is away.
-                for heard in (False, True):
-                    await _accept(taking_in, [each for each in taken if each.heard is heard])
+                await _accept(taking_in, taken)
         finally:
             self._writing = None
 
 
 async def _accept(taking_in: Accepting, taken: Sequence[Brought]) -> None:
-    if not taken:
-        return
     try:
         found = await to_thread.run_sync(taking_in.accept, [one for each in taken for one in each.arrivals])
     except Exception as error:  # noqa: BLE001 - each request answers for it

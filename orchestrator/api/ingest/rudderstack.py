@@ -20,7 +20,7 @@ from orchestrator.api.ingest.envelopes import MOST_EVENTS
 from orchestrator.api.ingest.faults import shown
 from orchestrator.api.ingest.messages import arrival_of, kept_refused
 from orchestrator.api.ingest.paths import BATCH, CALLS
-from orchestrator.api.ingest.working import Workers, whole_body
+from orchestrator.api.ingest.working import Workers
 from orchestrator.flows.accepting import Arrival, Fate
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ async def receive(request: Request) -> PlainTextResponse:
 
     Asynchronous, because a request that waits for the disk must not take one of the threads that answer.
     """
-    body = await whole_body(request)
     workers: Workers = request.app.state.workers
-    return await workers.run(_receive, request, body)
+    async with workers.body(request) as body:
+        return await workers.run(_receive, request, body)
 
 
 for _path in (BATCH, *(f"/v1/{call}" for call in CALLS)):

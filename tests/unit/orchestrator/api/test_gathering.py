@@ -56,6 +56,22 @@ class CutOff:
         yield
 
 
+@dataclass
+class Hanging:
+    """A ledger that takes its time to say that it is away."""
+
+    let: Flag = field(default_factory=Flag)
+    asked: Flag = field(default_factory=Flag)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """Raise, once it is let."""
+        self.asked.set()
+        assert self.let.wait(60)
+        raise DependencyUnreachable("the ledger", "time-out")
+        yield
+
+
 async def brought(gatherer: Gatherer, accepting: Accepting, *arrivals: Arrival) -> list[Fate]:
     """Bring events as one request does."""
     return [each.fate for each in await gatherer.accept(accepting, arrivals)]
@@ -96,6 +112,26 @@ def test_telemetry_does_not_answer_for_a_failure_s_ledger() -> None:
     failure, telemetry, afterwards = asyncio.run(scenario())
     assert isinstance(failure, DependencyUnreachable)
     assert telemetry == afterwards == [Fate.ACCEPTED]
+
+
+def test_telemetry_does_not_wait_for_a_ledger_that_is_slow() -> None:
+    """While the ledger hangs with a failure, model calls that come are accepted; a failure that comes waits with it."""
+    ledger = Hanging()
+    accepting, gatherer = Accepting(replace(Scene().intake, ledger=ledger)), Gatherer()
+
+    async def scenario() -> tuple[list[Fate], list[Any]]:
+        first = asyncio.create_task(brought(gatherer, accepting, Arrival(failed_event(0))))
+        await asyncio.to_thread(ledger.asked.wait, 60)
+        second = asyncio.create_task(brought(gatherer, accepting, Arrival(failed_event(1))))
+        try:
+            telemetry = await asyncio.wait_for(brought(gatherer, accepting, Arrival(event())), 30)
+        finally:
+            ledger.let.set()
+        return telemetry, await asyncio.gather(first, second, return_exceptions=True)
+
+    telemetry, failures = asyncio.run(scenario())
+    assert telemetry == [Fate.ACCEPTED]
+    assert all(isinstance(each, DependencyUnreachable) for each in failures)
 
 
 def test_no_more_wait_than_may(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
+from starlette.requests import Request
 
 from eventbus.wire import LLM_CALL
+from orchestrator.api.ingest import working
 from orchestrator.api.ingest.bodies import MOST_MEMBERS
 from orchestrator.api.ingest.envelopes import MOST_EVENTS
 from orchestrator.api.ingest.messages import REFUSED
+from orchestrator.api.ingest.working import Busy, Workers
 from tests.unit.orchestrator.api import test_rudderstack_api as rudderstack
 from tests.unit.orchestrator.api.test_events_api import MANY, envelope, problem
 from tests.unit.orchestrator.api.test_events_api import post as post_events
@@ -83,6 +88,77 @@ def test_a_bad_message_that_is_nested_deeply_is_refused_alone(api: Served, level
     assert (answer.status_code, answer.headers["Redrive-Refused"]) == (200, "1")
     assert "levels" in answer.headers["Redrive-Refused-First"]
     assert [each["id"] for each in logged(api)] == ["good"]
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/batch"])
+def test_bodies_in_hand_are_bounded(api: Served, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """While others hold nearly all that may be held, a body too many is told to come again; then there is room."""
+    body = json.dumps([envelope()] if path == "/v1/events" else {"batch": [message()]}).encode()
+    monkeypatch.setattr(working, "MOST_IN_HAND", len(body))
+
+    def sent() -> requests.Response:
+        return requests.post(api.url + path, data=body, headers=MANY, timeout=30)
+
+    assert sent().status_code in {200, 202}
+    refused = requests.post(api.url + path, data=body + b" ", headers=MANY, timeout=30)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert sent().status_code == 200
+
+
+def test_what_one_holds_another_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes count until their request is answered, and no longer, whatever became of it."""
+    monkeypatch.setattr(working, "MOST_IN_HAND", 10)
+    workers = Workers()
+
+    async def scenario() -> None:
+        async with workers.body(sending(b"12345", b"6")):
+            with pytest.raises(Busy):
+                await read(workers, b"1234", b"5")
+            assert await read(workers, b"12", b"34") == b"1234"
+        assert await read(workers, b"1234567890") == b"1234567890"
+
+    asyncio.run(scenario())
+
+
+def test_a_body_that_does_not_come_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends the half and then nothing holds nobody off for long."""
+    monkeypatch.setattr(working, "MOST_IN_HAND", 10)
+    monkeypatch.setattr(working, "MOST_SECONDS", 0.01)
+    workers = Workers()
+
+    async def scenario() -> None:
+        sent = iter([{"type": "http.request", "body": b"123456789", "more_body": True}])
+
+        async def receive() -> dict[str, Any]:
+            for part in sent:
+                return part
+            await asyncio.Event().wait()
+            raise AssertionError("nobody sets it")
+
+        with pytest.raises(Busy, match="seconds"):
+            async with workers.body(Request({"type": "http"}, receive)):
+                pass
+        monkeypatch.setattr(working, "MOST_SECONDS", 60)
+        assert await read(workers, b"1234567890") == b"1234567890"
+
+    asyncio.run(scenario())
+
+
+async def read(workers: Workers, *parts: bytes) -> bytes:
+    """Read a body that comes in parts."""
+    async with workers.body(sending(*parts)) as body:
+        return body
+
+
+def sending(*parts: bytes) -> Request:
+    """Make a request whose body comes in parts."""
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    following = iter([*messages, {"type": "http.request"}])
+
+    async def receive() -> dict[str, Any]:
+        return next(following)
+
+    return Request({"type": "http"}, receive)
 
 
 def test_gzip_has_a_bounded_number_of_members(api: Served) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -227,6 +227,25 @@ def test_write_keys_name_the_source(server: Server, api: Served) -> None:
         assert (answer.status_code, answer.headers["Content-Type"]) == (401, "text/plain; charset=utf-8")
         assert "Key" in answer.text
     assert len(logged(api)) == 1
+
+
+def test_the_same_uuid_from_two_sources_is_two_messages(server: Server, api: Served) -> None:
+    """SDKs make UUIDs, and a test fixture may repeat one: each source's is kept, and again from one is known."""
+    api.write_keys = {"web-key": "web", "app-key": "app"}
+    server.serve(api)
+    same = batch(message("0b0e7a51-0f5a-4c1e-9a43-6f1d2f0e8c11"))
+    for key in ("web-key", "app-key", "web-key"):
+        basic = "Basic " + b64encode(f"{key}:".encode()).decode()
+        assert post(api, same, Authorization=basic).text == "OK"
+    assert [each["source"] for each in logged(api)] == ["urn:redrive:source:web", "urn:redrive:source:app"]
+
+
+def test_why_finds_a_message_by_its_id(api: Served) -> None:
+    """Also where that is a UUID, which is not the key it is filed under."""
+    same = "0b0e7a51-0f5a-4c1e-9a43-6f1d2f0e8c11"
+    post(api, batch(message(same)))
+    found = api.ask("GET", f"/api/v1/events/{same}/why").json()
+    assert (found["id"], found["key"] == same) == (same, False)
 
 
 def test_an_api_with_a_token_takes_nobody_without_a_key(guarded: Served) -> None:
