@@ -29,13 +29,24 @@ def _of_this_age(moment: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_of_this_age)]
 
 
-class Chosen(Strict):
+class Span(Strict):
+    """A time that ends after it begins, where both are named."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.since and self.until and self.since > self.until:
+            raise ValueError(f"expected since before until, got {self.since.isoformat()} and {self.until.isoformat()}")
+        return self
+
+
+class Chosen(Span):
     """Which events; `since` and `until` are of their acceptance, by the server's clock."""
 
     sink: Name | None = None
     type: Name | None = None
-    since: Moment | None = None
-    until: Moment | None = None
 
 
 class ListQuery(Chosen):
@@ -93,6 +104,12 @@ class DiscardBody(Chosen):
     reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
     dry_run: bool = False
 
+    @model_validator(mode="after")
+    def _narrowed(self) -> Self:
+        if not (self.event_ids or self.sink or self.type or self.since or self.until):
+            raise ValueError("expected event_ids, sink, type, since or until, got none: that is every dead letter")
+        return self
+
 
 class CircuitBody(Strict):
     """How a sink's circuits are held: open, closed, or with `auto` not at all; of one lane, or of both."""
@@ -110,15 +127,9 @@ class ForgetQuery(Strict):
     dry_run: bool = False
 
 
-class HoursQuery(Strict):
+class HoursQuery(Span):
     """Which hours; the last day where nothing is said."""
 
-    since: Moment | None = None
-    until: Moment | None = None
 
-
-class ReconcileBody(Strict):
+class ReconcileBody(Span):
     """Which hours of acceptance are held against the stores; the last two days where nothing is said."""
-
-    since: Moment | None = None
-    until: Moment | None = None

@@ -110,16 +110,31 @@ def _preview(desk: Desk, selection: Selection) -> dict[str, Any]:
 
 
 @router.post("/discard")
-def give_up(body: DiscardBody, request: Request) -> Response:
-    """Give dead letters up, by a person's name: they stay dead in the count, and no replay takes them."""
+def give_up(body: DiscardBody, request: Request, idempotency_key: Key = None) -> Response:
+    """Give dead letters up, by a person's name: they stay dead in the count, and no replay takes them.
+
+    The same Idempotency-Key gives the same answer for 24 hours; it is required where no event_ids are given.
+    """
     api: Api = request.app.state.api
     selection = _selection(api.desk, body, body.event_ids)
     if body.dry_run:
         return _told(_preview(api.desk, selection))
-    word = Word(api.new_id(), request.state.actor, body.reason, api.clock())
+    if idempotency_key is None and body.event_ids is None:
+        raise KeyMissing("dead letters to be given up")
+    digest = sha256(body.model_dump_json().encode()).hexdigest()
     with api.ledger.transaction() as tx:
-        number = discard(tx, api.desk, word, body.by, selection)
-    return _told({"discarded": number, "by": body.by, "command_id": word.id})
+        answer = stored_answer(tx, idempotency_key, digest, api.clock()) if idempotency_key else None
+        if answer is None:
+            word = Word(api.new_id(), request.state.actor, body.reason, api.clock())
+            answer = _given_up(discard(tx, api.desk, word, body.by, selection), body.by, word.id, digest)
+            if idempotency_key:
+                tx.store_answer(idempotency_key, answer)
+    return Response(answer.body, answer.status, media_type="application/json")
+
+
+def _given_up(number: int, by: str, command_id: UUID, digest: str) -> StoredAnswer:
+    content = {"discarded": number, "by": by, "command_id": str(command_id)}
+    return StoredAnswer(digest, HTTPStatus.OK, orjson.dumps(content).decode(), "/api/v1/events?dead=true")
 
 
 def _told(content: dict[str, Any]) -> Response:

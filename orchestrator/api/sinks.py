@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
 
 from orchestrator.api.event_bodies import MOST_LISTED, CircuitBody, ForgetQuery, HoursQuery, ReconcileBody
 from orchestrator.api.event_views import account_view, counts_view
@@ -39,7 +40,11 @@ def reconcile(body: ReconcileBody, request: Request) -> dict[str, Any]:
     """Hold what was delivered against what the warehouse has, soon, in the relay part; what is missing goes again."""
     api: Api = request.app.state.api
     now = api.clock()
-    since, until = body.since or now - 2 * DAY, body.until or now
+    until = body.until or now
+    since = body.since or until - 2 * DAY
+    if since > until:
+        message = f"expected a time that has begun, got {since.isoformat()}"
+        raise RequestValidationError([{"type": "value_error", "loc": ("body", "since"), "msg": message}])
     asked = [
         Reconciliation(api.new_id(), sink, since, until, request.state.actor, now) for sink in sorted(api.desk.holders)
     ]

@@ -201,7 +201,7 @@ def discard(
     dry = call("POST", api, "/api/v1/events/discard", body | {"dry_run": True})
     if _shown_only(dry, "would discard", yes=yes, as_json=as_json):
         return
-    answer = call("POST", api, "/api/v1/events/discard", body)
+    answer = call("POST", api, "/api/v1/events/discard", body, **{"Idempotency-Key": str(uuid4())})
     if as_json:
         as_data(answer)
     else:

@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, told
 from orchestrator.cli.commanding import AGAIN
-from orchestrator.cli.exits import FAILED
+from orchestrator.cli.exits import FAILED, PARTLY
 from orchestrator.domain.events import Lane
 
 if TYPE_CHECKING:
@@ -173,7 +173,10 @@ def reconcile(
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:
-    """Hold what was delivered against what the warehouse has; what is missing goes again. Exits with 1 when any is."""
+    """Hold what was delivered against what the warehouse has; what is missing goes again.
+
+    Exits with 1 when any is, with 5 when no sink was looked at within the wait.
+    """
     body = {key: value for key, value in (("since", since), ("until", until)) if value}
     asked = call("POST", api, "/api/v1/sinks/reconcile", body)["reconciliations"]
     found = _results(api, {each["id"] for each in asked}, wait)
@@ -184,6 +187,13 @@ def reconcile(
             shown(_result(each))
     if any(each["missing"] for each in found):
         raise typer.Exit(FAILED)
+    if not asked:
+        told("nothing was looked at: no sink here can be asked what it has")
+        raise typer.Exit(PARTLY)
+    left = len(asked) - sum(bool(each["done_at"]) for each in found)
+    if wait and left:
+        told(f"not done within {wait:g} s: {left} of {len(asked)}; does a process with the relay part run?")
+        raise typer.Exit(PARTLY)
 
 
 def _results(api: str, ids: set[str], wait: float) -> list[dict[str, Any]]:
@@ -193,7 +203,7 @@ def _results(api: str, ids: set[str], wait: float) -> list[dict[str, Any]]:
     while True:
         listed = call("GET", api, "/api/v1/sinks/reconciliations")["reconciliations"]
         mine = [each for each in listed if each["id"] in ids]
-        if all(each["done_at"] for each in mine) or time.monotonic() >= ends:
+        if sum(bool(each["done_at"]) for each in mine) == len(ids) or time.monotonic() >= ends:
             return mine
         time.sleep(min(POLL, wait))
 

@@ -314,7 +314,7 @@ def test_a_patch_is_sent_and_told(desk: Served) -> None:
 def test_a_person_gives_dead_letters_up_by_name(desk: Served) -> None:
     """They stay dead in the sum, are listed with who and why, are not sent again; the audit names the person."""
     refused(desk.ask("POST", DISCARD, WHY), 422, "invalid-request")
-    body = {**WHY, "by": "ada"}
+    body = {**WHY, "by": "ada", "event_ids": [keys(desk)[0]]}
     assert desk.ask("POST", DISCARD, {**body, "dry_run": True}).json()["events"] == 1
     assert desk.ask("POST", DISCARD, body).json()["discarded"] == 1
     refused(desk.ask("POST", DISCARD, body), 409, "conflict")
@@ -325,6 +325,44 @@ def test_a_person_gives_dead_letters_up_by_name(desk: Served) -> None:
     refused(desk.ask("POST", REPLAY, WHY, headers=KEY), 409, "conflict")
     (audit,) = commands(desk)
     assert (audit["command"], audit["after"]) == ("discard", {"discarded_by": "ada"})
+
+
+def test_many_dead_letters_are_given_up_once(desk: Served) -> None:
+    """A key is needed where they are not named one by one; the same again is answered the same, and does no more."""
+    body = {**WHY, "by": "ada", "sink": "warehouse"}
+    refused(desk.ask("POST", DISCARD, body), 400, "invalid-request")
+    answers = [desk.ask("POST", DISCARD, body, headers=KEY) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert answers[0].json()["discarded"] == 1
+    refused(desk.ask("POST", DISCARD, {**body, "by": "bob"}, headers=KEY), 422, "key-reused")
+    assert len(commands(desk)) == 1
+
+
+def test_not_everything_is_given_up_by_leaving_words_out(desk: Served) -> None:
+    """A discard that names nothing at all is refused, shown first or not."""
+    for dry_run in (True, False):
+        body = {**WHY, "by": "ada", "dry_run": dry_run}
+        refused(desk.ask("POST", DISCARD, body, headers=KEY), 422, "invalid-request")
+    assert commands(desk) == []
+
+
+SPAN = {"since": "2026-11-21T00:00:00Z", "until": "2026-11-20T00:00:00Z"}
+
+
+def test_a_time_that_ends_before_it_begins_is_refused(desk: Served) -> None:
+    """It would be empty for ever, and look as if nothing was wrong."""
+    for path, body in ((REPLAY, WHY), (DISCARD, {**WHY, "by": "ada"}), ("/api/v1/sinks/reconcile", {})):
+        refused(desk.ask("POST", path, {**body, **SPAN}, headers=KEY), 422, "invalid-request")
+    for path in (EVENTS, "/api/v1/sinks/warehouse/hours"):
+        refused(desk.ask("GET", f"{path}?since={SPAN['since']}&until={SPAN['until']}"), 422, "invalid-request")
+    refused(desk.ask("POST", "/api/v1/sinks/reconcile", {"since": "2999-01-01T00:00:00Z"}), 422, "invalid-request")
+
+
+def test_two_days_are_looked_at_before_the_end_that_was_named(desk: Served) -> None:
+    """An end alone, long ago, has its own two days."""
+    (asked,) = desk.ask("POST", "/api/v1/sinks/reconcile", {"until": "2020-01-03T00:00:00Z"}).json()["reconciliations"]
+    assert asked["since"].startswith("2020-01-01T00:00:00")
 
 
 def test_why_tells_of_each_sink(desk: Served) -> None:

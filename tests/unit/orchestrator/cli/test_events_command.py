@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.cli.exits import DONE, FAILED, USAGE
+from orchestrator.cli.exits import DONE, FAILED, PARTLY, USAGE
 from orchestrator.domain.circuits import CircuitState, Standing
 from orchestrator.domain.errors import RedriveError
 from orchestrator.domain.events import Answer, Lane, Passed, Refusal
@@ -147,11 +147,22 @@ def test_a_patch_that_is_none_is_usage(desk: Served, patch: str) -> None:
 
 def test_a_discard_names_the_person(desk: Served) -> None:
     """Shown first; done with --yes, by the name that is given or the one that is logged in."""
-    assert "would discard: 1" in said(desk, "events", "discard", *WHY).stdout
-    done = said(desk, "events", "discard", "--by", "ada", "--yes", *WHY)
+    words = ("events", "discard", "--sink", "warehouse")
+    assert "would discard: 1" in said(desk, *words, *WHY).stdout
+    done = said(desk, *words, "--by", "ada", "--yes", *WHY)
     assert done.stdout == "discarded: 1 dead letters, by ada\n"
     assert "discarded by ada: the column is wider now" in said(desk, "events", "list", "--dead").stdout
-    assert said(desk, "events", "discard", "--yes", *WHY).exit_code == FAILED
+    assert said(desk, *words, "--yes", *WHY).exit_code == FAILED
+
+
+def test_a_reconciliation_that_nobody_did_ends_with_five(desk: Served) -> None:
+    """Where no relay part looks, the result is not there after the wait, and that is no success; nor is no store."""
+    done = said(desk, "sinks", "reconcile", "--wait", "0.01")
+    assert (done.exit_code, "not done" in done.stderr) == (PARTLY, True), done.output
+    assert said(desk, "sinks", "reconcile", "--wait", "0").exit_code == DONE
+    desk.desk.holders.clear()  # type: ignore[attr-defined]  # a mapping that the fixture made
+    done = said(desk, "sinks", "reconcile", "--wait", "0")
+    assert (done.exit_code, "no sink" in done.stderr) == (PARTLY, True), done.output
 
 
 @pytest.mark.parametrize("verb", [("events", "list", "--dead"), ("events", "replay", *WHY), ("why",)], ids=" ".join)
