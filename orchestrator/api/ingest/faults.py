@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOWN: Final = 100
+LONGEST: Final = 1_024
 SMALLEST: Final = -(2**63)
 LARGEST: Final = 2**64 - 1
 
@@ -56,21 +57,34 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
 
-def unfit(value: object, at: str = "") -> Iterator[Fault]:
+Trail = tuple["Trail", object] | None
+
+
+def _pointer(trail: Trail) -> str:
+    """Make the JSON pointer of a place, shortened where its names are long."""
+    names: list[object] = []
+    while trail is not None:
+        trail, name = trail
+        names.append(name)
+    found = pointer(*reversed(names))
+    return found if len(found) <= LONGEST else f"{found[:LONGEST]}..."
+
+
+def unfit(value: object, at: Trail = None) -> Iterator[Fault]:
     """Find what JSON cannot hold, though some readers take it: NaN, Infinity, half of a surrogate pair, huge numbers.
 
     Raises RecursionError for what is nested too deeply.
     """
     if isinstance(value, float) and not math.isfinite(value):
-        yield Fault(at, "a finite number", shown(value))
+        yield Fault(_pointer(at), "a finite number", shown(value))
     elif isinstance(value, int) and not SMALLEST <= value <= LARGEST:
-        yield Fault(at, "a number of at most 64 bits", shown(value))
+        yield Fault(_pointer(at), "a number of at most 64 bits", shown(value))
     elif isinstance(value, str) and not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
-        yield Fault(at, "text of whole Unicode characters", shown(value))
+        yield Fault(_pointer(at), "text of whole Unicode characters", shown(value))
     elif isinstance(value, dict):
         for name, each in value.items():
             yield from unfit(name, at)
-            yield from unfit(each, at + pointer(name))
+            yield from unfit(each, (at, name))
     elif isinstance(value, list):
         for number, each in enumerate(value):
-            yield from unfit(each, f"{at}/{number}")
+            yield from unfit(each, (at, number))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import math
+import tracemalloc
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from eventbus.wire import LLM_CALL
 from orchestrator.api.ingest import working
 from orchestrator.api.ingest.bodies import MOST_MEMBERS
 from orchestrator.api.ingest.envelopes import MOST_EVENTS
+from orchestrator.api.ingest.faults import unfit
 from orchestrator.api.ingest.messages import REFUSED
 from orchestrator.api.ingest.working import Busy, Workers
 from tests.unit.orchestrator.api import test_rudderstack_api as rudderstack
@@ -88,6 +91,19 @@ def test_a_bad_message_that_is_nested_deeply_is_refused_alone(api: Served, level
     assert (answer.status_code, answer.headers["Redrive-Refused"]) == (200, "1")
     assert "levels" in answer.headers["Redrive-Refused-First"]
     assert [each["id"] for each in logged(api)] == ["good"]
+
+
+def test_where_a_fault_stands_costs_no_more_than_it_is_deep() -> None:
+    """The names above a fault are put together once it is found, not at each level; and so much of them is told."""
+    value: object = math.nan
+    for _ in range(300):
+        value = {"x" * 2_000: value}
+    tracemalloc.start()
+    (fault,) = unfit(value)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10_000_000
+    assert (fault.field[:3], len(fault.field) < 2_000) == ("/xx", True)
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/batch"])
