@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import eventbus.carrying  # noqa: F401 - listens to Celery's signals
 from eventbus import fields, scope, wire
+from eventbus.embedding import embedding_of
 from eventbus.recording import configure, record
 from eventbus.scope import Around
 from eventbus.sketch import GRAM, sketch_of
@@ -21,6 +22,8 @@ from eventbus.spans import Span, timed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from eventbus.embedding import Embedder
 
 __all__ = ["Span", "configure", "context", "governance", "llm_call", "similarity", "span"]
 
@@ -89,10 +92,13 @@ def _parts(given: Mapping[str, Any], input_tokens: int, output_tokens: int) -> d
     return parts
 
 
-def similarity(prompt: str, *, blocked: bool = False, **identifiers: str | None) -> str:
+def similarity(
+    prompt: str, *, blocked: bool = False, embedder: Embedder | None = None, **identifiers: str | None
+) -> str:
     """Record a prompt's sketch, which near-duplicates share, and give the id of its event.
 
     The text stays here: what leaves is a keyed hash and 512 counts. `blocked` says that the caller refused the prompt.
+    Only an `embedder` that is given is shown the text; the event then holds its vector too, or why there is none.
     """
     fields.known(identifiers, wire.IDENTIFIERS)
     if not isinstance(prompt, str):
@@ -102,7 +108,9 @@ def similarity(prompt: str, *, blocked: bool = False, **identifiers: str | None)
     blocked = fields.flag("blocked", blocked)
     made = sketch_of(prompt)
     counts = {"key": made.key_name, "gram": GRAM, "counts": made.counts}
-    data = {"prompt_hash": made.prompt_hash, "blocked": blocked, "sketch": counts}
+    data: dict[str, Any] = {"prompt_hash": made.prompt_hash, "blocked": blocked, "sketch": counts}
+    if embedder is not None:
+        data["embedding"] = embedding_of(embedder, prompt)
     return record(wire.PROMPT_SIMILARITY, data, identifiers)
 
 

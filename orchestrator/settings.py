@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     similarity_count: int = Field(2_000, ge=1, le=8_000)
     similarity_days: float = Field(7, gt=0, le=365)
     similarity_threshold: float = Field(0.9, gt=0, le=1)
+    similarity_thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
     similarity_blocks: bool = False
     reconcile_every: float = Field(86_400, ge=0)
     reconcile_back: float = Field(172_800, gt=0)

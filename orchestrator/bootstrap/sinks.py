@@ -80,7 +80,7 @@ def _warehouse(name: str, table: WarehouseTable, settings: Settings) -> Sink:
     rules = Rules(
         count=settings.similarity_count,
         age=timedelta(days=settings.similarity_days),
-        thresholds={SKETCH: settings.similarity_threshold},
+        thresholds={SKETCH: settings.similarity_threshold} | settings.similarity_thresholds,
         blocks=settings.similarity_blocks,
     )
     return WarehouseSink(table.place, name=name, rules=rules)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What makes the vectors: the worker's own sketch, so far the only one.
+# The worker's own sketch, which is there where no embedder is asked.
 SKETCH: Final = "sketch"
 # Where near-duplicates begin: prompts with one word in eight replaced are above it, paraphrases far below.
 NEAR_DUPLICATE: Final = 0.9

@@ -65,8 +65,8 @@ def _failure(data: Data) -> Data:
 
 
 def _prompt(data: Data) -> Data:
-    """Leave out the sketch: it is made of the prompt, and nothing there can compare it."""
-    return {name: value for name, value in data.items() if name != "sketch"}
+    """Leave out the sketch and the vector: they are made of the prompt, and nothing there can compare them."""
+    return {name: value for name, value in data.items() if name not in {"sketch", "embedding"}}
 
 
 EVERYWHERE: Final = {"All": True}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -62,6 +62,7 @@ class SimilarityRow(About):
     matched_prompt_hash: str | None
     blocked: bool
     created_at: datetime
+    embedder: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +96,15 @@ class EventRow(About):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt's row before it is scored, and what it is scored by; `scope` holds prompts that may be compared."""
+    """A prompt's row before it is scored, and what it is scored by; `scope` holds sketches that may be compared.
+
+    `row.embedder` names what made the vector, where there is one.
+    """
 
     row: SimilarityRow
     scope: str
     counts: array[int]
+    vector: array[float] | None = None
 
 
 Row = CostRow | SimilarityRow | GovernanceRow | EventRow | RunRow | AuditRow
@@ -157,7 +162,20 @@ def prompt_of(record: EventRecord, data: Mapping[str, Any], about: Mapping[str, 
         **about,
     )
     scope = [row.organization_id, values.named(sketch, "key"), values.count(sketch, "gram")]
-    return Prompt(row, orjson.dumps(scope).decode(), values.counts(sketch.get("counts")))
+    made = Prompt(row, orjson.dumps(scope).decode(), values.counts(sketch.get("counts")))
+    return _with_vector(made, data.get("embedding"))
+
+
+def _with_vector(prompt: Prompt, embedding: object) -> Prompt:
+    """Take an embedder's vector, unless there is none or the embedder failed."""
+    if embedding is None:
+        return prompt
+    if not isinstance(embedding, dict):
+        raise values.Unloadable("embedding", f"expected an object in embedding, got {type(embedding).__name__}")
+    if embedding.get("vector") is None:
+        return prompt
+    row = replace(prompt.row, embedder=values.named(embedding, "embedder"))
+    return replace(prompt, row=row, vector=values.vector(embedding["vector"]))
 
 
 def governance_row(record: EventRecord, data: Mapping[str, Any], about: Mapping[str, Any]) -> GovernanceRow:
@@ -177,7 +195,8 @@ def governance_row(record: EventRecord, data: Mapping[str, Any], about: Mapping[
 
 
 # What stays in the event log alone: the task's message and what an exception said may hold prompts or secrets.
-_AT_HOME: Final = {TASK_FAILED: ("message", "exception"), PROMPT_SIMILARITY: ("sketch",)}
+_AT_HOME: Final = {TASK_FAILED: ("message", "exception"), PROMPT_SIMILARITY: ("sketch", "embedding")}
+_TOLD_OF_A_VECTOR: Final = frozenset({"embedder", "failed"})
 
 
 def event_row(
@@ -205,6 +224,8 @@ def _kept(event_type: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
     if left_out is None:
         return data
     kept = {name: value for name, value in data.items() if name not in left_out}
+    if isinstance(data.get("embedding"), dict) and event_type == PROMPT_SIMILARITY:
+        kept["embedding"] = {name: value for name, value in data["embedding"].items() if name in _TOLD_OF_A_VECTOR}
     if event_type == TASK_FAILED and isinstance(data.get("exception"), dict):
         kept["exception"] = {name: data["exception"].get(name) for name in ("type", "status", "retry_after")}
     return kept

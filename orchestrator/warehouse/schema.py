@@ -71,11 +71,13 @@ prompt_sim_logs = Table(
     Column("user_id", Text),
     Column("organization_id", Text),
     Column("created_at", UtcDateTime, nullable=False),
+    # What made the vector that was scored; NULL for the sketch.
+    Column("embedder", Text),
     *about("user_id", "organization_id"),
     Index(None, "created_at"),
 )
 
-# Not a log: the sketches that the next prompts are compared with, the newest of them alone.
+# Not a log: the sketches and vectors that the next prompts are compared with, the newest of them alone.
 prompt_sketches = Table(
     "prompt_sketches",
     metadata,
@@ -84,6 +86,8 @@ prompt_sketches = Table(
     Column("prompt_hash", String(64), nullable=False),
     Column("scope", Text, nullable=False),
     Column("counts", LargeBinary, nullable=False),
+    Column("embedder", Text),
+    Column("vector", LargeBinary),
     sqlite_autoincrement=True,
 )
 

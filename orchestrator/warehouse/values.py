@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from array import array
+from base64 import b64decode
 from datetime import MAXYEAR, UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from uuid import UUID
@@ -19,6 +21,8 @@ MOST: Final = 2**63 - 1
 MOST_TOKENS: Final = 10**12
 BUCKETS: Final = 512
 LONGEST_HASH: Final = 64
+LONGEST_VECTOR: Final = 4_096
+FLOAT_BYTES: Final = 4
 
 
 class Unloadable(ValueError):
@@ -126,6 +130,25 @@ def counts(value: object) -> array[int]:
         return array("H", value)
     except (TypeError, OverflowError) as error:
         raise Unloadable("sketch.counts", f"expected counts from 0 to 65535 in sketch.counts, got: {error}") from None
+
+
+def vector(value: object) -> array[float]:
+    """Take an embedder's vector: base64 of 32-bit floats, the low byte first, finite and not all 0."""
+    try:
+        packed = b64decode(value, validate=True) if isinstance(value, str) else b""
+    except ValueError:
+        packed = b""
+    taken = array("f")
+    if len(packed) % FLOAT_BYTES == 0 and len(packed) <= FLOAT_BYTES * LONGEST_VECTOR:
+        taken.frombytes(packed)
+    if sys.byteorder == "big":
+        taken.byteswap()
+    if not any(taken) or not all(map(math.isfinite, taken)):
+        raise Unloadable(
+            "embedding.vector",
+            f"expected 1 to {LONGEST_VECTOR} finite 32-bit floats in base64, not all 0, in embedding.vector",
+        )
+    return taken
 
 
 def seconds(data: Mapping[str, Any], name: str) -> float | None:

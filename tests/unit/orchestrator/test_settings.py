@@ -91,6 +91,16 @@ def test_blanks_around_patterns_of_tasks_are_dropped(monkeypatch: pytest.MonkeyP
     assert load().idempotent_tasks == ("shop.*", "reports.daily")
 
 
+def test_each_embedder_has_a_threshold_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name, as JSON; one that no score can reach is refused."""
+    assert load().similarity_thresholds == {}
+    monkeypatch.setenv("REDRIVE_SIMILARITY_THRESHOLDS", '{"text-embedding-3-small": 0.8}')
+    assert load().similarity_thresholds == {"text-embedding-3-small": 0.8}
+    monkeypatch.setenv("REDRIVE_SIMILARITY_THRESHOLDS", '{"text-embedding-3-small": 1.8}')
+    with pytest.raises(SettingsInvalid, match="REDRIVE_SIMILARITY_THRESHOLDS"):
+        load()
+
+
 def test_what_is_missing_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is missing is named at once."""
     monkeypatch.delenv("REDRIVE_BUS_URL")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from array import array
+from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
@@ -93,6 +96,16 @@ def prompt(text: str, name: str, organisation: str | None = "acme", secret: str 
     return record(event(PROMPT_SIMILARITY, data | {"organization_id": organisation}))
 
 
+def embedded(
+    text: str, name: str, vector: list[float], embedder: str = "small", organisation: str = "acme"
+) -> EventRecord:
+    """Make the event of a prompt of which an embedder made a vector."""
+    made = prompt(text, name, organisation)
+    told = {"embedder": embedder, "vector": b64encode(array("f", vector).tobytes()).decode()}
+    data = orjson.loads(made.body)["data"] | {"embedding": told}
+    return record(event(PROMPT_SIMILARITY, data))
+
+
 def decision(**changes: Any) -> EventRecord:
     """Make the event of a policy's decision."""
     data = {"event_type": "pii.found", "policy": "p-1", "action": "redacted", "details": {"fields": ["é\0"]}}
@@ -167,6 +180,40 @@ def test_a_near_duplicate_is_found_and_a_stranger_is_not(loaded: Loaded) -> None
     assert scores["same"] == (pytest.approx(1.0), first)
 
 
+def test_vectors_are_compared_with_those_of_their_embedder(loaded: Loaded) -> None:
+    """Not with another organisation's, embedder's or length's; after a restart too; one without is by the sketch."""
+    loaded.deliver(embedded(COMPLAINT, "first", [1, 0, 0]), embedded(WEATHER, "second", [0, 2, 0]))
+    loaded.restart()
+    loaded.deliver(embedded(COMPLAINT, "near", [0, 1, 0.1]), embedded(COMPLAINT, "org", [0, 1, 0], "small", "other"))
+    loaded.deliver(embedded(COMPLAINT, "embedder", [0, 1, 0], "large"), embedded(COMPLAINT, "length", [0, 1]))
+    loaded.deliver(prompt(COMPLAINT, "sketch"))
+    scores = loaded.scores()
+    assert scores["second"] == (0.0, sketch_of(COMPLAINT, "s").prompt_hash)
+    assert scores["near"] == (pytest.approx(0.995037, abs=2e-6), sketch_of(WEATHER, "s").prompt_hash)
+    assert {scores[each] for each in ("first", "org", "embedder", "length")} == {(None, None)}
+    assert scores["sketch"] == (1.0, sketch_of(COMPLAINT, "s").prompt_hash)
+    told = {row["user_id"]: row["embedder"] for row in loaded.rows(prompt_sim_logs)}
+    assert (told["near"], told["embedder"], told["sketch"]) == ("small", "large", None)
+
+
+def test_each_embedder_has_its_threshold(loaded: Loaded) -> None:
+    """The same score is a near-duplicate by one embedder and not by another."""
+    loaded.restart(Rules(blocks=True, thresholds={"low": 0.5, "high": 0.8}))
+    for name in ("low", "high"):
+        loaded.deliver(embedded(COMPLAINT, f"{name} first", [1, 0], name), embedded(COMPLAINT, name, [1, 1], name))
+    told = {row["user_id"]: row["blocked"] for row in loaded.rows(prompt_sim_logs)}
+    assert told == {"low first": False, "low": True, "high first": False, "high": False}
+
+
+def test_a_vector_stays_out_of_the_logs(loaded: Loaded) -> None:
+    """Which embedder it was is told, and why one failed; a prompt whose embedder failed is compared by its sketch."""
+    failed = orjson.loads(prompt(COMPLAINT, "failed").body)["data"] | {"embedding": {"embedder": "e", "failed": "why"}}
+    loaded.deliver(embedded(COMPLAINT, "made", [1, 0]), record(event(PROMPT_SIMILARITY, failed)))
+    told = {row["user_id"]: json.loads(row["data"])["embedding"] for row in loaded.rows(event_logs)}
+    assert told == {"made": {"embedder": "small"}, "failed": {"embedder": "e", "failed": "why"}}
+    assert loaded.scores()["failed"][0] == 1.0
+
+
 def test_only_what_may_be_compared_is_compared(loaded: Loaded) -> None:
     """Not the prompts of two organisations, nor sketches under two keys."""
     loaded.deliver(prompt(COMPLAINT, "acme"), prompt(COMPLAINT, "nobody", None), prompt(COMPLAINT, "b", "other"))
@@ -220,6 +267,10 @@ def test_the_sketches_are_bounded(loaded: Loaded) -> None:
                 "counts": [-1] * 512}})), "sketch.counts"),
         (record(event(PROMPT_SIMILARITY, {"prompt_hash": "a" * 99, "blocked": 1, "sketch": {"key": "k", "gram": 4,
                 "counts": [1] * 512}})), "prompt_hash"),
+        (embedded(COMPLAINT, "a", [0, 0]), "embedding.vector"),
+        (embedded(COMPLAINT, "a", [float("nan"), 1]), "embedding.vector"),
+        (embedded(COMPLAINT, "a", [1.0] * 4_097), "embedding.vector"),
+        (embedded(COMPLAINT, "a", [1.0], ""), "embedder"),
         (record(event(LLM_CALL, CALL | {"duration_seconds": "1"})), "duration_seconds"),
     ],
 )  # fmt: skip
