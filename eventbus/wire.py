@@ -159,7 +159,7 @@ def encode_one(event: Event) -> bytes:
     """Encode one event in structured mode; raises WireError like `to_mapping`."""
     try:
         return orjson.dumps(to_mapping(event))
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise WireError(f"expected data that JSON can hold in an event of {event.type}, got: {error}") from error
 
 

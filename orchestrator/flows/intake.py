@@ -75,7 +75,13 @@ class Intake:
         Raises LogFull where there is no room for all of them: what may go into the reserve is taken in all the same.
         """
         now = self.clock()
-        events = [event for body in bodies for event in read(body, now)]
+        try:
+            return self._handle([event for body in bodies for event in read(body, now)], now)
+        except WireError:
+            # What was read and cannot be written is looked for only here: it costs to write all of them once more.
+            return self._handle([event for body in bodies for event in read(body, now, check_writing)], now)
+
+    def _handle(self, events: list[Event], now: datetime) -> int:
         try:
             return self._take_in(events, now)
         except LogFull:
@@ -175,23 +181,41 @@ def _key_of(event: Event) -> str:
     return str(row_key(event.source, event.id))
 
 
-def read(body: bytes, now: datetime) -> list[Event]:
+def read(body: bytes, now: datetime, check_more: Callable[[Event], object] = lambda _event: None) -> list[Event]:
     """Give the events of one bus message; what cannot be read is kept whole, and takes no other event with it."""
     try:
-        return [_checked(event, now) for event in decode(body)]
-    except WireError as error:
-        parts = _parts(body)
-        if len(parts) > 1:
-            return [event for part in parts for event in read(part, now)]
+        events = decode(body)
+        for event in events:
+            check_more(event)
+        return [_checked(event, now) for event in events]
+    except (WireError, RecursionError) as error:
+        # The message of an error shows the value that was wrong, which may be too deep for that.
+        batch = _batch(body)
+        if len(batch) > 1:
+            return [event for each in batch for event in _read_one(each, body, now, check_more)]
         return [refused(body, str(error), now)]
 
 
-def _parts(body: bytes) -> list[bytes]:
+def check_writing(event: Event) -> None:
+    """Raise WireError for an event that was read and cannot be written: JSON is read deeper than it is written."""
+    encode_one(event)
+
+
+def _batch(body: bytes) -> list[object]:
     try:
         batch = orjson.loads(body)
     except orjson.JSONDecodeError:
         return []
-    return [join([orjson.dumps(each)]) for each in batch] if isinstance(batch, list) else []
+    return batch if isinstance(batch, list) else []
+
+
+def _read_one(each: object, message: bytes, now: datetime, check_more: Callable[[Event], object]) -> list[Event]:
+    """Read one of a message's events by itself; the whole message is kept for one that cannot be written."""
+    try:
+        part = join([orjson.dumps(each)])
+    except TypeError as error:
+        return [refused(message, f"expected an event that can be written as JSON, got one with {error}", now)]
+    return read(part, now, check_more)
 
 
 def _checked(event: Event, now: datetime) -> Event:

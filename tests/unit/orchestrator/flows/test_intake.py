@@ -150,6 +150,50 @@ def test_one_bad_event_takes_no_other_with_it(scene: Scene) -> None:
     assert orjson.loads(b64decode(kept.data["body"])) == [orjson.loads(bad)]
 
 
+def nested(event: Event, levels: int) -> bytes:
+    """Encode an event whose data is so deep."""
+    deep = b'{"deeper":' * levels + b"1" + b"}" * levels
+    return encode_one(event).replace(b'"data":{', b'"data":{"deep":' + deep + b",", 1)
+
+
+@pytest.mark.parametrize("levels", [255, 300, 1000, 1100])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_an_event_too_deep_to_be_written_is_kept_and_blocks_nobody(scene: Scene, levels: int, wrong: bool) -> None:
+    """JSON is read deeper than it is written: such a message is kept as it came, whether a field is wrong as well."""
+    alone = b"[" + nested(without("task_id") if wrong else failed_event(), levels) + b"]"
+    before, after = encode([failed_event(1)]), encode([failed_event(2)])
+    scene.intake.handle([before, alone, after])
+    (kept,) = refusals(scene.log)
+    assert b64decode(kept.data["body"]) == alone
+    assert len(scene.failures) == 2
+
+
+@pytest.mark.parametrize("name", [b'"time"', b'"id"', b'"subject"', b'"task_id"'])
+def test_a_field_too_deep_to_be_shown_is_kept_as_well(scene: Scene, name: bytes) -> None:
+    """What is wrong with it is told without it."""
+    good = encode_one(failed_event())
+    deep = name + b":" + b"[" * 1000 + b"]" * 1000
+    start = good.find(name + b":")
+    bad = good[:-1] + b"," + deep + b"}" if start < 0 else good[:start] + deep + good[good.index(b",", start) :]
+    scene.intake.handle([b"[" + bad + b"]", encode([failed_event(1)])])
+    (kept,) = refusals(scene.log)
+    assert b64decode(kept.data["body"]) == b"[" + bad + b"]"
+    assert len(scene.failures) == 1
+
+
+@pytest.mark.parametrize("bad", [[], [b'{"specversion":"1.0","id":""}']])
+def test_an_event_too_deep_to_be_written_takes_no_other_of_its_message_with_it(scene: Scene, bad: list[bytes]) -> None:
+    """The others are recorded, and the message is kept whole, once; also beside an event that breaks the envelope."""
+    deep = [nested(failed_event(), levels) for levels in (300, 301)]
+    body = b"[" + b",".join([encode_one(failed_event(1)), *deep, *bad, encode_one(failed_event(2))]) + b"]"
+    scene.intake.handle([body])
+    scene.intake.handle([body])
+    whole, *parts = sorted(refusals(scene.log), key=lambda event: -len(event.data["body"]))
+    assert b64decode(whole.data["body"]) == body
+    assert len(parts) == len(bad)
+    assert len(scene.failures) == 2
+
+
 def without(name: str) -> Event:
     """Make a failure event that lacks a field of its data."""
     made = failed_event()
