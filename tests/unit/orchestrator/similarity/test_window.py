@@ -123,6 +123,17 @@ def test_the_newest_of_equals_is_first(kept: list[list[int]], count: int, most: 
     assert window.nearest("s", NOON, [1, 0], most) == [Match(score, f"{n:02}") for score, n in best[:most]]
 
 
+def test_what_32_bits_cannot_tell_apart_is_told_apart() -> None:
+    """Of 300 vectors that are one to more digits than are told, the five newest are found."""
+    dice = Random(3)
+    one = [dice.uniform(-1, 1) for _ in range(512)]
+    window = Window(WIDE)
+    for number in range(300):
+        window.add("s", f"{number:03}", NOON, [each * dice.uniform(0.9999, 1.0001) for each in one])
+    found = window.nearest("s", NOON, one, 5)
+    assert found == [Match(1.0, f"{number:03}") for number in range(299, 294, -1)]
+
+
 def test_recall_is_one_over_a_ring_that_went_round() -> None:
     """Among 800 sketches of texts, of which the oldest have left, each new one finds its five nearest."""
     dice = Random(7)
