@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -68,18 +69,33 @@ class _Known:
 
 
 class Recent:
-    """The newest prompts, read from the warehouse as they are committed. For one thread: one lane carries prompts."""
+    """The newest prompts, read from the warehouse as they are committed; the relay and replays share it."""
 
     def __init__(self, rules: Rules = STANDARD) -> None:
         self._rules = rules
         self._windows = _Windows(rules)
         self._seq = 0
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._windows.sketches)
 
     def score(self, connection: Connection, prompts: Sequence[Prompt]) -> list[SimilarityRow]:
-        """Score prompts in their order, each against those before it, and keep what they are compared by."""
+        """Score prompts in their order, each against those before it, and keep what they are compared by.
+
+        One that is in the log of prompts is left out: it would be compared with itself, and its row stays as it is.
+        """
+        new: dict[str, Prompt] = {}
+        for prompt in prompts:
+            new.setdefault(str(prompt.row.id), prompt)
+        column = prompt_sim_logs.c.id
+        there = set(connection.execute(select(column).where(column.in_(new))).scalars())
+        with self._lock:
+            return self._score(connection, [prompt for id_, prompt in new.items() if id_ not in there])
+
+    def _score(self, connection: Connection, prompts: Sequence[Prompt]) -> list[SimilarityRow]:
+        if not prompts:
+            return []
         self._refresh(connection)
         # What is not committed yet: it is read back once it is.
         batch, scored = _Windows(self._rules), []

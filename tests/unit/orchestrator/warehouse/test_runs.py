@@ -34,7 +34,9 @@ from eventbus.wire import (
 )
 from orchestrator.domain.events import Rejected
 from orchestrator.flows.filing import record_of
-from orchestrator.warehouse.schema import audit_logs, code_exec_logs, event_logs
+from orchestrator.similarity import Rules
+from orchestrator.sinks.warehouse import WarehouseSink
+from orchestrator.warehouse.schema import audit_logs, code_exec_logs, event_logs, prompt_sim_logs, prompt_sketches
 from tests.events import CALL, NOON, event, record, stored
 
 if TYPE_CHECKING:
@@ -259,8 +261,30 @@ def test_a_prompt_that_was_blocked_is_told(warehouse: Warehouse) -> None:
     assert json.loads(audit["details"])["matched_prompt_hash"] == sketched()["prompt_hash"]
 
 
-def sketched() -> dict[str, Any]:
+def test_a_prompt_that_comes_again_is_not_compared_with_itself(warehouse: Warehouse) -> None:
+    """Twice in a batch, and the batch twice: neither its rows nor the audit say that it is like another."""
+    warehouse.sink = WarehouseSink(warehouse.url, rules=Rules(blocks=True))
+    texts = [uuid4().hex * 4 for _ in range(3)]
+    prompts = [record(event(PROMPT_SIMILARITY, sketched(text) | {"blocked": False})) for text in texts]
+    tables = (event_logs, prompt_sim_logs, audit_logs, prompt_sketches)
+    warehouse.deliver(*prompts, *prompts)
+    before = [warehouse.rows(table) for table in tables]
+    assert [len(rows) for rows in before] == [3, 3, 0, 3]
+    warehouse.deliver(*prompts)
+    assert [warehouse.rows(table) for table in tables] == before
+
+
+def test_a_prompt_among_some_that_come_again_is_scored(warehouse: Warehouse) -> None:
+    """The new one is found to be like the one that is there; that one stays as it was."""
+    first, second = (record(event(PROMPT_SIMILARITY, sketched() | {"blocked": False})) for _ in range(2))
+    warehouse.deliver(first)
+    warehouse.deliver(first, second)
+    scores = {row["id"]: row.get("similarity_score") for row in warehouse.rows(prompt_sim_logs)}
+    assert scores == {str(first.key): None, str(second.key): pytest.approx(1.0)}
+
+
+def sketched(text: str = "Summarise the complaint.") -> dict[str, Any]:
     """Give the data of a prompt's event."""
-    made = sketch_of("Summarise the complaint.", "s")
+    made = sketch_of(text, "s")
     sketch = {"key": made.key_name, "gram": GRAM, "counts": made.counts}
     return {"prompt_hash": made.prompt_hash, "sketch": sketch, "organization_id": "acme"}
