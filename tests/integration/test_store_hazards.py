@@ -56,10 +56,13 @@ def test_a_restart_is_waited_out(server: OwnPostgres, how: signal.Signals) -> No
 def test_killed_backends_cost_nothing_but_a_second_try(server: OwnPostgres) -> None:
     """Whichever statement or commit a connection is cut in, its caller asks again and the row is there once."""
     with hazards(server.url) as going, psycopg.connect(server.url, autocommit=True) as admin:
-        for _ in range(15):
+        for cut in range(300):
             known = len(going.accepted)
             going.until("something accepted", lambda known=known: len(going.accepted) > known)
             admin.execute(OTHERS.encode())
+            # Most are cut between two calls, and then no caller hears of it.
+            if going.refusals and cut >= 15:
+                break
         assert going.refusals
         going.more()
 
