@@ -71,7 +71,7 @@ def test_a_server_is_measured(tmp_path: Path) -> None:
         rates = [bench.rate(Load(load.name, load.action, 2)) for load in LOADS]
         summed, shared_once = server.memory_megabytes()
         bench.close()
-    assert 0 < action["accepted"] < action[ACTION_ENDED]
+    assert action["accepted"] > 0  # when the caller is told is the caller's turn: on a busy machine, after the end
     assert 0 < action[ACTION_RUNS] < action[ACTION_ENDED]
     assert 0 < workflow["workflow_runs"] < workflow[WORKFLOW_ENDED]
     assert all(rate.per_second > 0 for rate in rates)
