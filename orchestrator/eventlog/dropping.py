@@ -8,6 +8,7 @@ from sqlalchemy import MetaData, and_, delete, false, func, literal, or_, select
 
 from orchestrator.domain.events import Lane
 from orchestrator.domain.replays import ItemState
+from orchestrator.domain.room import Held
 from orchestrator.eventlog.counting import hour_of, moment_of, place
 from orchestrator.eventlog.schema import (
     NOBODY,
@@ -42,9 +43,10 @@ def drop_rows(connection: Connection, before: datetime, now: datetime, most: int
     seqs = [seq for lane in places for seq in _oldest(connection, table, lane, places[lane], before, most)]
     if seqs:
         these = events.c.seq.in_(seqs)
-        carry_over(connection, these, now)
+        going = carry_over(connection, these, now)
         connection.execute(delete(events).where(these))
         forget_beside(connection, seqs)
+        make_room(connection, going)
     return len(seqs)
 
 
@@ -81,8 +83,8 @@ def _sinks(connection: Connection) -> list[str]:
     return list(connection.execute(select(subscriptions.c.sink).distinct()).scalars())
 
 
-def carry_over(connection: Connection, these: ColumnElement[bool], now: datetime) -> None:
-    """Keep of rows that go what stays: how many they were, by hour, their keys; they take no more room."""
+def carry_over(connection: Connection, these: ColumnElement[bool], now: datetime) -> Held:
+    """Keep of rows that go what stays: how many they were, by hour, and their keys; gives the room that they take."""
     by = (events.c.lane, hour_of(connection.dialect.name).label("hour"))
     for lane, hour, count in connection.execute(select(*by, func.count()).where(these).group_by(*by)).all():
         add(connection, NOBODY, lane, moment_of(hour), {"accepted": count, "filtered": count})
@@ -90,8 +92,12 @@ def carry_over(connection: Connection, these: ColumnElement[bool], now: datetime
     known = insert_into(past_keys, connection.dialect).from_select(["key", "dropped_at"], keys)
     connection.execute(known.on_conflict_do_nothing())
     size = select(func.count(), func.coalesce(func.sum(func.length(events.c.body)), 0)).where(these)
-    count, body_bytes = connection.execute(size).one()
-    connection.execute(update(held).values(events=held.c.events - count, bytes=held.c.bytes - body_bytes))
+    return Held(*connection.execute(size).one())
+
+
+def make_room(connection: Connection, gone: Held) -> None:
+    """Say that the log holds so much less. Appends wait from here on: the last thing that a transaction does."""
+    connection.execute(update(held).values(events=held.c.events - gone.events, bytes=held.c.bytes - gone.bytes))
 
 
 def forget_beside(connection: Connection, seqs: list[int]) -> None:

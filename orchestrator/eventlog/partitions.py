@@ -9,7 +9,7 @@ from sqlalchemy import and_, delete, func, select, text
 
 from orchestrator.eventlog.appending import APPENDING
 from orchestrator.eventlog.columns import COLUMNS
-from orchestrator.eventlog.dropping import carry_over, may_go
+from orchestrator.eventlog.dropping import carry_over, make_room, may_go
 from orchestrator.eventlog.schema import events, replay_items, sampled_out
 from orchestrator.eventlog.totals import take_turn
 
@@ -32,6 +32,7 @@ PATIENCE: Final = text("SET LOCAL lock_timeout = '3s'")
 
 def make_ahead(connection: Connection, now: datetime) -> int:
     """Make the partitions of yesterday and of the days to come, where the default one holds nothing of that day."""
+    take_turn(connection)
     known = set(connection.execute(PARTITIONS).scalars())
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [today + DAY * offset for offset in range(-1, AHEAD + 1)]
@@ -75,7 +76,7 @@ def _drop(connection: Connection, name: str, day: datetime, before: datetime, no
     undo = connection.begin_nested()
     gone = and_(here, events.c.seq.not_in(stay))
     count = connection.execute(select(func.count()).select_from(events).where(gone)).scalar_one()
-    carry_over(connection, gone, now)
+    room = carry_over(connection, gone, now)
     for table in (sampled_out, replay_items):
         connection.execute(delete(table).where(table.c.seq.in_(select(events.c.seq).where(gone))))
     connection.execute(PATIENCE)
@@ -85,6 +86,7 @@ def _drop(connection: Connection, name: str, day: datetime, before: datetime, no
         undo.rollback()
         return None
     _detach(connection, name, stay)
+    make_room(connection, room)
     undo.commit()
     return count
 
