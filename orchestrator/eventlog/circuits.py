@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from orchestrator.domain.circuits import CircuitState, Forced, Standing
 from orchestrator.domain.events import Outcome
+from orchestrator.eventlog.rows import storable
 from orchestrator.eventlog.schema import STORE, circuits
 from orchestrator.stores import insert_into, reachable, utc_now, writing
 
@@ -121,7 +122,7 @@ def _to_row(standing: Standing) -> Mapping[str, Any]:
         "trips": standing.trips,
         "reopen_at": standing.reopen_at,
         "outcome": standing.outcome.value if standing.outcome else None,
-        "reason": standing.reason,
+        "reason": storable(standing.reason),
         "forced": forced.state.value if forced else None,
         "forced_by": forced.by if forced else None,
         "forced_reason": forced.reason if forced else None,

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from orchestrator.domain.events import Passed
 
 
+def storable(said: str | None) -> str | None:
+    """Give what others said as a text that every database takes: PostgreSQL has none with a NUL in it."""
+    return None if said is None else said.replace("\0", "\ufffd")
+
+
 def from_row(row: RowMapping) -> StoredEvent:
     """Read an event back, with its place in the log."""
     record = EventRecord(
@@ -46,8 +51,8 @@ def letter_rows(sink: str, passed: Passed) -> list[dict[str, Any]]:
         {
             "sink": sink,
             "seq": seq,
-            "reason": refusal.reason,
-            "field": refusal.field,
+            "reason": storable(refusal.reason),
+            "field": storable(refusal.field),
             "attempts": passed.attempts,
             "at": passed.at,
         }
@@ -68,7 +73,7 @@ def answer_row(answer: Answer) -> dict[str, Any]:
         "first": answer.first,
         "last": answer.last,
         "outcome": answer.outcome,
-        "detail": answer.detail,
+        "detail": storable(answer.detail),
         "at": answer.at,
     }
 

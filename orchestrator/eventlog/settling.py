@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select, update
 
 from orchestrator.domain.replays import ANSWERABLE, ItemState
+from orchestrator.eventlog.rows import storable
 from orchestrator.eventlog.schema import dead_letters, replay_items
 from orchestrator.eventlog.totals import unsettle
 from orchestrator.stores import insert_into
@@ -36,7 +37,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was sent, where to, and both kinds 
     connection.execute(delete(dead_letters).where(dead_letters.c.sink == sink, dead_letters.c.seq.in_(gone)))
     for seq, refusal in sorted(refused.items()):
         if seq in open_ones:
-            told = {"reason": refusal.reason, "field": refusal.field, "at": now}
+            told = {"reason": storable(refusal.reason), "field": storable(refusal.field), "at": now}
             _note(connection, replay, sink, [seq], told | {"state": str(ItemState.REFUSED)})
             if replay.missing:
                 _bury(connection, {"sink": sink, "seq": seq, **told})
