@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from orchestrator.domain.traces import SpanContext, span_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -139,11 +139,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a replay has to send to a sink next; `patches` by sequence number, for those that are sent patched."""
+    """What a replay has to send to a sink next; `patches` by sequence number, for those that are sent patched.
+
+    `gone` are the numbers of those that the log does not hold any more.
+    """
 
     replay: Replay
     events: Sequence[StoredEvent]
     patches: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    gone: Collection[int] = ()
 
 
 class Replays(Protocol):

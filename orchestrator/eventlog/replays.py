@@ -14,6 +14,7 @@ from orchestrator.eventlog.rows import answer_from, from_row
 from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, discards, events, replay_items, replays
 from orchestrator.eventlog.selecting import chosen, in_front, standing, to_send, waits
 from orchestrator.eventlog.settling import settle
+from orchestrator.eventlog.totals import take_turn
 from orchestrator.stores import insert_into, reachable, writing
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class SqlReplays:
     def begin(self, replay: Replay, sinks: Sequence[str]) -> None:
         """Keep a replay with what is eligible for these sinks; one that is there already stays as it is."""
         with reachable(STORE.name), writing(self._engine) as connection:
+            take_turn(connection)
             if not _kept(connection, replay):
                 return
             found = to_send(connection, replay.selection, sinks)
@@ -117,6 +119,7 @@ class SqlReplays:
     def begin_with(self, replay: Replay, sink: str, seqs: Iterable[int]) -> int:
         """Keep a replay of these events, but for those that wait in another one; says how many."""
         with reachable(STORE.name), writing(self._engine) as connection:
+            take_turn(connection)
             if not _kept(connection, replay):
                 return 0
             free = [seq for some in _parts(seqs) for seq in _free(connection, sink, some)]
@@ -162,7 +165,8 @@ class SqlReplays:
             seqs = connection.execute(mine.order_by(replay_items.c.seq).limit(limit)).scalars().all()
             these = select(events).where(events.c.seq.in_(seqs)).order_by(events.c.seq)
             found = [from_row(each) for each in connection.execute(these).mappings()]
-            return Batch(replay, found, _patches(connection, replay, sink, [each.seq for each in found]))
+            here = [each.seq for each in found]
+            return Batch(replay, found, _patches(connection, replay, sink, here), set(seqs).difference(here))
 
     def settle(
         self,
@@ -198,6 +202,7 @@ class SqlReplays:
     def discard(self, selection: Selection, discard: Discard) -> int:
         """Give dead letters up, but for those that wait in a replay; says how many."""
         with reachable(STORE.name), writing(self._engine) as connection:
+            take_turn(connection)
             sinks = connection.execute(select(dead_letters.c.sink).distinct()).scalars().all()
             found = to_send(connection, selection, sinks)
             told = (literal(discard.actor), literal(discard.reason), literal(discard.at, discards.c.at.type))

@@ -8,8 +8,8 @@ from sqlalchemy import delete, select, update
 
 from orchestrator.domain.replays import ANSWERABLE, ItemState
 from orchestrator.eventlog.rows import storable
-from orchestrator.eventlog.schema import dead_letters, replay_items
-from orchestrator.eventlog.totals import unsettle
+from orchestrator.eventlog.schema import dead_letters, events, replay_items
+from orchestrator.eventlog.totals import take_turn, unsettle
 from orchestrator.stores import insert_into
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ def settle(  # noqa: PLR0913, PLR0917 - what was sent, where to, and both kinds 
     now: datetime,
 ) -> None:
     """Write it; an event that another process has settled meanwhile keeps what it was told."""
+    buries = replay.missing and bool(refused)
+    if buries:
+        take_turn(connection)
     open_ones = _unanswered(connection, replay, sink, [*delivered, *refused])
     gone = [seq for seq in delivered if seq in open_ones]
     _note(connection, replay, sink, gone, {"state": str(ItemState.DELIVERED), "at": now})
@@ -39,7 +42,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was sent, where to, and both kinds 
         if seq in open_ones:
             told = {"reason": storable(refusal.reason), "field": storable(refusal.field), "at": now}
             _note(connection, replay, sink, [seq], told | {"state": str(ItemState.REFUSED)})
-            if replay.missing:
+            if buries:
                 _bury(connection, {"sink": sink, "seq": seq, **told})
 
 
@@ -55,7 +58,9 @@ def _note(connection: Connection, replay: Replay, sink: str, seqs: Sequence[int]
 
 
 def _bury(connection: Connection, letter: Mapping[str, object]) -> None:
-    """File a dead letter, or give the one that is there its new reason and one more attempt."""
+    """File a dead letter, or give the one that is there its new reason and one more attempt; none of what went."""
+    if connection.execute(select(events.c.seq).where(events.c.seq == letter["seq"])).scalar() is None:
+        return
     unsettle(connection, str(letter["sink"]), int(str(letter["seq"])))
     fresh = insert_into(dead_letters, connection.dialect).values({**letter, "attempts": 1})
     again = {name: fresh.excluded[name] for name in ("reason", "field", "at")}

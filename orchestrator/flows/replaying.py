@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Seconds between two looks when nothing is to be sent again.
 IDLE: Final = 0.5
+GONE: Final = Refusal("expected an event that the log holds, got none: it was dropped meanwhile")
 
 
 @dataclass(slots=True)
@@ -58,12 +59,13 @@ class Replayer:
             return rest
         most = max(1, int(self.limits.events * self.circuit.allowance()))
         batch = self.replays.next_batch(self.sink.name, most)
-        if batch is None or not batch.events:
+        if batch is None or not (batch.events or batch.gone):
             return IDLE
         return self._send(_paced(batch), now)
 
     def _send(self, batch: Batch, now: datetime) -> float | None:
         events, spoilt = _patched(batch.events, batch.patches)
+        spoilt |= dict.fromkeys(batch.gone, GONE)
         events = cut(events, self.limits.bytes)
         delivery = self.circuit.deliver(lambda: self.sink.deliver(events)) if events else Delivered()
         if isinstance(delivery, Deferred):

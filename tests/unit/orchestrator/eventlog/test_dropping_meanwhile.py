@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from eventbus.wire import LLM_CALL
+from orchestrator.breaker import Breaker
 from orchestrator.domain.errors import DependencyUnreachable
-from orchestrator.domain.events import Lane, Passed
+from orchestrator.domain.events import Lane, Passed, Refusal
+from orchestrator.domain.replays import Discard, ItemState, Origin, Replay, Selection
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.appending import APPENDING
+from orchestrator.eventlog.replays import SqlReplays
 from orchestrator.eventlog.schema import STORE, migrate
 from orchestrator.eventlog.sql import SqlEventLog
+from orchestrator.eventlog.totals import take_turn
 from orchestrator.eventlog.upkeep import LogKeep
+from orchestrator.flows.replaying import GONE, Replayer
+from orchestrator.sinks.memory import MemorySink
 from tests.events import event, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from orchestrator.domain.events import EventRecord
 
@@ -85,10 +92,11 @@ def beside(url: str) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
-def wait_for_a_turn(connection: sa.Connection) -> None:
-    """Wait until somebody waits for one of the log's locks."""
+def wait_for_a_turn(connection: sa.Connection, work: Future[Any]) -> None:
+    """Wait until this work waits for one of the log's locks."""
     until = time.monotonic() + PATIENCE
     while not connection.execute(WAITS_FOR_A_TURN).scalar_one():
+        assert not work.done(), "it took no turn"
         assert time.monotonic() < until, "nobody came to wait"
         time.sleep(0.01)
 
@@ -99,7 +107,7 @@ def test_an_append_under_way_is_not_kept_from_its_commit(log: SqlEventLog, postg
         appender.execute(sa.text(APPENDING))
         dropping = pool.submit(log.upkeep(KEEP).run_once)
         with beside(postgres) as other:
-            wait_for_a_turn(other)
+            wait_for_a_turn(other, dropping)
         appender.execute(sa.text("UPDATE held SET events = events"))
         appender.commit()
         assert dropping.result(PATIENCE) == 20
@@ -137,3 +145,51 @@ def _drop_all(log: SqlEventLog) -> None:
             log.upkeep(KEEP).run_once()
         except DependencyUnreachable as error:
             assert "lock timeout" in str(error)  # noqa: PT017 - anything else, a deadlock above all, is a fault
+
+
+def again() -> Replay:
+    """Make a replay of what was delivered, as one that looks for gaps does."""
+    return Replay(uuid4(), "nightly", "gap", START, Selection(dead=False), origin=Origin.RECONCILER)
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda replays: replays.begin(again(), ["warehouse"]),
+        lambda replays: replays.begin_with(again(), "warehouse", [1]),
+        lambda replays: replays.discard(Selection(), Discard("ada", "old", START)),
+        lambda replays: replays.settle(again(), "warehouse", [], {1: Refusal("no")}, START),
+    ],
+    ids=["begin", "begin_with", "discard", "settle"],
+)
+def test_what_is_sent_again_is_settled_between_two_drops(postgres: str, asked: Callable[[SqlReplays], Any]) -> None:
+    """A row is never asked for while it goes: whoever asks waits until it is gone, or keeps it where it is."""
+    replays = SqlReplays(postgres)
+    with ThreadPoolExecutor() as pool, beside(postgres) as dropper:
+        take_turn(dropper)
+        asking = pool.submit(asked, replays)
+        with beside(postgres) as other:
+            wait_for_a_turn(other, asking)
+        dropper.execute(sa.text("DELETE FROM events"))
+        dropper.commit()
+        asking.result(PATIENCE)
+    assert replays.next_batch("warehouse", 10) is None
+    replays.close()
+
+
+def test_an_event_that_went_meanwhile_stops_no_replay(log: SqlEventLog, postgres: str) -> None:
+    """It is refused, with its reason, and is no dead letter; the replay goes on with the others, and ends."""
+    replays, sink, replay = SqlReplays(postgres), MemorySink("warehouse", {LLM_CALL}), again()
+    replays.begin_with(replay, "warehouse", [1, 2])
+    with beside(postgres) as connection:
+        connection.execute(sa.text("DELETE FROM events WHERE seq = 1"))
+        connection.commit()
+    Replayer(replays, sink, Breaker("warehouse", lambda: 0.5), lambda: 0.5).run_once(START)
+    assert [each.seq for each in sink.events] == [2]
+    assert [(each.state, each.refusal) for each in replays.items_of(1)] == [(ItemState.REFUSED, GONE)]
+    assert (replays.next_batch("warehouse", 10), log.dead_letters("warehouse", 10)) == (None, [])
+    kept = replays.replay(replay.id)
+    assert kept is not None
+    assert kept.ended_at == START
+    replays.close()
