@@ -6,7 +6,6 @@ Deliver, then note it: after a crash between the two, the same events go again u
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -16,6 +15,7 @@ from orchestrator.domain.events import Deferred, Delivered, Outcome, Refusal, Re
 from orchestrator.domain.replays import merged
 from orchestrator.failpoints import hit
 from orchestrator.flows.forwarding import Limits, cut
+from orchestrator.flows.pauses import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,17 +45,15 @@ class Replayer:
     limits: Limits = field(default_factory=Limits)
     last_error: str | None = None
     _deferrals: int = 0
-    _not_before: datetime | None = field(default=None)
+    _pause: Pause | None = None
 
     def run_once(self, now: datetime) -> float | None:
         """Send one batch; seconds to wait before the next call, None when there may be more to do at once.
 
         Raises DependencyUnreachable when the log does not answer.
         """
-        if self._not_before is not None and now < self._not_before:
-            return (self._not_before - now).total_seconds()
-        rest = self.circuit.rest()
-        if rest:
+        rest = max(self._pause.left(now) if self._pause else 0.0, self.circuit.rest())
+        if rest > 0:
             return rest
         most = max(1, int(self.limits.events * self.circuit.allowance()))
         batch = self.replays.next_batch(self.sink.name, most)
@@ -76,7 +74,7 @@ class Replayer:
         hit("replay_delivered")
         self.replays.settle(batch.replay, self.sink.name, delivered, refused, now)
         hit("replay_settled")
-        self._deferrals, self._not_before, self.last_error = 0, None, None
+        self._deferrals, self._pause, self.last_error = 0, None, None
         return self._rest(batch, len(events), now)
 
     def _settle_part(self, batch: Batch, events: Sequence[StoredEvent], deferred: Deferred, now: datetime) -> None:
@@ -89,7 +87,7 @@ class Replayer:
         if batch.replay.pace is None or not sent:
             return None
         wait = sent / batch.replay.pace
-        self._not_before = now + timedelta(seconds=wait)
+        self._pause = Pause(now, wait)
         return wait
 
     def _defer(self, deferred: Deferred, now: datetime) -> float:
@@ -98,7 +96,7 @@ class Replayer:
         if asked is not None:
             wait = max(backoff.base, min(asked, LONGEST_RETRY_AFTER))
         self._deferrals += deferred.outcome is not Outcome.NEUTRAL
-        self._not_before = now + timedelta(seconds=wait)
+        self._pause = Pause(now, wait)
         self.last_error = deferred.reason
         return wait
 

@@ -278,6 +278,15 @@ def test_a_replay_keeps_its_pace(desk: Desk) -> None:
     assert len(desk.sink.events) == 2
 
 
+def test_a_clock_that_is_put_back_holds_no_replay_up(desk: Desk) -> None:
+    """A pause ends when the clock shows a time before it began: after an hour put back nothing waits an hour."""
+    desk.ask(pace=0.5)
+    replayer = desk.replayer()
+    replayer.run_once(LATER)
+    assert replayer.run_once(LATER - timedelta(hours=1)) == 2.0
+    assert len(desk.sink.events) == 2
+
+
 def test_replays_go_one_after_the_other(desk: Desk) -> None:
     """The older one first; a sink that neither names gets none."""
     desk.ask(keys=frozenset({key_of(desk, 2)}))
