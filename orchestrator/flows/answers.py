@@ -32,7 +32,7 @@ class AnswerNotes:
     def deferred(self, batch: Sequence[StoredEvent], outcome: Outcome, reason: str, now: datetime) -> None:
         """Note why a batch did not go."""
         same = (outcome, reason) == self._said and self._pause is not None and self._pause.left(now) > 0
-        if same or outcome is Outcome.NEUTRAL:
+        if same or outcome is Outcome.NEUTRAL or not batch:
             return
         self._said, self._pause = (outcome, reason), Pause(now, AGAIN)
         self._note(batch, outcome, reason, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -33,9 +34,25 @@ class GuardedSink:
         except Exception as error:
             log.exception("sink.broke", sink=self.name)
             return Deferred(scrub.text(f"the sink {self.name} raised {type(error).__name__}: {error}"))
-        if isinstance(answer, Delivered | Deferred) or (isinstance(answer, Rejected) and _is_of(answer, batch)):
+        if isinstance(answer, Delivered) or (isinstance(answer, Rejected) and _is_of(answer, batch)):
             return answer
+        if isinstance(answer, Deferred):
+            return answer if _is_part(answer, batch) else self._without_part(answer)
         return Deferred(f"expected an answer of the sink {self.name} about what it was given, got {answer!r:.200}")
+
+    def _without_part(self, answer: Deferred) -> Deferred:
+        """Take the whole batch for unsettled: what came twice does less harm than what never came."""
+        wrong = f"expected of the sink {self.name} a part of what it was given as settled, got upto {answer.upto!r:.40}"
+        return replace(answer, reason=f"{answer.reason}; {wrong}", upto=None, refusals={})
+
+
+def _is_part(answer: Deferred, batch: Sequence[StoredEvent]) -> bool:
+    """Tell whether it says nothing of a part, or of one that is in the batch and leaves something of it."""
+    upto: object = answer.upto  # anybody's sink may say anything
+    if upto is None:
+        return not answer.refusals
+    settled = {event.seq for event in batch if isinstance(upto, int) and event.seq <= upto}
+    return upto in settled and len(settled) < len(batch) and answer.refusals.keys() <= settled
 
 
 def _is_of(answer: Rejected, batch: Sequence[StoredEvent]) -> bool:

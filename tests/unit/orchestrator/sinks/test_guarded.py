@@ -39,6 +39,32 @@ def test_what_is_no_answer_is_no_delivery(answer: object) -> None:
     assert "theirs" in deferred.reason
 
 
+def test_a_part_of_the_batch_may_be_settled() -> None:
+    """What comes up to an event of the batch, with what was refused of it, is passed on as it is."""
+    partly = Deferred("busy", upto=2, refusals={1: Refusal("no")})
+    assert answering(partly).deliver(stored(*[record() for _ in range(3)])) == partly
+
+
+@pytest.mark.parametrize(
+    "partly",
+    [
+        Deferred("busy", 7, upto=3),
+        Deferred("busy", 7, upto=10**9),
+        Deferred("busy", 7, upto=0),
+        Deferred("busy", 7, upto="2"),  # type: ignore[arg-type] # what a sink of anybody's may answer
+        Deferred("busy", 7, upto=1, refusals={2: Refusal("no")}),
+        Deferred("busy", 7, upto=2, refusals={0: Refusal("no")}),
+        Deferred("busy", 7, refusals={1: Refusal("no")}),
+    ],
+)
+def test_no_cursor_moves_by_what_is_no_part_of_the_batch(partly: Deferred) -> None:
+    """All of it goes again, when the sink said, and the reason says what is wrong with the answer."""
+    deferred = answering(partly).deliver(stored(*[record() for _ in range(3)]))
+    assert isinstance(deferred, Deferred)
+    assert (deferred.upto, deferred.refusals, deferred.retry_after) == (None, {}, 7)
+    assert deferred.reason.startswith("busy; expected of the sink theirs")
+
+
 def test_a_sink_that_says_nothing_has_delivered_nothing() -> None:
     """A `return` that was forgotten must not be taken for a delivery."""
 
