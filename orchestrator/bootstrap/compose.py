@@ -115,6 +115,7 @@ class Composer:
         self.log = SqlEventLog(self.settings.eventlog_url, room=room_of(self.settings))
         self.circuits = SqlCircuits(self.settings.eventlog_url)
         self.sinks = make_sinks(self.settings)
+        # Known before its relay first leads, or what waits for it might be dropped; what it takes, the leader says.
         for sink in self.sinks:
             self.log.subscribe(sink.name, sink.subscription)
         self.warehouse = WAREHOUSE.open(self.settings.warehouse_url)

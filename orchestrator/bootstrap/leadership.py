@@ -63,6 +63,7 @@ class Leadership:
     ttl: float
     clock: Callable[[], datetime]
     _epoch: int | None = None
+    _newest: int = 0
     _renewed: float = field(default=0.0)
 
     def lead(self) -> bool:
@@ -73,7 +74,7 @@ class Leadership:
         with self.ledger.transaction() as tx:
             holder = tx.lease_holder(self.part)
             dead = holder is not None and holder != self.owner and is_dead(holder)
-            self._epoch = tx.lease(self.part, self.owner, now, self.ttl, takeover=dead)
+            self._epoch = tx.lease(self.part, self.owner, now, self.ttl, takeover=dead, above=self._newest)
         self._renewed = now.timestamp()
         return self._epoch is not None
 
@@ -83,9 +84,12 @@ class Leadership:
             raise StaleEpoch(f"expected to lead {self.part}, got no lease; another orchestrator does the work")
         return self._epoch
 
-    def lost(self) -> None:
-        """Forget the lead, after a write was refused."""
-        self._epoch = None
+    def lost(self, newest: int = 0) -> None:
+        """Forget the lead, after a write was refused; the next one has a later epoch than the newest that was found.
+
+        A ledger that was lost or put back begins with epochs that the event log has seen long since.
+        """
+        self._epoch, self._newest = None, max(self._newest, newest)
 
 
 @dataclass(frozen=True, slots=True)

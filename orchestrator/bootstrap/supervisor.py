@@ -69,10 +69,10 @@ class Loop:
     def _stepped(self) -> float:
         try:
             return self.step()
-        except StaleEpoch:
+        except StaleEpoch as stale:
             if self.leadership is None:
                 raise
-            self.leadership.lost()
+            self.leadership.lost(stale.newest)
             log.warning("lease.lost", part=self.name)
             return FOLLOWER_WAIT
 

@@ -89,7 +89,14 @@ class Unstorable(RedriveError):
 
 
 class StaleEpoch(RedriveError):
-    """The writer no longer leads the part it writes for; another process does, and the write was refused."""
+    """The writer no longer leads the part it writes for; another process does, and the write was refused.
+
+    `newest` is the epoch that was found instead, where that says what a later lead must exceed; 0 where it does not.
+    """
+
+    def __init__(self, why: str, newest: int = 0) -> None:
+        super().__init__(why)
+        self.newest = newest
 
 
 class LogFull(RedriveError):

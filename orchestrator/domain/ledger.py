@@ -327,10 +327,12 @@ class LedgerTx(OperatingTx, RetentionTx, Protocol):
         """Tell how such a run ended; None while nothing was told."""
 
     # leadership
-    def lease(self, part: str, owner: str, now: datetime, ttl: float, *, takeover: bool) -> int | None:
+    def lease(  # noqa: PLR0913 - a lease is who, for what, from when, for how long, and past whom
+        self, part: str, owner: str, now: datetime, ttl: float, *, takeover: bool, above: int = 0
+    ) -> int | None:
         """Take or renew the lead of a part for `ttl` seconds: its epoch, or None while another process has it.
 
-        `takeover` says that the present holder is known to be dead.
+        `takeover` says that the present holder is known to be dead; the epoch given is later than `above`.
         """
 
     def epoch_of(self, part: str) -> int:

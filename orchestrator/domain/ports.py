@@ -66,7 +66,13 @@ class EventLog(Protocol):
         """
 
     def subscribe(self, sink: str, subscription: Subscription) -> None:
-        """Say what a sink takes from here on; what is behind its cursors keeps the count it had."""
+        """Make a sink known, with what it takes; where it is known, what it takes is its relays' to change."""
+
+    def resubscribe(self, sink: str, lane: Lane, subscription: Subscription, *, epoch: int) -> None:
+        """Say what a sink takes of a lane from its cursor on; what is behind the cursor keeps the count it had.
+
+        From here on the cursor is that epoch's. Raises StaleEpoch when a later epoch has written it.
+        """
 
     def find(self, key: UUID) -> StoredEvent | None:
         """Give the event that is filed under a key; None when there is none."""

@@ -36,6 +36,12 @@ class _Reader:
     def at(self, lane: Lane) -> int:
         return self.cursors.get(lane, (0, 0))[0]
 
+    def move(self, sink: str, lane: Lane, seq: int, epoch: int) -> None:
+        at, newest = self.cursors.get(lane, (0, epoch))
+        if epoch < newest:
+            raise StaleEpoch(f"expected epoch {newest} of {sink}/{lane.value} or a later one, got {epoch}", newest)
+        self.cursors[lane] = (max(at, seq), epoch)
+
     def takes(self, event: StoredEvent) -> bool:
         then = [known for since, known in self.subscriptions[event.record.lane] if since < event.seq]
         return bool(then) and then[-1].takes(event.record)
@@ -75,13 +81,21 @@ class MemoryEventLog:
         return Held(len(self._events), sum(len(each.record.body) for each in self._events))
 
     def subscribe(self, sink: str, subscription: Subscription) -> None:
-        """Say what a sink takes from here on; what is behind its cursors keeps the count it had."""
+        """Make a sink known, with what it takes; where it is known, nothing changes."""
+        with self._lock:
+            for lane in Lane:
+                known = self._readers[sink].subscriptions[lane]
+                if not known:
+                    known.append((0, subscription))
+
+    def resubscribe(self, sink: str, lane: Lane, subscription: Subscription, *, epoch: int) -> None:
+        """Say what a sink takes of a lane from its cursor on. Raises StaleEpoch behind a later epoch."""
         with self._lock:
             reader = self._readers[sink]
-            for lane in Lane:
-                known = reader.subscriptions[lane]
-                if not known or known[-1][1] != subscription:
-                    known.append((reader.at(lane) if known else 0, subscription))
+            reader.move(sink, lane, 0, epoch)
+            known = reader.subscriptions[lane]
+            if not known or known[-1][1] != subscription:
+                known.append((reader.at(lane) if known else 0, subscription))
 
     def find(self, key: UUID) -> StoredEvent | None:
         """Give the event that is filed under a key; None when there is none."""
@@ -107,10 +121,7 @@ class MemoryEventLog:
         """Move a cursor and note what it passed; it never moves back. Raises StaleEpoch behind a later epoch."""
         with self._lock:
             reader = self._readers[sink]
-            at, newest = reader.cursors.get(lane, (0, epoch))
-            if epoch < newest:
-                raise StaleEpoch(f"expected the newest epoch of {sink}/{lane.value}, got {epoch}; another one leads")
-            reader.cursors[lane] = (max(at, seq), epoch)
+            reader.move(sink, lane, seq, epoch)
             reader.sampled_out |= passed.sampled_out
             for number, refusal in passed.refusals.items():
                 letter = DeadLetter(self._events[number - 1], refusal, passed.attempts, passed.at)

@@ -17,7 +17,7 @@ from orchestrator.eventlog.group import GroupCommit
 from orchestrator.eventlog.reading import read_lane, read_stretch
 from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows
 from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, held, sampled_out
-from orchestrator.eventlog.subscribing import subscribe
+from orchestrator.eventlog.subscribing import resubscribe, subscribe
 from orchestrator.eventlog.upkeep import LogKeep, Upkeep
 from orchestrator.failpoints import hit
 from orchestrator.stores import insert_into, reachable, utc_now, writing
@@ -100,8 +100,7 @@ class SqlEventLog:
         """
         letters, left_out = letter_rows(sink, passed), [{"sink": sink, "seq": each} for each in passed.sampled_out]
         with reachable(STORE.name), self._turn, writing(self._engine) as connection:
-            if not _moved(connection, {"sink": sink, "lane": lane.value, "seq": seq, "epoch": epoch}):
-                raise StaleEpoch(f"expected the newest epoch of {sink}/{lane.value}, got {epoch}; another one leads")
+            _move(connection, sink, lane, seq, epoch)
             if letters:
                 connection.execute(_unless_there(dead_letters, connection), letters)
             if left_out:
@@ -110,10 +109,19 @@ class SqlEventLog:
         hit("cursor_moved")
 
     def subscribe(self, sink: str, subscription: Subscription) -> None:
-        """Say what a sink takes from here on; what is behind its cursors keeps the count it had."""
+        """Make a sink known, with what it takes; where it is known, nothing changes."""
         with reachable(STORE.name), self._turn, writing(self._engine) as connection:
             for lane in Lane:
                 subscribe(connection, sink, lane, subscription)
+
+    def resubscribe(self, sink: str, lane: Lane, subscription: Subscription, *, epoch: int) -> None:
+        """Say what a sink takes of a lane from its cursor on; what is behind the cursor keeps the count it had.
+
+        Raises StaleEpoch when a later epoch has written this cursor.
+        """
+        with reachable(STORE.name), self._turn, writing(self._engine) as connection:
+            _move(connection, sink, lane, 0, epoch)
+            resubscribe(connection, sink, lane, subscription)
 
     def find(self, key: UUID) -> StoredEvent | None:
         """Give the event that is filed under a key; None when there is none."""
@@ -183,6 +191,15 @@ class SqlEventLog:
 
 def _unless_there(table: Table, connection: Connection) -> Executable:
     return insert_into(table, connection.dialect).on_conflict_do_nothing()
+
+
+def _move(connection: Connection, sink: str, lane: Lane, seq: int, epoch: int) -> None:
+    """Move a cursor, never back; the row stays locked until the transaction ends."""
+    if _moved(connection, {"sink": sink, "lane": lane.value, "seq": seq, "epoch": epoch}):
+        return
+    here = select(cursors.c.epoch).where(cursors.c.sink == sink, cursors.c.lane == lane.value)
+    newest: int = connection.execute(here).scalar_one()
+    raise StaleEpoch(f"expected epoch {newest} of {sink}/{lane.value} or a later one, got {epoch}", newest)
 
 
 def _moved(connection: Connection, position: Mapping[str, Any]) -> bool:

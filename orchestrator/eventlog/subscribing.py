@@ -13,6 +13,7 @@ from orchestrator.stores import insert_into
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
+    from sqlalchemy.dialects import postgresql, sqlite
 
     from orchestrator.domain.events import Lane
 
@@ -25,6 +26,14 @@ def history(connection: Connection, sink: str, lane: Lane) -> list[tuple[int, Su
 
 
 def subscribe(connection: Connection, sink: str, lane: Lane, subscription: Subscription) -> None:
+    """Write what a sink takes of a lane, where nothing is written of it yet."""
+    if not history(connection, sink, lane):
+        _begin_totals(connection, sink, lane)
+        first = _row(connection, sink, lane, 0, subscription)
+        connection.execute(first.on_conflict_do_nothing())
+
+
+def resubscribe(connection: Connection, sink: str, lane: Lane, subscription: Subscription) -> None:
     """Write what a sink takes of a lane behind its cursor, where that is not what it takes already."""
     known = history(connection, sink, lane)
     if known and known[-1][1] == subscription:
@@ -33,9 +42,7 @@ def subscribe(connection: Connection, sink: str, lane: Lane, subscription: Subsc
         _begin_totals(connection, sink, lane)
     at = select(func.max(cursors.c.seq)).where(cursors.c.sink == sink, cursors.c.lane == lane.value)
     since = (connection.execute(at).scalar() or 0) if known else 0
-    fresh = insert_into(subscriptions, connection.dialect).values(
-        sink=sink, lane=lane.value, since=since, **_columns(subscription)
-    )
+    fresh = _row(connection, sink, lane, since, subscription)
     again = {name: fresh.excluded[name] for name in ("types", "organizations", "sample")}
     connection.execute(fresh.on_conflict_do_update(index_elements=["sink", "lane", "since"], set_=again))
 
@@ -46,6 +53,13 @@ def _begin_totals(connection: Connection, sink: str, lane: Lane) -> None:
     dropped = select(literal(sink), *columns).where(totals.c.sink == NOBODY, totals.c.lane == lane.value)
     names = ["sink", *(column.name for column in columns)]
     connection.execute(insert_into(totals, connection.dialect).from_select(names, dropped).on_conflict_do_nothing())
+
+
+def _row(
+    connection: Connection, sink: str, lane: Lane, since: int, subscription: Subscription
+) -> postgresql.Insert | sqlite.Insert:
+    place = {"sink": sink, "lane": lane.value, "since": since}
+    return insert_into(subscriptions, connection.dialect).values(**place, **_columns(subscription))
 
 
 def _columns(subscription: Subscription) -> dict[str, Any]:

@@ -91,10 +91,11 @@ class Relay:
         In a hurry a batch need not be full. Raises StaleEpoch when another process leads by now, and
         DependencyUnreachable when the log does not answer.
         """
+        behind = self._behind()
         rest = max(self._pause.left(now) if self._pause else 0.0, self.circuit.rest())
         if rest > 0:
             return rest
-        batch = self._gatherer.gather(self._behind(), self.circuit.allowance(), now)
+        batch = self._gatherer.gather(behind, self.circuit.allowance(), now)
         if not batch.wanted:
             return self._step_over(batch, now)
         if batch.wait and not hurry:
@@ -104,9 +105,10 @@ class Relay:
         return self._settle(batch, delivery, now)
 
     def _behind(self) -> int:
-        """Give the place to read behind; whoever led in between may have moved the cursor."""
+        """Give the place to read behind. Whoever led in between may have moved the cursor, or taken other types."""
         epoch = self.epoch()
         if self._place is None or self._place[1] != epoch:
+            self.log.resubscribe(self.sink.name, self.lane, self.subscription, epoch=epoch)
             self._place = (self.log.cursor(self.sink.name, self.lane), epoch)
         return self._place[0]
 

@@ -35,15 +35,17 @@ class OutboxRows(Rows):
 class LeaseRows(Rows):
     """The verbs on leadership."""
 
-    def lease(self, part: str, owner: str, now: datetime, ttl: float, *, takeover: bool) -> int | None:
+    def lease(  # noqa: PLR0913 - as the port has it
+        self, part: str, owner: str, now: datetime, ttl: float, *, takeover: bool, above: int = 0
+    ) -> int | None:
         """Take or renew the lead of a part for `ttl` seconds: its epoch, or None while another process has it."""
         until = now.timestamp() + ttl
-        if self._insert_new(leases, {"part": part, "owner": owner, "epoch": 1, "expires_at": until}):
-            return 1
+        if self._insert_new(leases, {"part": part, "owner": owner, "epoch": above + 1, "expires_at": until}):
+            return above + 1
         row = self._connection.execute(select(leases).where(leases.c.part == part)).one()
         if row.owner != owner and row.expires_at > now.timestamp() and not takeover:
             return None
-        epoch: int = row.epoch + (row.owner != owner)
+        epoch: int = max(row.epoch + (row.owner != owner), above + 1)
         statement = update(leases).where(leases.c.part == part)
         self._connection.execute(statement.values(owner=owner, epoch=epoch, expires_at=until))
         return epoch

@@ -188,13 +188,38 @@ def test_what_lies_behind_the_cursor_keeps_its_count(log: EventLog) -> None:
     log.append([record(event(kind)) for kind in (LLM_CALL, TASK_FAILED, LLM_CALL, TASK_FAILED)])
     seqs = [each.seq for each in log.read(Lane.PRIORITY, 0, 10)]
     log.advance("warehouse", Lane.PRIORITY, seqs[1], epoch=1, passed=Passed(NOON))
-    log.subscribe("warehouse", COSTS)
-    log.subscribe("warehouse", COSTS)
+    for _ in range(2):
+        log.resubscribe("warehouse", Lane.PRIORITY, COSTS, epoch=1)
     assert log.counts("warehouse") == SinkCounts(4, 1, 0, 3, 2, 1, 0)
-    log.subscribe("warehouse", Subscription(frozenset({TASK_FAILED})))
+    log.resubscribe("warehouse", Lane.PRIORITY, Subscription(frozenset({TASK_FAILED})), epoch=1)
     assert log.counts("warehouse") == SinkCounts(4, 1, 0, 3, 2, 1, 0)
     log.advance("warehouse", Lane.PRIORITY, seqs[3], epoch=1, passed=Passed(NOON))
     assert log.counts("warehouse") == SinkCounts(4, 1, 0, 3, 3, 0, 0)
+
+
+def test_a_process_that_starts_changes_nothing_of_a_known_sink(log: EventLog) -> None:
+    """What a sink takes is the word of whoever leads its relay: another process may have other settings."""
+    log.subscribe("warehouse", COSTS)
+    log.subscribe("warehouse", Subscription(frozenset({LLM_CALL, TASK_FAILED})))
+    log.append([record(event(kind)) for kind in (LLM_CALL, TASK_FAILED)])
+    assert log.counts("warehouse") == SinkCounts(2, 1, 0, 1, 0, 1, 0)
+
+
+def test_an_older_epoch_changes_no_subscription_and_learns_the_newest(log: EventLog) -> None:
+    """Whoever leads says what a lane's sink takes; an earlier leader is refused before it has done anything."""
+    both = Subscription(frozenset({LLM_CALL, TASK_FAILED}))
+    log.append([record(event(kind)) for kind in (LLM_CALL, TASK_FAILED)])
+    log.resubscribe("warehouse", Lane.PRIORITY, both, epoch=3)
+    for write in (
+        lambda: log.resubscribe("warehouse", Lane.PRIORITY, COSTS, epoch=2),
+        lambda: log.advance("warehouse", Lane.PRIORITY, 1, epoch=2, passed=Passed(NOON)),
+    ):
+        with pytest.raises(StaleEpoch) as refused:
+            write()
+        assert refused.value.newest == 3
+    assert log.counts("warehouse") == SinkCounts(2, 0, 0, 2, 0, 2, 0)
+    assert log.cursor("warehouse", Lane.PRIORITY) == 0
+    log.resubscribe("warehouse", Lane.TELEMETRY, COSTS, epoch=1)
 
 
 def test_a_sink_may_take_some_organisations_only(log: EventLog) -> None:

@@ -61,6 +61,17 @@ def test_a_dead_holder_is_taken_over_at_once(ledger: SqlLedger) -> None:
     assert lease(ledger, "ann", 2) is None
 
 
+def test_an_epoch_comes_after_what_was_seen_elsewhere(ledger: SqlLedger) -> None:
+    """A ledger that was put back goes on behind the newest epoch that the event log knows, whoever leads."""
+    for part, first in (("new", 8), ("release", 1)):
+        with ledger.transaction() as tx:
+            assert tx.lease(part, "ann", NOON, TTL, takeover=False, above=first - 1) == first
+            assert tx.lease(part, "ann", NOON, TTL, takeover=False, above=9) == 10
+            assert tx.lease(part, "ann", NOON, TTL, takeover=False, above=9) == 10
+            assert tx.lease(part, "bob", NOON, TTL, takeover=False, above=20) is None
+            assert tx.lease(part, "bob", NOON, TTL, takeover=True, above=9) == 11
+
+
 def test_each_part_is_led_apart(ledger: SqlLedger) -> None:
     """The lead of one part says nothing of another; the holder of each is known by name."""
     lease(ledger, "ann")

@@ -121,7 +121,8 @@ class World:
 
     def subscribe(self, sink: str, wanted: set[str]) -> None:
         """Change what a sink takes."""
-        self.log.subscribe(sink, Subscription(frozenset(wanted)))
+        for lane in Lane:
+            self.log.resubscribe(sink, lane, Subscription(frozenset(wanted)), epoch=1)
 
     def forward(self, sink: str, lane: Lane, number: int, refused: set[int], left_out: set[int]) -> None:
         """Move a cursor over a few events, as a relay does: of those it takes, some are sampled out, some refused."""

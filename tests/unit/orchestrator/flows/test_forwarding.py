@@ -18,9 +18,9 @@ from orchestrator.sinks.memory import MemorySink
 from tests.events import NOON, event, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from orchestrator.domain.events import Delivery
+    from orchestrator.domain.events import Delivery, StoredEvent
 
 
 class Closed:
@@ -122,13 +122,71 @@ def test_a_rejected_event_becomes_a_dead_letter_and_the_rest_goes_on() -> None:
 
 def test_a_crash_between_delivery_and_cursor_repeats_the_same_batch() -> None:
     """The next relay delivers the same events under the same keys: at least once, never less."""
-    log, sink = filled(LLM_CALL, LLM_CALL), MemorySink("s", [LLM_CALL])
-    log.advance("s", Lane.PRIORITY, 0, epoch=2, passed=Passed(NOON))
+    log = filled(LLM_CALL, LLM_CALL)
+
+    class Overtaken(MemorySink):
+        def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
+            log.advance("s", Lane.PRIORITY, 0, epoch=2, passed=Passed(NOON))
+            return super().deliver(batch)
+
+    sink = Overtaken("s", [LLM_CALL])
     with pytest.raises(StaleEpoch):
         relay(log, sink, epoch=1).run_once(NOON)
     relay(log, sink, epoch=2).run_once(NOON)
     assert [each.seq for each in sink.events] == [1, 2, 1, 2]
     assert counts(log, sink) == SinkCounts(2, 0, 0, 2, 2, 0, 0)
+
+
+def test_a_relay_of_an_older_epoch_than_the_cursor_s_delivers_nothing() -> None:
+    """Where the ledger was lost or put back, no batch goes again and again under an epoch that may write nothing."""
+    log, sink = filled(*[LLM_CALL] * 3), MemorySink("s", [LLM_CALL])
+    log.advance("s", Lane.PRIORITY, 0, epoch=5, passed=Passed(NOON))
+    late = relay(log, sink, epoch=2)
+    for _ in range(3):
+        with pytest.raises(StaleEpoch) as refused:
+            late.run_once(NOON)
+        assert refused.value.newest == 5
+    assert sink.events == []
+    assert relay(log, sink, epoch=6).run_once(NOON) is None
+    assert counts(log, sink).delivered == 3
+
+
+def test_a_type_that_a_new_process_adds_is_taken_once_it_leads() -> None:
+    """What the old relay steps over meanwhile is counted as filtered, never as delivered."""
+    log, sink = filled(LLM_CALL), MemorySink("s", [LLM_CALL])
+    old, new = relay(log, sink), relay(log, MemorySink("s", [LLM_CALL, TASK_FAILED]), epoch=2)
+    old.run_once(NOON)
+    log.subscribe("s", new.subscription)
+    log.append([record(event(kind)) for kind in (TASK_FAILED, LLM_CALL)])
+    old.run_once(NOON)
+    assert log.counts("s") == SinkCounts(3, 1, 0, 2, 2, 0, 0)
+    log.append([record(event(TASK_FAILED))])
+    new.run_once(NOON)
+    assert log.counts("s") == SinkCounts(4, 1, 0, 3, 3, 0, 0)
+    with pytest.raises(StaleEpoch):
+        old.run_once(NOON + timedelta(minutes=1))
+
+
+def test_what_the_old_relay_files_of_a_type_that_a_new_process_takes_away_is_counted() -> None:
+    """The sum holds before and after the new process leads: what was refused was routed then."""
+    log, sink = filled(TASK_FAILED), MemorySink("s", [LLM_CALL, TASK_FAILED], [Rejected({1: Refusal("no")})])
+    old, new = relay(log, sink), relay(log, MemorySink("s", [LLM_CALL]), epoch=2)
+    log.subscribe("s", old.subscription)
+    log.subscribe("s", new.subscription)
+    old.run_once(NOON)
+    new.run_once(NOON)
+    log.append([record(event(TASK_FAILED))])
+    assert log.counts("s") == SinkCounts(2, 1, 0, 1, 0, 0, 1)
+
+
+def test_a_new_leader_says_what_its_sink_takes_while_its_circuit_is_open() -> None:
+    """What waits is counted by the settings of whoever leads, also where nothing can be sent yet."""
+    log, circuit = filled(LLM_CALL, TASK_FAILED), Careful()
+    log.subscribe("s", Subscription(frozenset({LLM_CALL})))
+    sink = MemorySink("s", [LLM_CALL, TASK_FAILED])
+    mover = Relay(log, sink, Subscription(sink.types), Lane.PRIORITY, circuit, lambda: 1, lambda: 0.0)
+    assert mover.run_once(NOON) == 1.0
+    assert log.counts("s") == SinkCounts(2, 0, 0, 2, 0, 2, 0)
 
 
 def test_what_came_before_a_deferral_is_settled_and_goes_once() -> None:
