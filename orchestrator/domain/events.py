@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 if TYPE_CHECKING:
@@ -67,13 +67,21 @@ class StoredEvent:
     accepted_at: datetime
 
 
+# More bytes than any log holds.
+UNBOUNDED_BYTES: Final = 2**62
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The next `number` events of a lane, up to the place `last`, of which it holds those of some types."""
+    """The next `number` events of a lane, up to the place `last`, of which it holds those of some types.
+
+    It was `cut` where its events have so many bytes that no more were read.
+    """
 
     events: Sequence[StoredEvent]
     last: int
     number: int
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.domain.events import UNBOUNDED_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
@@ -80,8 +82,13 @@ class EventLog(Protocol):
     def read(self, lane: Lane, after: int, limit: int) -> list[StoredEvent]:
         """Give the next events of a lane in the order of the log."""
 
-    def stretch(self, lane: Lane, after: int, number: int, types: AbstractSet[str]) -> Stretch:
-        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach."""
+    def stretch(
+        self, lane: Lane, after: int, number: int, types: AbstractSet[str], most_bytes: int = UNBOUNDED_BYTES
+    ) -> Stretch:
+        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach.
+
+        It is cut behind the event with which their bodies have more than `most_bytes`.
+        """
 
     def cursor(self, sink: str, lane: Lane) -> int:
         """Give the sequence number up to which a sink is done with a lane; 0 at first."""

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from orchestrator.domain.errors import LogFull, StaleEpoch
-from orchestrator.domain.events import Answer, Appended, DeadLetter, HourCounts, Lane, SinkCounts, StoredEvent, Stretch
+from orchestrator.domain.events import (
+    UNBOUNDED_BYTES,
+    Answer,
+    Appended,
+    DeadLetter,
+    HourCounts,
+    Lane,
+    SinkCounts,
+    StoredEvent,
+    Stretch,
+)
 from orchestrator.domain.room import RETRY_AFTER, UNBOUNDED, Held, is_urgent
 from orchestrator.domain.subscriptions import Subscription
 
@@ -107,10 +118,20 @@ class MemoryEventLog:
         with self._lock:
             return [event for event in self._events[after:] if event.record.lane is lane][:limit]
 
-    def stretch(self, lane: Lane, after: int, number: int, types: AbstractSet[str]) -> Stretch:
-        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach."""
+    def stretch(
+        self, lane: Lane, after: int, number: int, types: AbstractSet[str], most_bytes: int = UNBOUNDED_BYTES
+    ) -> Stretch:
+        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach.
+
+        It is cut behind the event with which their bodies have more than `most_bytes`.
+        """
         events = self.read(lane, after, number)
         taken = [event for event in events if event.record.type in types]
+        sizes = accumulate(len(event.record.body) for event in taken)
+        for index, size in enumerate(sizes, 1):
+            if size > most_bytes:
+                last = taken[index - 1].seq
+                return Stretch(taken[:index], last, sum(event.seq <= last for event in events), cut=True)
         return Stretch(taken, events[-1].seq if events else after, len(events))
 
     def cursor(self, sink: str, lane: Lane) -> int:

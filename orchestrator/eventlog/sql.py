@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, select
 
 from orchestrator.domain.errors import StaleEpoch
-from orchestrator.domain.events import Appended, Lane
+from orchestrator.domain.events import UNBOUNDED_BYTES, Appended, Lane
 from orchestrator.domain.room import UNBOUNDED, Held
 from orchestrator.eventlog.appending import PostgresAppender, SqliteAppender
 from orchestrator.eventlog.columns import Batch
@@ -82,10 +82,15 @@ class SqlEventLog:
         with reachable(STORE.name), self._engine.connect() as connection:
             return read_lane(connection, lane, after, limit)
 
-    def stretch(self, lane: Lane, after: int, number: int, types: AbstractSet[str]) -> Stretch:
-        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach."""
+    def stretch(
+        self, lane: Lane, after: int, number: int, types: AbstractSet[str], most_bytes: int = UNBOUNDED_BYTES
+    ) -> Stretch:
+        """Look at the next `number` events of a lane, and give those of these types with how far all of them reach.
+
+        It is cut behind the event with which their bodies have more than `most_bytes`.
+        """
         with reachable(STORE.name), self._engine.connect() as connection:
-            return read_stretch(connection, lane, after, number, types)
+            return read_stretch(connection, lane, after, number, types, most_bytes)
 
     def cursor(self, sink: str, lane: Lane) -> int:
         """Give the sequence number up to which a sink is done with a lane; 0 at first."""

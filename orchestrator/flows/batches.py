@@ -100,9 +100,10 @@ class Gatherer:
 
     def _stretches(self, after: int, number: int) -> Iterator[Stretch]:
         """Read on until the lane ends. Events of other types are not read at all: a sink may take few of many."""
-        while (stretch := self.log.stretch(self.lane, after, number, self.subscription.types)).number:
+        types, most_bytes = self.subscription.types, self.limits.bytes
+        while (stretch := self.log.stretch(self.lane, after, number, types, most_bytes)).number:
             yield stretch
-            if stretch.number < number:
+            if stretch.number < number and not stretch.cut:
                 return
             after = stretch.last
 

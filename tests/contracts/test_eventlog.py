@@ -333,6 +333,22 @@ def test_a_stretch_holds_some_types_and_tells_how_far_all_of_them_reach(log: Eve
     assert (list(rest.events), rest.last, rest.number) == (log.read(Lane.PRIORITY, first.last, 3), seqs[3], 1)
 
 
+@pytest.mark.parametrize(
+    ("bodies", "taken", "number"), [(0.0, 1, 1), (0.99, 1, 1), (1.0, 2, 3), (1.5, 2, 3), (19.5, 20, 39), (20.0, 20, 40)]
+)
+def test_a_stretch_is_cut_behind_so_many_bytes(log: EventLog, bodies: float, taken: int, number: int) -> None:
+    """It ends with the event that is too much, and tells how many of the lane it passed up to there."""
+    kept = [record() for _ in range(20)]
+    log.append([each for one in kept for each in (one, record(event(TASK_FAILED, {})))])
+    wanted = [each for each in log.read(Lane.PRIORITY, 0, 100) if each.record.type in COSTS.types]
+    assert len({len(each.record.body) for each in wanted}) == 1
+    stretch = log.stretch(Lane.PRIORITY, 0, 100, COSTS.types, int(len(kept[0].body) * bodies))
+    assert list(stretch.events) == wanted[:taken]
+    assert (stretch.number, stretch.cut) == (number, number < 40)
+    rest = log.stretch(Lane.PRIORITY, stretch.last, 100, COSTS.types)
+    assert (list(rest.events), rest.number) == (wanted[taken:], 40 - number)
+
+
 @pytest.mark.parametrize("types", [frozenset(), frozenset({TASK_OUTCOMES}), frozenset({TASK_OUTCOMES, SPAN_ENDED})])
 def test_a_stretch_without_anything_of_its_types_is_passed_whole(log: EventLog, types: frozenset[str]) -> None:
     """What nobody takes is counted; behind the last event there is nothing, and the place stays."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,10 +13,10 @@ from orchestrator.domain.events import Lane
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.memory import MemoryEventLog
 from orchestrator.flows.batches import IDLE, STRIDE, Gatherer, Limits, cut
-from tests.events import NOON, event, record, stored
+from tests.events import CALL, NOON, event, record, stored
 
 if TYPE_CHECKING:
-    from orchestrator.domain.events import EventRecord
+    from orchestrator.domain.events import EventRecord, Stretch
     from orchestrator.flows.batches import Batch
 
 COSTS = Subscription(frozenset({LLM_CALL}))
@@ -89,3 +90,51 @@ def test_what_is_sent_again_is_cut_by_bytes_too() -> None:
     assert [each.seq for each in cut(events, size * 2)] == [1, 2]
     assert [each.seq for each in cut(events, 1)] == [1]
     assert cut([], 1) == []
+
+
+class CountingLog(MemoryEventLog):
+    """A log that notes how many bytes each look at it gave."""
+
+    def stretch(self, *asked: Any, **more: Any) -> Stretch:
+        """Note the bytes."""
+        found = super().stretch(*asked, **more)
+        self.given = [*getattr(self, "given", []), sum(len(each.record.body) for each in found.events)]
+        return found
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_no_more_is_read_than_may_go_and_one_event(taken: bool) -> None:
+    """Large events are not read to be thrown away, and those that a sink leaves out are passed all the same."""
+    log = CountingLog(lambda: NOON)
+    log.append([record(event(data=CALL | {"filler": "x" * 10_000})) for _ in range(200)])
+    size = max(len(each.record.body) for each in log.read(Lane.PRIORITY, 0, 200))
+    subscription = COSTS if taken else Subscription(frozenset({LLM_CALL}), organizations=frozenset({"nobody"}))
+    batch = Gatherer(log, Lane.PRIORITY, subscription, Limits(bytes=50_000, linger=60), 5.0).gather(0, 1.0, NOON)
+    assert max(log.given) <= 50_000 + size
+    assert (seqs(batch), batch.last) == (([1, 2, 3, 4], 4) if taken else ([], 200))
+
+
+class GenerousLog(MemoryEventLog):
+    """A log that never cuts a stretch."""
+
+    def stretch(self, *asked: Any, **_bytes: Any) -> Stretch:
+        """Give all of it."""
+        return super().stretch(*asked[:4])
+
+
+def test_the_batches_are_those_of_whole_stretches() -> None:
+    """Where a stretch is cut changes no batch: events of all sizes, some of them left out, from end to end."""
+    sizes, kinds = [0, 10, 500, 3_000, 9_000], [LLM_CALL, LLM_CALL, TASK_FAILED]
+    made = [record(event(kinds[n % 3], CALL | {"filler": "x" * sizes[n * n % 5]})) for n in range(400)]
+    records = [replace(each, organization=f"o{n % 7 % 3}") for n, each in enumerate(made)]
+    walks = []
+    for log in (MemoryEventLog(lambda: NOON), GenerousLog(lambda: NOON)):
+        log.append(records)
+        subscription = Subscription(frozenset({LLM_CALL}), organizations=frozenset({"o0", "o1"}))
+        gatherer = Gatherer(log, Lane.PRIORITY, subscription, Limits(events=20, bytes=15_000, linger=60), 5.0)
+        batches = [gatherer.gather(0, 1.0, NOON)]
+        while batches[-1].last < len(records):
+            batches.append(gatherer.gather(batches[-1].last, 1.0, NOON))
+        walks.append([(seqs(each), each.last, each.bytes, each.wait) for each in batches])
+    assert walks[0] == walks[1]
+    assert len(walks[0]) > 10
