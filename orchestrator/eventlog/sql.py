@@ -17,7 +17,8 @@ from orchestrator.eventlog.group import GroupCommit
 from orchestrator.eventlog.reading import read_lane, read_stretch
 from orchestrator.eventlog.rows import answer_from, answer_row, from_row, letter_from, letter_rows
 from orchestrator.eventlog.schema import STORE, answers, cursors, dead_letters, events, held, sampled_out
-from orchestrator.eventlog.subscribing import resubscribe, subscribe
+from orchestrator.eventlog.subscribing import is_known, resubscribe, subscribe
+from orchestrator.eventlog.totals import take_turn
 from orchestrator.eventlog.upkeep import LogKeep, Upkeep
 from orchestrator.failpoints import hit
 from orchestrator.stores import insert_into, reachable, utc_now, writing
@@ -116,6 +117,7 @@ class SqlEventLog:
     def subscribe(self, sink: str, subscription: Subscription) -> None:
         """Make a sink known, with what it takes; where it is known, nothing changes."""
         with reachable(STORE.name), self._turn, writing(self._engine) as connection:
+            _wait_where_new(connection, sink)
             for lane in Lane:
                 subscribe(connection, sink, lane, subscription)
 
@@ -125,6 +127,7 @@ class SqlEventLog:
         Raises StaleEpoch when a later epoch has written this cursor.
         """
         with reachable(STORE.name), self._turn, writing(self._engine) as connection:
+            _wait_where_new(connection, sink)
             _move(connection, sink, lane, 0, epoch)
             resubscribe(connection, sink, lane, subscription)
 
@@ -192,6 +195,12 @@ class SqlEventLog:
         """Raise DependencyUnreachable when the log cannot be read."""
         with reachable(STORE.name), self._engine.connect() as connection:
             connection.execute(select(events.c.seq).limit(1))
+
+
+def _wait_where_new(connection: Connection, sink: str) -> None:
+    """Wait until nothing is being dropped: what goes while a new sink comes would be in none of its totals and rows."""
+    if not is_known(connection, sink):
+        take_turn(connection)
 
 
 def _unless_there(table: Table, connection: Connection) -> Executable:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import func, literal, select
 
+from orchestrator.domain.events import Lane
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.schema import COUNTED, NOBODY, cursors, subscriptions, totals
 from orchestrator.stores import insert_into
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
     from sqlalchemy.dialects import postgresql, sqlite
 
-    from orchestrator.domain.events import Lane
-
 
 def history(connection: Connection, sink: str, lane: Lane) -> list[tuple[int, Subscription]]:
     """Give what a sink took of a lane, each with the place behind which it holds, oldest first."""
     here = (subscriptions.c.sink == sink, subscriptions.c.lane == lane.value)
     rows = connection.execute(select(subscriptions).where(*here).order_by(subscriptions.c.since)).mappings()
     return [(row["since"], _from_row(row)) for row in rows]
+
+
+def is_known(connection: Connection, sink: str) -> bool:
+    """Tell whether it is written what a sink takes of every lane."""
+    return all(history(connection, sink, lane) for lane in Lane)
 
 
 def subscribe(connection: Connection, sink: str, lane: Lane, subscription: Subscription) -> None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 # On PostgreSQL one at a time changes what is in the totals; SQLite has one writer anyhow.
-# Whoever takes several of the log's locks takes them in this order, or there are deadlocks: this turn, before any table
-# is read or written; the appenders' lock; a table of events for itself; the row of `held`.
+# Whoever takes several of the log's locks takes them in this order, or there are deadlocks: this turn, before events
+# are read or anything is written; the appenders' lock; a table of events for itself; the row of `held`.
 SETTLING: Final = text("SELECT pg_advisory_xact_lock(hashtext('redrive.eventlog.settle'))")
 
 

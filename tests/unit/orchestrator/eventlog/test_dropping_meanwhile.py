@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from eventbus.wire import LLM_CALL
 from orchestrator.breaker import Breaker
 from orchestrator.domain.errors import DependencyUnreachable
-from orchestrator.domain.events import Lane, Passed, Refusal
+from orchestrator.domain.events import Lane, Passed, Refusal, SinkCounts
 from orchestrator.domain.replays import Discard, ItemState, Origin, Replay, Selection
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.appending import APPENDING
+from orchestrator.eventlog.partitions import drop_days
 from orchestrator.eventlog.replays import SqlReplays
 from orchestrator.eventlog.schema import STORE, migrate
 from orchestrator.eventlog.sql import SqlEventLog
@@ -193,3 +194,18 @@ def test_an_event_that_went_meanwhile_stops_no_replay(log: SqlEventLog, postgres
     assert kept is not None
     assert kept.ended_at == START
     replays.close()
+
+
+def test_a_sink_that_comes_while_rows_go_adds_up(log: SqlEventLog, postgres: str) -> None:
+    """It waits until they are gone, and counts them as filtered; one that says the same again does not wait."""
+    calls = Subscription(frozenset({LLM_CALL}))
+    with ThreadPoolExecutor() as pool, beside(postgres) as dropper:
+        take_turn(dropper)
+        pool.submit(log.subscribe, "warehouse", calls).result(PATIENCE)
+        coming = pool.submit(log.subscribe, "late", calls)
+        with beside(postgres) as other:
+            wait_for_a_turn(other, coming)
+        assert drop_days(dropper, START + 2 * DAY, START + 4 * DAY) == 20
+        dropper.commit()
+        coming.result(PATIENCE)
+    assert log.counts("late") == SinkCounts(20, 20, 0, 0, 0, 0, 0)
