@@ -67,6 +67,7 @@ class Hazards:
     sink: WarehouseSink = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _calls_end: threading.Event = field(default_factory=threading.Event)
+    _callers: list[threading.Thread] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _crashed: list[BaseException] = field(default_factory=list)
 
@@ -87,29 +88,33 @@ class Hazards:
             Relay(self.log, self.sink, Subscription(self.sink.types), lane, Straight(), lambda: 1, lambda: 0.0, LIMITS)
             for lane in Lane
         ]
-        work = [*[self._call] * CALLERS, *(partial(self._relay, each) for each in relays)]
-        self._threads = [threading.Thread(target=self._run, args=(each,)) for each in work]
+        self._callers = [threading.Thread(target=self._run, args=(self._call, self._calls_end)) for _ in range(CALLERS)]
+        work = [partial(self._relay, each) for each in relays]
+        self._threads = [
+            *self._callers,
+            *(threading.Thread(target=self._run, args=(each, self._stop)) for each in work),
+        ]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """Stop them all."""
+        self._calls_end.set()
         self._stop.set()
         for thread in self._threads:
             thread.join(SECONDS)
         self.log.close()
         self.sink.close()
 
-    def _run(self, step: Callable[[], None]) -> None:
+    def _run(self, step: Callable[[], None], end: threading.Event) -> None:
         try:
-            while not self._stop.is_set():
+            while not end.is_set():
                 step()
         except BaseException as error:  # noqa: BLE001 - told by whoever waits for this thread
             self._crashed.append(error)
 
     def _call(self) -> None:
         if self._calls_end.wait(AGAIN / 5):
-            self._stop.wait(AGAIN)
             return
         batch = [record(event()) for _ in range(BATCH)]
         while not self._stop.is_set():
@@ -169,8 +174,11 @@ class Hazards:
         assert counts.dead == 0
 
     def stop_callers(self) -> None:
-        """Let callers end what they have in hand; relays go on."""
+        """Let callers end what they have in hand, and wait for that; relays go on."""
         self._calls_end.set()
+        for caller in self._callers:
+            caller.join(SECONDS)
+            assert not caller.is_alive()
 
 
 @contextmanager

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from operator import mul
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eventbus.sketch import BUCKETS, GRAM, KEY_VARIABLE, sketch_of
-from orchestrator.similarity import NEAR_DUPLICATE, Vector, cosine
+from orchestrator.similarity import NEAR_DUPLICATE, cosine, direction
 
 COMPLAINT = "Summarise the following customer complaint in two sentences and name the product it is about."
 WEATHER = "What is the weather like in Lisbon tomorrow, and should I take an umbrella with me to the conference?"
@@ -23,7 +22,7 @@ def likeness(one: str, other: str, key: str = "s") -> float:
 
 def compared(one: list[int], other: list[int]) -> float:
     """Give the cosine of two sketches."""
-    return cosine(Vector.of(one), Vector.of(other), sum(map(mul, one, other)))
+    return cosine(direction(one, centred=True), direction(other, centred=True))
 
 
 def test_the_same_text_has_the_same_sketch_for_ever() -> None:
