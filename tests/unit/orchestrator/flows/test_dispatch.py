@@ -387,7 +387,7 @@ def test_a_dispatcher_that_leads_no_more_stops() -> None:
             """Open one."""
             self.left -= 1
             if self.left < 0:
-                raise StaleEpoch
+                raise StaleEpoch("not the leader")
             return stage.scene.ledger.transaction()
 
     with pytest.raises(StaleEpoch):
