@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from orchestrator.eventlog.circuits import MemoryCircuits
     from orchestrator.eventlog.replays_memory import MemoryReplays
 
-# What makes a sink another one than a new one; each of them is found by its name at once. Cursors first: so a relay locks.
+# What makes a sink another one than a new one; each of them is found by its name at once.
+# Cursors first, as a relay that takes the lead locks them.
 TELLING: Final = (cursors, subscriptions, totals, dead_letters)
 # Not reconciliations: the ids of the next ones follow from those that were.
 OF_A_SINK: Final = (*TELLING, settled, unsettled, discards, sampled_out, answers, replay_items)
