@@ -29,11 +29,24 @@ if TYPE_CHECKING:
     from orchestrator.domain.room import Room
     from orchestrator.eventlog.columns import Batch, Row
 
-# A key that is known from a row that was dropped is a duplicate too; one that is there already changes nothing.
-INSERT: Final = (
-    f"INSERT INTO events ({COLUMNS}) SELECT {', '.join(f'?{number}' for number in range(1, len(TYPES) + 1))} "  # noqa: S608 - names of our own
-    "WHERE NOT EXISTS (SELECT 1 FROM past_keys WHERE key = ?1) ON CONFLICT DO NOTHING"
-)
+# Rows that one statement inserts: the driver gives the interpreter's lock away at each statement, and with many callers
+# gets it back late. A few sizes only, so that their statements stay compiled.
+CHUNKS: Final = (64, 16, 4, 1)
+
+
+def _insert_of(rows: int) -> str:
+    """Give the statement for so many rows.
+
+    A key that is known from a row that was dropped is a duplicate too; one that is there already changes nothing.
+    """
+    row = f"({', '.join('?' * len(TYPES))})"
+    return (
+        f"INSERT INTO events ({COLUMNS}) SELECT * FROM (VALUES {', '.join([row] * rows)}) AS fresh "  # noqa: S608 - names of our own
+        "WHERE NOT EXISTS (SELECT 1 FROM past_keys WHERE key = fresh.column1) ON CONFLICT DO NOTHING"
+    )
+
+
+INSERTS: Final = {rows: _insert_of(rows) for rows in CHUNKS}
 CHECKPOINT_PAGES: Final = 8000
 HELD: Final = "SELECT events, bytes FROM held"
 HOLD: Final = "UPDATE held SET events = events + {0}, bytes = bytes + {0}"
@@ -76,7 +89,7 @@ class SqliteAppender:
         """Insert everything in one go, which does not tell which rows were new: nothing unless all were."""
         cursor.execute("BEGIN IMMEDIATE")
         admitted, refused = fitting(self._room, Held(*cursor.execute(HELD).fetchone()), batches)
-        new = cursor.executemany(INSERT, chain.from_iterable(each.rows for each in admitted)).rowcount
+        new = _insert(cursor, list(chain.from_iterable(each.rows for each in admitted)))
         if new != sum(map(len, admitted)):
             cursor.execute("ROLLBACK")
             return []
@@ -111,13 +124,23 @@ def fitting(room: Room, held: Held, batches: Sequence[Batch]) -> tuple[list[Batc
     return admitted, refused
 
 
+def _insert(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> int:
+    """Insert rows by the largest statements that they fill; gives how many were new."""
+    new = at = 0
+    for size in CHUNKS:
+        while len(rows) - at >= size:
+            new += cursor.execute(INSERTS[size], list(chain.from_iterable(rows[at : at + size]))).rowcount
+            at += size
+    return new
+
+
 @lru_cache
 def _all_new(rows: int) -> Appended:
     return Appended(new=rows, duplicate=0)
 
 
 def _inserted(cursor: sqlite3.Cursor, batch: Batch) -> Appended:
-    new = [row for row in batch.rows if cursor.execute(INSERT, row).rowcount]
+    new = [row for row in batch.rows if cursor.execute(INSERTS[1], row).rowcount]
     cursor.execute(HOLD.format("?"), (len(new), _bytes(new)))
     return Appended(new=len(new), duplicate=len(batch) - len(new))
 
