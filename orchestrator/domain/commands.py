@@ -21,8 +21,10 @@ class Mode(StrEnum):
 
 
 class CommandKind(StrEnum):
-    """What a person can ask for: failures to go again, here or elsewhere, or to be held, or no longer.
+    """What a person can ask for: failures to go again, here or elsewhere or by a schedule, or to be held, or no longer.
 
+    Of a recovery that goes: to rest, to go on, to end; of one that waits for somebody's consent: yes or no. Of an
+    incident: another owner, severity, snooze, that somebody knows of it, or that it is given up; to wake somebody.
     Of events: to be sent again, dead letters to be given up, a sink's circuit to be held open or closed or let go,
     a replay to be cancelled, a sink that is gone to be forgotten.
     """
@@ -36,6 +38,16 @@ class CommandKind(StrEnum):
     CIRCUIT = "circuit"
     CANCEL = "cancel"
     FORGET = "forget"
+    CRON_BACKOFF = "cron_backoff"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    APPROVE = "approve"
+    REJECT = "reject"
+    UPDATE = "update"
+    ACKNOWLEDGE = "acknowledge"
+    ESCALATE = "escalate"
+    MODE = "mode"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,15 @@ class IncidentState(StrEnum):
     WAITING = "waiting"
     RECOVERED = "recovered"
     DISCARDED = "discarded"
+
+
+class Severity(StrEnum):
+    """How bad an incident is for those who are woken: the words of syslog and PagerDuty, the mildest first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
 
 
 class IncidentStep(StrEnum):
@@ -68,7 +77,11 @@ def after(state: IncidentState, step: IncidentStep) -> IncidentState:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One incident as the ledger holds it. An instruction decided on an older `revision` is refused.
+    """One incident as the ledger holds it. Each change that somebody decided on raises its `revision`.
+
+    `asked_on` is the revision on which the rules were asked last: an instruction decided on an older one is refused.
+    One decided on that or a later one is in time: what people did meanwhile (assign, acknowledge, hold, retry) answers
+    no question of the rules.
 
     `captured` is the way in which its first failure ended, `traceparent` the trace that it was in; `told_at`, when the
     rules were told of it: not before there is something to decide. Nothing of it goes while a person holds it.
@@ -95,6 +108,12 @@ class Incident:
     held_by: str | None = None
     held_reason: str | None = None
     held_at: datetime | None = None
+    asked_on: int = 1
+    owner: str | None = None
+    severity: Severity = Severity.ERROR
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+    snoozed_until: datetime | None = None
 
     @property
     def context(self) -> SpanContext:
@@ -105,6 +124,14 @@ class Incident:
     def closed(self) -> bool:
         """Tell whether nothing is left to do."""
         return self.state in CLOSED
+
+    def asked_anew(self) -> Incident:
+        """Raise the revision for a question to the rules: answers to the one before are out of date."""
+        return replace(self, revision=self.revision + 1, asked_on=self.revision + 1)
+
+    def changed(self) -> Incident:
+        """Raise the revision for what a person changed: a rule that was asked before may still answer."""
+        return replace(self, revision=self.revision + 1)
 
 
 class Trigger(StrEnum):

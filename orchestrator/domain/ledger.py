@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from orchestrator.domain.alerting import AlertingTx
+from orchestrator.domain.approving import ApprovingTx
+from orchestrator.domain.auditing import AuditingTx
 from orchestrator.domain.operating import OperatingTx
+from orchestrator.domain.recovering import RecoveringTx
 from orchestrator.domain.retention import RetentionTx
+from orchestrator.domain.searching import SearchingTx
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.workers import BusReading, Worker
 
 
-class LedgerTx(OperatingTx, RetentionTx, Protocol):
+class LedgerTx(OperatingTx, RetentionTx, SearchingTx, RecoveringTx, AuditingTx, AlertingTx, ApprovingTx, Protocol):
     """One transaction. Reads see what it has written."""
 
     # what was seen before

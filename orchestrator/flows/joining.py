@@ -119,7 +119,8 @@ def _only_dead_before(tx: LedgerTx, incident: Incident, stored: StoredFailure) -
 
 def _begun_anew(incident: Incident) -> Incident:
     state = after(incident.state, IncidentStep.ASK)
-    return replace(incident, state=state, plan=None, note=None, told_at=None, revision=incident.revision + 1)
+    asked = replace(incident, state=state, plan=None, note=None, told_at=None)
+    return asked.asked_anew()
 
 
 def tell_opened(tx: LedgerTx, incident: Incident, first: Mapping[str, Any], now: datetime) -> None:
@@ -180,11 +181,10 @@ def _reclassified(tx: LedgerTx, incident: Incident, kind: Kind, verdict: Verdict
     first = tx.failure(incident.first_failure_id)
     stands = (incident.kind, kind) == WENT_DOWN and incident.plan is not None
     return replace(
-        incident,
+        incident.asked_anew(),
         kind=kind,
         why=why,
         captured=first.failure.captured if first else incident.captured,
-        revision=incident.revision + 1,
         state=incident.state if stands else after(incident.state, IncidentStep.ASK),
         plan=incident.plan if stands else None,
         note=f"the kind was {incident.kind}, and is {kind} by what was learnt since: {why}",

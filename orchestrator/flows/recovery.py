@@ -62,9 +62,10 @@ def _refuse_stale(incident: Incident, revision: int) -> None:
         raise Conflict(
             f"expected an incident that is open, got one that is {incident.state}; nothing is left to decide"
         )
-    if revision != incident.revision:
+    if not incident.asked_on <= revision <= incident.revision:
+        since = "" if incident.asked_on == incident.revision else f" (or since {incident.asked_on})"
         raise Conflict(
-            f"expected a plan decided on revision {incident.revision}, got one decided on {revision}; "
+            f"expected a plan decided on revision {incident.revision}{since}, got one decided on {revision}; "
             "read the incident again"
         )
 
@@ -77,8 +78,8 @@ def _planned(incident: Incident, plan: Plan, *, some_wait: bool) -> Incident:
         note = plan.reason
     state = after(incident.state, step)
     # The built-in plan decides nothing: whatever the rules were asked on this revision may still be answered.
-    revision = incident.revision + (not plan.built_in)
-    return replace(incident, plan=plan, state=state, note=note, revision=revision)
+    answered = incident if plan.built_in else incident.asked_anew()
+    return replace(answered, plan=plan, state=state, note=note)
 
 
 def _next(incident: Incident, plan: Plan) -> tuple[IncidentStep, str | None]:

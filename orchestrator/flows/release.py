@@ -296,7 +296,7 @@ def _exhaust(tx: LedgerTx, incident: Incident, release: Release, now: datetime) 
         return
     note = f"attempts exhausted: {release.note}; {buried} failures are listed as dead and wait for a person"
     state = after(incident.state, IncidentStep.WAIT)
-    waiting = replace(incident, state=state, note=note, revision=incident.revision + 1)
+    waiting = replace(incident.asked_anew(), state=state, note=note)
     tx.save_incident(waiting)
     payload = incident_payload(waiting, first_failure(tx, waiting), release.tries)
     queue_trigger(tx, waiting, Trigger.ATTEMPTS_EXHAUSTED, payload, now)

@@ -10,7 +10,7 @@ from orchestrator.domain.attempts import Attempt, AttemptState
 from orchestrator.domain.dependencies import Dependency, Health
 from orchestrator.domain.dispatches import Dispatch, DispatchState
 from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, FailureState, Kind, TaskMessage, Way
-from orchestrator.domain.incidents import Incident, IncidentState
+from orchestrator.domain.incidents import Incident, IncidentState, Severity
 from orchestrator.domain.pacing import Phase, Ramp
 from orchestrator.domain.plan import Gate, Pace, Plan, PlanName
 from orchestrator.domain.release import Release, ReleaseState
@@ -62,13 +62,15 @@ def incident_row(incident: Incident) -> dict[str, Any]:
     row = {name: getattr(incident, name) for name in Incident.__slots__}
     row["plan"] = plan_to_json(incident.plan) if incident.plan else None
     row["dependency_key"] = incident.dependency or ""
-    return row | {"kind": str(incident.kind), "state": str(incident.state), "captured": str(incident.captured)}
+    row |= {"kind": str(incident.kind), "state": str(incident.state), "captured": str(incident.captured)}
+    return row | {"severity": str(incident.severity)}
 
 
 def incident_value(row: Row[Any]) -> Incident:
     """Read an incident back."""
     values = {name: getattr(row, name) for name in Incident.__slots__}
     values |= {"kind": Kind(row.kind), "state": IncidentState(row.state), "captured": Way(row.captured)}
+    values["severity"] = Severity(row.severity)
     return Incident(**values | {"plan": plan_from_json(row.plan) if row.plan else None})
 
 

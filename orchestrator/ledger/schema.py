@@ -53,6 +53,12 @@ incidents = Table(
     Column("held_by", String(200)),
     Column("held_reason", Text),
     Column("held_at", UtcDateTime),
+    Column("asked_on", Integer, nullable=False),
+    Column("owner", String(200)),
+    Column("severity", String(20), nullable=False),
+    Column("acknowledged_by", String(200)),
+    Column("acknowledged_at", UtcDateTime),
+    Column("snoozed_until", UtcDateTime),
     Index(
         "uq_incidents_open",
         "signature",

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Final, Self
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.pool import StaticPool
 
+from orchestrator.ledger.alerting import AlertingRows
+from orchestrator.ledger.approving import ApprovingRows
 from orchestrator.ledger.attempts import AttemptRows
+from orchestrator.ledger.auditing import AuditingRows
 from orchestrator.ledger.dependencies import DependencyRows
 from orchestrator.ledger.failures import FailureRows
 from orchestrator.ledger.incidents import IncidentRows
 from orchestrator.ledger.operating import OperatingRows
 from orchestrator.ledger.outbox import LeaseRows, OutboxRows
 from orchestrator.ledger.probes import ProbeRows
+from orchestrator.ledger.recovering import RecoveringRows
 from orchestrator.ledger.releases import ReleaseRows
 from orchestrator.ledger.retention import RetentionRows
 from orchestrator.ledger.schema import STORE, incidents, metadata
+from orchestrator.ledger.searching import SearchingRows
 from orchestrator.ledger.tallies import TallyRows
 from orchestrator.ledger.triggers import DispatchRows
 from orchestrator.ledger.workers import WorkerRows
@@ -54,6 +59,11 @@ class SqlTransaction(
     RetentionRows,
     WorkerRows,
     ProbeRows,
+    SearchingRows,
+    RecoveringRows,
+    AuditingRows,
+    AlertingRows,
+    ApprovingRows,
 ):
     """One transaction on the ledger: every group of verbs on one connection."""
 

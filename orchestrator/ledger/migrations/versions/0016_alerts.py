@@ -1,0 +1,14 @@
+"""Alerts: who is told of an incident, how far the ladder was climbed, and who has answered."""
+
+from __future__ import annotations
+
+revision = "0016"
+down_revision = "0015"
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
