@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-import pytest
+
+from tests.services import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +29,11 @@ USERS = ("postgres", "nobody")
 
 
 def binaries() -> Path:
-    """Find the folder of PostgreSQL's own programs; skips the test where there is none."""
+    """Find the folder of PostgreSQL's own programs; a machine without it is lacking."""
     found = sorted(Path(PLACES).glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("initdb")
     if not found and on_path is None:
-        pytest.skip(f"expected initdb on the PATH or below {PLACES}, got none: no server of our own can be started")
+        raise lacking(f"expected initdb on the PATH or below {PLACES}, got none: no server of our own can be started")
     return (found[-1] if found else Path(str(on_path))).parent
 
 
@@ -43,7 +44,7 @@ def _unprivileged() -> dict[str, int]:
     known = {each.pw_name: each for each in pwd.getpwall()}
     user = next((known[name] for name in USERS if name in known), None)
     if user is None:
-        pytest.skip(f"expected a user {' or '.join(USERS)} to run PostgreSQL as, got none")
+        raise lacking(f"expected a user {' or '.join(USERS)} to run PostgreSQL as, got none")
     return {"user": user.pw_uid, "group": user.pw_gid}
 
 
@@ -127,7 +128,7 @@ def own_postgres(*options: str, folder: Path | None = None) -> Iterator[OwnPostg
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
-    """Give a folder on a disk of that size, held in memory; skips the test where nothing may be mounted here."""
+    """Give a folder on a disk of that size, held in memory; a machine where nothing may be mounted is lacking."""
     place = Path(tempfile.mkdtemp(prefix="redrive-disk-"))
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "redrive-test", place]
     try:
@@ -136,7 +137,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
         done = None
     if done is None or done.returncode != 0:
         place.rmdir()
-        pytest.skip(f"expected to mount a small disk, got: {done.stderr.strip() if done else 'no mount here'}")
+        raise lacking(f"expected to mount a small disk, got: {done.stderr.strip() if done else 'no mount here'}")
     try:
         yield place
     finally:

@@ -37,7 +37,11 @@ REDIS_MARK = "redrive-test-owner"
 
 def missing(service: str, variable: str, why: object) -> pytest.fail.Exception | pytest.skip.Exception:
     """Say that a service does not answer: a failure where CI is set, a skip elsewhere."""
-    reason = f"expected {service} at {url_of(variable)}, got: {why}; start it, or name another one in {variable}"
+    return lacking(f"expected {service} at {url_of(variable)}, got: {why}; start it, or name another one in {variable}")
+
+
+def lacking(reason: str) -> pytest.fail.Exception | pytest.skip.Exception:
+    """Say that this machine lacks what a test needs: a failure where CI is set, a skip elsewhere."""
     return pytest.fail.Exception(reason) if os.environ.get("CI") else pytest.skip.Exception(reason)
 
 

@@ -18,6 +18,7 @@ from eventbus.limits import Limits
 from eventbus.losses import Losses
 from eventbus.sender import Sender
 from eventbus.spool import Spool
+from tests.services import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +28,11 @@ TINY = 64 << 10
 
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[Path]:
-    """Give a file system of its own in a folder: as root, elsewhere the test is skipped."""
+    """Give a file system of its own in a folder: as root, elsewhere the machine is lacking."""
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False)
     if done.returncode != 0:
-        pytest.skip(f"expected to mount a tmpfs, got: {done.stderr.decode().strip()}")
+        raise lacking(f"expected to mount a tmpfs, got: {done.stderr.decode().strip()}")
     try:
         yield folder
     finally:
