@@ -39,13 +39,31 @@ def expiry_of(headers: Mapping[str, Any]) -> datetime | None:
 
 def expired(message: TaskMessage, now: datetime) -> str | None:
     """Say that a message has expired, which a worker would drop; None while it has not, or where nobody can tell."""
-    try:
-        moment = expiry_of(message.headers)
-    except (TypeError, ValueError, ArithmeticError):
-        return None  # told by whoever publishes it
+    moment = expires_at(message)  # one that nobody can read is told by whoever publishes it
     if moment is None or moment > now:
         return None
     return f"expected a task that may still run, got one that expired at {moment.isoformat()}; a worker would drop it"
+
+
+def expires_at(message: TaskMessage) -> datetime | None:
+    """Tell when a message expires, in UTC; None where it does not, or where nobody can tell."""
+    try:
+        moment = expiry_of(message.headers)
+        return moment.astimezone(UTC) if moment else None
+    except (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
+        return None
+
+
+def blocked(message: TaskMessage) -> str | None:
+    """Name what keeps a message from being redriven, in one word, whatever the settings of this orchestrator are.
+
+    `missing` and `redacted` always do; `sealed` does where there are no keys, as `refusal_of` has it.
+    """
+    if message.missing:
+        return "missing"
+    if message.redacted and not message.resolvable:
+        return "redacted"
+    return "sealed" if message.sealed is not None else None
 
 
 def refusal_of(message: TaskMessage, *, keys_known: bool) -> str | None:

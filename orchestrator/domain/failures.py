@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -105,13 +105,16 @@ class Declaration:
     """What the application declared of the task: the dependency it leans on, and whether it may run twice.
 
     `route` lists where else it may run, best first; `never` the exception types for which nothing redrives it by
-    itself.
+    itself. `search` names the arguments by whose values failures may be searched; `edit` what a person may change when
+    it runs again, each with what its value must be (orchestrator/domain/edits.py).
     """
 
     dependency: str | None = None
     idempotent: bool = False
     route: tuple[Mapping[str, Any], ...] = ()
     never: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    edit: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ class Failure:
     """One failed run. `attempt_id` names the redrive it was a run of, if it was one.
 
     With `redelivery` the broker still holds the message. `started_at` is None where nobody saw the run begin,
-    `traceparent` (W3C Trace Context) where the run was in no trace.
+    `traceparent` (W3C Trace Context) where the run was in no trace. `arguments` are the values, as text, of those that
+    the declaration allows for search; `organization` is whose work it was, where that is known.
     """
 
     id: UUID
@@ -137,6 +141,8 @@ class Failure:
     redelivery: bool = False
     started_at: datetime | None = None
     traceparent: str | None = None
+    organization: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def began_at(self) -> datetime:

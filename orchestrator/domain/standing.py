@@ -201,7 +201,9 @@ def merged(stored: StoredFailure, report: Report) -> StoredFailure:
 def _with_facts(stored: StoredFailure, report: Report) -> StoredFailure:
     failure, told = stored.failure, report.failure
     if failure.message.missing and not told.message.missing:
-        stored = _declared(replace(stored, failure=replace(failure, message=told.message, task=told.task)), report)
+        brought = replace(failure, message=told.message, task=told.task)
+        brought = replace(brought, organization=told.organization, arguments=told.arguments)
+        stored = _declared(replace(stored, failure=brought), report)
     if not knows_more(stored, told):
         return stored
     failure = replace(

@@ -31,6 +31,10 @@ LONGEST_TASK: Final = 500
 LONGEST_DEPENDENCY: Final = 200
 LONGEST_WORKER: Final = 255
 LONGEST_CODE: Final = 64
+LONGEST_ORGANIZATION: Final = 255
+LONGEST_ARGUMENT_NAME: Final = 100
+LONGEST_ARGUMENT: Final = 255
+MOST_ARGUMENTS: Final = 16
 LONGEST_WAIT: Final = 366 * 86_400.0
 MOST_RETRIES: Final = 2**31 - 1
 _WENT_WELL: Final = {"succeeded": True, "skipped": True, "failed": False}
@@ -135,7 +139,20 @@ def _failure(event: Event, data: Mapping[str, Any]) -> Failure:
         redelivery=data.get("redelivery") is True,
         started_at=_moment(_text(data, "started_at")) if data.get("started_at") is not None else None,
         traceparent=place.traceparent if place else None,
+        organization=_organization(data),
+        arguments=_arguments(data),
     )
+
+
+def _organization(data: Mapping[str, Any]) -> str | None:
+    return _shown(data["organization_id"])[:LONGEST_ORGANIZATION] or None if data.get("organization_id") else None
+
+
+def _arguments(data: Mapping[str, Any]) -> Mapping[str, str]:
+    """Read the arguments that may be searched by; what is too long or too many is left out, not refused."""
+    given = _mapping(data, "arguments") if data.get("arguments") else {}
+    fitting = [(_shown(name), _shown(value)) for name, value in given.items() if len(name) <= LONGEST_ARGUMENT_NAME]
+    return dict(each for each in fitting[:MOST_ARGUMENTS] if len(each[1]) <= LONGEST_ARGUMENT)
 
 
 def _declaration(data: Mapping[str, Any]) -> Declaration:
@@ -146,6 +163,8 @@ def _declaration(data: Mapping[str, Any]) -> Declaration:
         idempotent=data.get("idempotent") is True,
         route=tuple(_mapping({"route": each}, "route") for each in data.get("route") or ()),
         never=tuple(_shown(each) for each in data.get("never") or ()),
+        search=tuple(_shown(each) for each in data.get("search") or ()),
+        edit={_shown(name): _mapping({name: rule}, name) for name, rule in (data.get("edit") or {}).items()},
     )
 
 
@@ -246,12 +265,18 @@ def _told(facts: ExceptionFacts) -> dict[str, Any]:
     return told if facts.code is not None else {name: value for name, value in told.items() if name != "code"}
 
 
+def _declared(declaration: Declaration) -> dict[str, Any]:
+    """Give a declaration as an event tells it, which has no `search` and no `edit` where there is none."""
+    told = asdict(declaration)
+    told |= {name: list(told[name]) for name in ("route", "never", "search")}
+    return {name: value for name, value in told.items() if value or name not in ("search", "edit")}
+
+
 def failure_data(failure: Failure) -> dict[str, Any]:
     """Give the data of a `redrive.task.failed.v1` event again."""
     message = asdict(failure.message) | {"body": b64encode(failure.message.body).decode()}
     message["redacted"] = list(failure.message.redacted)
-    declaration = asdict(failure.declaration)
-    declaration |= {name: list(declaration[name]) for name in ("route", "never")}
+    known = {"organization_id": failure.organization, "arguments": dict(failure.arguments)}
     return {
         "failure_id": str(failure.id),
         "task_id": failure.task_id,
@@ -262,8 +287,8 @@ def failure_data(failure: Failure) -> dict[str, Any]:
         "redelivery": failure.redelivery,
         "started_at": failure.started_at.isoformat() if failure.started_at else None,
         "exception": _told(failure.exception),
-        "declaration": declaration,
+        "declaration": _declared(failure.declaration),
         "message": message,
         "worker": failure.worker,
         "occurred_at": failure.occurred_at.isoformat(),
-    }
+    } | {name: value for name, value in known.items() if value}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.domain.attempts import Attempt, AttemptState
 from orchestrator.domain.dependencies import Dependency, Health
 from orchestrator.domain.dispatches import Dispatch, DispatchState
+from orchestrator.domain.eligibility import blocked, expires_at
 from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, FailureState, Kind, TaskMessage, Way
 from orchestrator.domain.incidents import Incident, IncidentState, Severity
 from orchestrator.domain.pacing import Phase, Ramp
@@ -89,7 +90,16 @@ def failure_row(stored: StoredFailure) -> dict[str, Any]:
         "counted_as": str(stored.counted_as),
         "state": str(stored.state),
         "ways": [str(way) for way in stored.ways],
+        "queue": queue_of(failure.message),
+        "expires_at": expires_at(failure.message),
+        "blocked": blocked(failure.message),
+        "arguments": dict(failure.arguments) or None,
     }
+
+
+def queue_of(message: TaskMessage) -> str | None:
+    """Name the queue by which a failure is found: where it was consumed from, else the key it was published with."""
+    return (message.queue or message.routing_key).replace("\0", "\ufffd")[:LONGEST_QUEUE] or None
 
 
 def _fields(value: TaskMessage | ExceptionFacts | Declaration) -> dict[str, Any]:
@@ -97,9 +107,10 @@ def _fields(value: TaskMessage | ExceptionFacts | Declaration) -> dict[str, Any]
     return {name: getattr(value, name) for name in value.__slots__}
 
 
+LONGEST_QUEUE: Final = 255
 _OF_THE_RUN: Final = (
     "id", "task_id", "task", "retries", "attempt_id", "occurred_at", "event_id", "worker", "redelivery", "started_at",
-    "traceparent",
+    "traceparent", "organization",
 )  # fmt: skip
 _OF_ALL: Final = (
     "incident_id", "idempotent", "why", "last_seen_at", "began_at", "attempts", "command_release_id", "reports",
@@ -133,12 +144,13 @@ def failure_value(row: Row[Any]) -> StoredFailure:
 
 def _failure(row: Row[Any]) -> Failure:
     facts = dict(row.exception)
-    declared = {name: tuple(row.declaration.get(name, ())) for name in ("route", "never")}
+    declared = {name: tuple(row.declaration.get(name, ())) for name in ("route", "never", "search")}
     return Failure(
         exception=ExceptionFacts(**facts | {"chain": tuple(facts["chain"])}),
         message=TaskMessage(body=row.body, **row.message | {"redacted": tuple(row.message.get("redacted", ()))}),
         declaration=Declaration(**row.declaration | declared),
         captured=Way(row.captured),
+        arguments=row.arguments or {},
         **{name: getattr(row, name) for name in _OF_THE_RUN},
     )
 

@@ -67,11 +67,18 @@ class FailureRows(TotalRows):
     def add_failure(self, stored: StoredFailure) -> None:
         """Store a failure that was not known."""
         self._kept.failures.add(stored.failure.id, stored)
+        if stored.failure.arguments:
+            self._kept.arguments[stored.failure.id] = stored.failure.arguments
 
     def save_failure(self, stored: StoredFailure) -> None:
         """Store what changed in a failure."""
         shelf = self._kept.failures
         before = shelf.known.get(stored.failure.id)
+        if before and before.failure.arguments != stored.failure.arguments:
+            self._kept.changed_arguments.add(stored.failure.id)
+            self._kept.arguments.pop(stored.failure.id, None)
+            if stored.failure.arguments:
+                self._kept.arguments[stored.failure.id] = stored.failure.arguments
         shelf.save(stored.failure.id, stored, whole=before is None or before.failure is not stored.failure)
 
     def failure(self, failure_id: UUID) -> StoredFailure | None:

@@ -19,6 +19,7 @@ from orchestrator.ledger.schema import (
     commands,
     dispatches,
     evidence,
+    failure_arguments,
     failures,
     idempotency_keys,
     incidents,
@@ -68,8 +69,13 @@ class RetentionRows(TotalRows):
         emptied = [{"key": row.id, "left": _left_of(row.message)} for row in rows]
         if emptied:
             statement = update(failures).where(table.id == bindparam("key"))
-            self._connection.execute(statement.values(message=bindparam("left"), body=b"", purged_at=now), emptied)
+            left = {"message": bindparam("left"), "body": b"", "purged_at": now, "arguments": None}
+            self._connection.execute(statement.values(**left), emptied)
+            self._drop_arguments([row.id for row in rows])
         return len(emptied)
+
+    def _drop_arguments(self, ids: Sequence[UUID]) -> None:
+        self._connection.execute(delete(failure_arguments).where(failure_arguments.c.failure_id.in_(ids)))
 
     def purge_payloads(self, closed_before: datetime, limit: int) -> int:
         """Take the failure out of the triggers of closed incidents, those that nobody has answered yet excepted."""
@@ -95,7 +101,7 @@ class RetentionRows(TotalRows):
         if ids:
             self._count_failures(ids)
             self._count_attempts(ids)
-            for table in (attempts, commands):
+            for table in (attempts, commands, failure_arguments):
                 self._connection.execute(delete(table).where(table.c.failure_id.in_(ids)))
             self._connection.execute(delete(failures).where(failures.c.id.in_(ids)))
         return len(ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 
 from orchestrator.ledger.codec import (
     attempt_row,
@@ -21,7 +21,17 @@ from orchestrator.ledger.codec import (
     release_value,
     standing_row,
 )
-from orchestrator.ledger.schema import attempts, dependencies, evidence, failures, incidents, outbox, ramps, releases
+from orchestrator.ledger.schema import (
+    attempts,
+    dependencies,
+    evidence,
+    failure_arguments,
+    failures,
+    incidents,
+    outbox,
+    ramps,
+    releases,
+)
 from orchestrator.ledger.shelf import Shelf, Stored, upsert
 from orchestrator.stores import insert_into
 
@@ -48,6 +58,9 @@ class Kept:
         self.redelivered: dict[UUID, datetime | None] = {}
         self.evidence: list[dict[str, Any]] = []
         self.outbox: list[dict[str, Any]] = []
+        # Of failures, those that may be searched by; what was there before goes first where they have changed.
+        self.arguments: dict[UUID, Mapping[str, str]] = {}
+        self.changed_arguments: set[UUID] = set()
 
     def put(self, connection: Connection) -> None:
         """Write all that was kept back, what is referred to before what refers to it."""
@@ -57,6 +70,21 @@ class Kept:
             if rows:
                 connection.execute(insert(table), rows)
                 rows.clear()
+        self._put_arguments(connection)
+
+    def _put_arguments(self, connection: Connection) -> None:
+        if self.changed_arguments:
+            connection.execute(
+                delete(failure_arguments).where(failure_arguments.c.failure_id.in_(self.changed_arguments))
+            )
+            self.changed_arguments.clear()
+        if self.arguments:
+            connection.execute(insert(failure_arguments), [
+                {"failure_id": failure_id, "name": name, "value": value}
+                for failure_id, values in self.arguments.items()
+                for name, value in values.items()
+            ])  # fmt: skip
+            self.arguments.clear()
 
 
 class Rows:

@@ -109,12 +109,28 @@ failures = Table(
     Column("attempts_before", Integer, nullable=False),
     Column("counted_as", String(30), nullable=False),
     Column("purged_at", UtcDateTime),
+    # What it is searched by; `blocked` says what keeps its message from going out again, whatever the settings are.
+    Column("queue", String(255)),
+    Column("organization", String(255)),
+    Column("expires_at", UtcDateTime),
+    Column("blocked", String(20)),
+    Column("arguments", JSON(none_as_null=True)),
     Index(None, "incident_id", "state", "occurred_at"),
     Index(None, "task_id"),
     Index(None, "command_release_id"),
     Index(None, "closed_at"),
     Index(None, "pending_since"),
     Index(None, "captured", "occurred_at"),
+)
+
+# The arguments by which a failure may be searched, once more: `arguments` shows them, this finds them.
+failure_arguments = Table(
+    "failure_arguments",
+    metadata,
+    Column("failure_id", Uuid, ForeignKey("failures.id"), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("value", String(255), nullable=False),
+    Index(None, "name", "value"),
 )
 
 evidence = Table(
