@@ -8,6 +8,7 @@ import sys
 import typer
 
 from eventbus import scrub
+from orchestrator.cli.asking import told
 from orchestrator.cli.classify import classify
 from orchestrator.cli.commanding import hold, release, reroute, retry
 from orchestrator.cli.demo import demo
@@ -48,7 +49,8 @@ def app() -> None:
     try:
         typer_app()
     except RedriveError as error:
-        typer.echo(f"redrive: {scrub.text(str(error))}", err=True)
+        for line in scrub.text(str(error)).splitlines():
+            told(line)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
     except KeyboardInterrupt:
         sys.exit(130)

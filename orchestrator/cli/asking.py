@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import unicodedata
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from orchestrator.domain.errors import DependencyUnreachable, RedriveError, SettingsInvalid
+from orchestrator.cli.answers import NoAnswer, error_of
+from orchestrator.cli.lines import folded, width
+from orchestrator.cli.safety import safe as safe  # noqa: PLC0414 - verbs that speak to the API take it from here
+from orchestrator.domain.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,30 +24,22 @@ if TYPE_CHECKING:
 TIMEOUT = 10
 # Of a stream nothing but heartbeats may come for this long.
 SILENCE = 60
+CHUNK = 65_536
 DEFAULT_API = "http://127.0.0.1:8400"
 Api = Annotated[str, typer.Option("--api", envvar="REDRIVE_API_URL", help="The orchestrator's address.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as data.")]
-# Control characters, and those that turn the direction of text or are not seen (Unicode categories Cc and Cf).
-HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
-def safe(text: object) -> str:
-    """Give text that came from elsewhere so that a terminal only shows it: what would steer it is shown as its code."""
-    return "".join(each if unicodedata.category(each) not in HIDDEN else _code(each) for each in str(text))
-
-
-def _code(each: str) -> str:
-    return f"\\x{ord(each):02x}" if ord(each) < 0x100 else f"\\u{ord(each):04x}"  # noqa: PLR2004 - two digits hold no more
 
 
 def shown(words: object) -> None:
-    """Print a line of data on stdout, made safe."""
-    typer.echo(safe(words))
+    """Print a line of data on stdout, made safe and folded to the width of the terminal."""
+    for line in folded(safe(words), width()):
+        typer.echo(line)
 
 
 def told(words: object) -> None:
-    """Print a notice on stderr, made safe."""
-    typer.echo(f"redrive: {safe(words)}", err=True)
+    """Print a notice on stderr, made safe and folded to the width of the terminal."""
+    for line in folded(f"redrive: {safe(words)}", width()):
+        typer.echo(line, err=True)
 
 
 def as_data(content: object) -> None:
@@ -60,10 +53,27 @@ def path_of(*parts: str) -> str:
 
 
 def call(method: str, api: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-    """Ask the API; raises DependencyUnreachable when nobody answers, RedriveError with the problem it names."""
+    """Ask the API; raises NoAnswer when nobody answers, Refusal with the problem it names, both saying what to type."""
     with _asked(method, f"{api}{path}", json=body, headers=headers, timeout=TIMEOUT) as answer:
         content: dict[str, Any] = answer.json()
         return content
+
+
+def pages(api: str, path: str) -> Iterator[dict[str, Any]]:
+    """Ask for a list page by page, each behind the one before, until the last."""
+    url: str | None = f"{api}{path}"
+    while url:
+        with _asked("GET", url, headers={}, timeout=TIMEOUT) as answer:
+            following = answer.links.get("next", {}).get("url")
+            yield answer.json()
+        # The next page is where this one was, whatever address a proxy in between knows it by.
+        url = f"{api}/{following.split('/', 3)[-1]}" if following else None
+
+
+def text_of(api: str, path: str, accept: str) -> Iterator[bytes]:
+    """Ask for an answer in another form than JSON, and give it as it comes."""
+    with _asked("GET", f"{api}{path}", headers={"Accept": accept}, timeout=(TIMEOUT, SILENCE), stream=True) as answer:
+        yield from answer.iter_content(CHUNK)
 
 
 def failure_of(api: str, failure_id: str) -> dict[str, Any]:
@@ -93,9 +103,7 @@ def _event_data(api: str, value: bytes) -> dict[str, Any]:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise DependencyUnreachable(
-            f"the orchestrator at {api}", f"expected JSON objects as events, got {value[:40]!r}"
-        )
+        raise NoAnswer(f"the orchestrator at {safe(api)}", f"expected JSON objects as events, got {value[:40]!r}")
     return content
 
 
@@ -108,10 +116,10 @@ def _asked(method: str, url: str, *, headers: dict[str, str], **options: Any) ->
     try:
         with requests.request(method, url, headers=headers | allowed, **options) as answer:  # noqa: S113 - it is in the options
             if not answer.ok:
-                raise _error(answer)
+                raise error_of(answer)
             yield answer
-    except requests.RequestException as error:
-        raise DependencyUnreachable(f"the orchestrator at {url}", type(error).__name__) from None
+    except (requests.RequestException, ValueError) as error:
+        raise NoAnswer(f"the orchestrator at {safe(url)}", type(error).__name__) from None
 
 
 def _token() -> str | None:
@@ -124,13 +132,3 @@ def _token() -> str | None:
         raise SettingsInvalid(
             f"REDRIVE_API_TOKEN_FILE: expected a file that can be read, got {path}: {error}"
         ) from None
-
-
-def _error(answer: requests.Response) -> RedriveError:
-    try:
-        detail = answer.json()["detail"]
-    except (ValueError, KeyError):
-        detail = answer.reason
-    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE):
-        return DependencyUnreachable(f"the orchestrator at {answer.url}", safe(detail))
-    return RedriveError(safe(detail))

@@ -5,22 +5,21 @@ from __future__ import annotations
 import getpass
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import typer
 
-from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, told
+from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown, told
 from orchestrator.cli.commanding import AGAIN
 from orchestrator.cli.exits import FAILED, USAGE
+from orchestrator.cli.tables import Column, drawn
 from orchestrator.cli.why import fates
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Iterator
 
-WIDTH: Final = 160
-LONGEST_TYPE: Final = 32
 events = typer.Typer(name="events", help="Events, and dead letters: seen, sent again, given up.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="The event's id, or its key.")]
 Ids = Annotated[list[str] | None, typer.Argument(help="Only these, by id or key.")]
@@ -53,9 +52,8 @@ def list_events(
     if as_json:
         as_data(found)
     else:
-        from rich.console import Console
-
-        Console(width=max(Console().width, WIDTH)).print(_letters(found) if dead else _events(found))
+        for line in _letters(found) if dead else _events(found):
+            shown(line)
     if len(found) == limit:
         last = f"{found[-1]['seq']}:{found[-1]['sink']}" if dead else found[-1]["seq"]
         told(f"there may be more: --cursor {last}")
@@ -66,48 +64,29 @@ def _chosen(sink: str | None, event_type: str | None, since: str | None, until: 
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _events(found: list[dict[str, Any]]) -> Table:
-    names = ("key", "accepted", "type", "lane", "id", "state")
-    cells = [
-        (each["key"], each["accepted_at"][:19], each["type"], each["lane"], each["id"], each["state"] or "-")
-        for each in found
-    ]
-    return _table(names, cells)
+def _events(found: list[dict[str, Any]]) -> Iterator[str]:
+    """Draw the list: a key stays whole at any width, since the next command needs it."""
+    columns = (Column("key"), Column("accepted"), Column("type", 14), Column("state"))
+    return drawn(columns, ((each["key"], _hour(each), each["type"], each["state"]) for each in found))
 
 
-def _letters(found: list[dict[str, Any]]) -> Table:
-    names = ("key", "accepted", "type", "sink", "tries", "field", "reason")
-    cells = [
-        (
-            each["key"],
-            each["accepted_at"][:19],
-            each["type"],
-            each["sink"],
-            each["attempts"],
-            each["field"] or "-",
-            _given_up(each) or each["reason"],
-        )
-        for each in found
-    ]
-    return _table(names, cells)
+def _letters(found: list[dict[str, Any]]) -> Iterator[str]:
+    columns = (Column("key"), Column("accepted"), Column("type", 9), Column("sink", 6), Column("tries", right=True))
+    rows = ((each["key"], _hour(each), each["type"], each["sink"], each["attempts"]) for each in found)
+    head, *lines = drawn(columns, rows)
+    yield head
+    for line, each in zip(lines, found, strict=True):
+        yield line
+        yield f"    {_given_up(each) or each['reason']}" + (f" (field {each['field']})" if each["field"] else "")
+
+
+def _hour(each: dict[str, Any]) -> str:
+    return str(each["accepted_at"])[5:16].replace("T", " ")
 
 
 def _given_up(letter: dict[str, Any]) -> str | None:
     discarded = letter["discarded"]
     return f"discarded by {discarded['actor']}: {discarded['reason']}" if discarded else None
-
-
-def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
-    """Draw a list: a key stays whole at any width, since the next command needs it."""
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    key, *rest, last = names
-    columns = [Column(name, overflow="ellipsis", no_wrap=True, max_width=LONGEST_TYPE) for name in rest]
-    table = Table(Column(key, no_wrap=True, min_width=36), *columns, Column(last, overflow="fold"))
-    for cells in rows:
-        table.add_row(*(Text(safe(cell)) for cell in cells))
-    return table
 
 
 @events.command("show")
@@ -149,7 +128,7 @@ def replay(
     if as_json:
         as_data(answer)
     else:
-        shown(f"accepted: {answer['events']} events, {api}{answer['location']}")
+        shown(f"accepted: {answer['events']} events, {answer['location']}")
 
 
 @events.command("cancel")

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
-from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, stream, told
+from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown, stream, told
 from orchestrator.cli.exits import UNREACHABLE
+from orchestrator.cli.naming import OPEN, healths, incident_of
+from orchestrator.cli.outlook import after_list, outlook, painful
 from orchestrator.cli.telling import told_whole
+from orchestrator.cli.times import now
 from orchestrator.domain.incidents import IncidentState
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-UUID_WIDTH: Final = 36
-LEAST_WIDTH: Final = 160
-LONGEST_CELL: Final = 20
 SAMPLE: Final = 1
-COLUMNS: Final = ("since", "failures", "dependency", "kind", "state", "plan")
+MOST: Final = 1_000
 incidents = typer.Typer(
-    name="incidents", help="What has failed, what was decided, what it waits for.", no_args_is_help=True
+    name="incidents", help="What has failed; without a verb, the list.", invoke_without_command=True
 )
-Id = Annotated[str, typer.Argument(help="The incident's id.")]
+Id = Annotated[str, typer.Argument(help="The incident's id, or its beginning.")]
+
+
+@incidents.callback()
+def group(context: typer.Context, api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
+    """Show what has failed, what was decided, what it waits for."""
+    if context.invoked_subcommand is None:
+        list_incidents(api=api, as_json=as_json)
 
 
 @incidents.command("list")
@@ -32,37 +36,28 @@ def list_incidents(
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:
-    """List incidents, newest first."""
+    """List what is open, the largest first, then the newest; --state shows what is closed.
+
+    --json gives the incidents of all states, newest first.
+    """
     asked = "".join(f"&state={each}" for each in state or ())
-    found = call("GET", api, f"/api/v1/incidents?limit={limit}{asked}")["incidents"]
     if as_json:
-        as_data(found)
+        as_data(call("GET", api, f"/api/v1/incidents?limit={limit}{asked}")["incidents"])
         return
-    from rich.console import Console
-
-    Console(width=max(Console().width, LEAST_WIDTH)).print(_table(found))
-
-
-def _table(found: list[dict[str, Any]]) -> Table:
-    """Draw the list: an id stays whole at any width, since the next command needs it."""
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    whole = [Column(name, no_wrap=True, max_width=LONGEST_CELL) for name in COLUMNS]
-    last = Column("what", overflow="ellipsis")
-    table = Table(Column("incident", no_wrap=True, min_width=UUID_WIDTH), *whole, last)
-    for each in found:
-        plan = each["plan"]["name"] if each["plan"] else "-"
-        held = f"held by {each['held_by']}: {each['held_reason']}" if each["held_by"] else None
-        what = held or each["note"] or each["signature"]
-        cells = (each["id"], each["opened_at"][:16], each["size"], each["dependency"] or "-")
-        table.add_row(*(Text(safe(cell)) for cell in (*cells, each["kind"], each["state"], plan, what)))
-    return table
+    asked = asked or f"&{OPEN}"
+    found = painful(call("GET", api, f"/api/v1/incidents?limit={MOST}{asked}")["incidents"])
+    for line in outlook(found[:limit], healths(api), now()):
+        typer.echo(line)
+    for line in after_list(found[:limit], max(len(found) - limit, 0)):
+        shown(line)
+    if not found:
+        told("none" if state else "nothing is open; what was: redrive incidents list --state recovered")
 
 
 @incidents.command("show")
 def show(incident_id: Id, api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
     """Show one: why, the plan and who made it, what it waits for, a sample failure, and what to do next."""
+    incident_id = incident_of(api, incident_id)
     whole = call("GET", api, path_of("incidents", incident_id))
     if as_json:
         as_data(whole)
@@ -78,7 +73,7 @@ def watch(incident_id: Id, api: Api = DEFAULT_API, as_json: AsJson = False) -> N
     import json
 
     closed = False
-
+    incident_id = incident_of(api, incident_id)
     for name, data in stream(api, path_of("incidents", incident_id, "events")):
         closed = closed or name == "incident.closed"
         if as_json:

@@ -8,19 +8,22 @@ from urllib.parse import urlencode
 
 import typer
 
-from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, told
+from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown, told
 from orchestrator.cli.commanding import AGAIN
 from orchestrator.cli.exits import FAILED, PARTLY
+from orchestrator.cli.tables import Column, print_table
+from orchestrator.cli.times import lasting
 from orchestrator.domain.events import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.table import Table
-
-WIDTH: Final = 120
 POLL: Final = 0.5
 SUMS: Final = ("accepted", "filtered", "sampled_out", "routed", "delivered", "pending", "dead")
+COLUMNS: Final = (
+    *(Column("sampled" if each == "sampled_out" else each, right=True) for each in SUMS),
+    Column("adds up"),
+)
 sinks = typer.Typer(
     name="sinks", help="What became of every event, per sink; without a verb, the list.", invoke_without_command=True
 )
@@ -58,29 +61,20 @@ def list_sinks(api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.console import Console
-
-    Console(width=max(Console().width, WIDTH)).print(_table(found))
+    print_table((Column("sink", 8), *COLUMNS), ([name, *_sums(each)] for name, each in found.items()))
     for name, each in found.items():
         for line in _notes(name, each):
             shown(line)
 
 
-def _table(found: dict[str, Any]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    names = ("sink", *(each.replace("_", " ") for each in SUMS), "adds up", "oldest", "per second")
-    table = Table(*names)
-    for name, each in found.items():
-        rate = each["delivered_per_second"]
-        more = ("yes" if each["adds_up"] else "NO", f"{each['oldest_seconds']:.0f} s", "-" if rate is None else rate)
-        cells = (name, *(each[count] for count in SUMS), *more)
-        table.add_row(*(Text(safe(cell)) for cell in cells))
-    return table
+def _sums(each: dict[str, Any]) -> list[Any]:
+    return [*(each[count] for count in SUMS), "yes" if each["adds_up"] else "NO"]
 
 
 def _notes(name: str, each: dict[str, Any]) -> Iterator[str]:
+    rate = each["delivered_per_second"]
+    delivered = f", {rate} delivered a second" if rate is not None else ""
+    yield f"{name}: the oldest waits {lasting(each['oldest_seconds'])}{delivered}"
     if not each["configured"]:
         yield (
             f"{name}: not in the settings; the log keeps {each['pending']} pending and {each['dead']} dead for it until"
@@ -106,10 +100,7 @@ def hours(name: Name, since: From = None, until: To = None, api: Api = DEFAULT_A
     if as_json:
         as_data(found)
         return
-    shown(f"{'hour':20}" + "".join(f"{each.replace('_', ' '):>12}" for each in SUMS) + "  adds up")
-    for each in found:
-        sums = "".join(f"{each[count]:>12}" for count in SUMS)
-        shown(f"{each['hour'][:16]:20}{sums}  {'yes' if each['adds_up'] else 'NO'}")
+    print_table((Column("hour"), *COLUMNS), ([each["hour"][:16], *_sums(each)] for each in found))
 
 
 @sinks.command("open")

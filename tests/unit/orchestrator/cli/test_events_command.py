@@ -12,6 +12,7 @@ from orchestrator.domain.circuits import CircuitState, Standing
 from orchestrator.domain.errors import RedriveError
 from orchestrator.domain.events import Answer, Lane, Passed, Refusal
 from tests.unit.orchestrator.api.test_desk_api import commands, desk, keys, left_over, send
+from tests.unit.orchestrator.cli.conftest import flat
 from tests.unit.orchestrator.cli.test_operating import ESCAPE, said
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def test_sinks_show_what_a_person_has_to_know(desk: Served, words: tuple[str, ..
     desk.scene.later(5)
     done = said(desk, *words)
     assert done.exit_code == DONE, done.output
-    for each in ("warehouse", "5 s", "yes", "warehouse, priority: circuit open: 503", "failure: 503"):
+    for each in ("warehouse", "oldest waits 5s", "yes", "warehouse, priority: circuit open: 503", "failure: 503"):
         assert each in done.stdout
     assert "rudderstack, telemetry: held open by ada: a deploy" in done.stdout
     assert json.loads(said(desk, *words, "--json").stdout)["warehouse"]["dead"] == 1
@@ -69,7 +70,9 @@ def test_a_sink_that_is_left_over_is_shown_and_forgotten(desk: Served) -> None:
     """The list says that the settings do not name it; without --yes it is only told what would be given up."""
     left_over(desk)
     listed = said(desk, "sinks")
-    assert "acme: not in the settings; the log keeps 2 pending and 1 dead for it until it is forgotten" in listed.stdout
+    assert "acme: not in the settings; the log keeps 2 pending and 1 dead for it until it is forgotten" in flat(
+        listed.stdout
+    )
     assert "warehouse: not in the settings" not in listed.stdout
     dry = said(desk, "sinks", "forget", "acme", *WHY)
     assert dry.stdout == "would forget acme: 2 pending and 1 dead events are given up\n"
@@ -121,7 +124,7 @@ def test_a_replay_shows_first_and_does_it_with_yes(desk: Served, tmp_path: Path)
     patch.write_text('{"data": {"user_id": "u-1"}}')
     words = ("events", "replay", keys(desk)[0], "--patch", str(patch), "--pace", "10", "--yes", *WHY)
     done = said(desk, *words)
-    assert (done.exit_code, done.stdout.startswith("accepted: 1 events, http")) == (DONE, True), done.output
+    assert (done.exit_code, done.stdout.startswith("accepted: 1 events, /api/")) == (DONE, True), done.output
     assert b'"user_id":"u-1"' in send(desk).events[0].record.body
     assert said(desk, *words).exit_code == FAILED
 

@@ -13,6 +13,7 @@ from orchestrator.cli.asking import safe
 from orchestrator.cli.exits import DONE, FAILED, PARTLY, USAGE
 from orchestrator.domain.errors import RedriveError
 from tests.recovery import failed_event
+from tests.unit.orchestrator.cli.conftest import flat
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -42,8 +43,8 @@ def test_an_incident_shows_what_a_person_has_to_know(api: Served) -> None:
     assert done.exit_code == DONE, done.output
     for each in ("app.call", "dependency  model", "9 open", "Traceback ...", "9 of app.call wait"):
         assert each in done.stdout
-    assert "@app.task(redrive={'idempotent': True})" in done.stdout
-    assert f"redrive retry --incident {incident} --reason WHY" in done.stdout
+    assert "@app.task(redrive={'idempotent': True})" in flat(done.stdout)
+    assert f"redrive retry --incident {incident} --reason WHY" in flat(done.stdout)
     assert json.loads(said(api, "incidents", "show", incident, "--json").stdout)["id"] == incident
 
 
@@ -59,15 +60,29 @@ def test_an_incident_shows_its_ramp_and_what_it_waits_for(api: Served) -> None:
     assert "ramp        model is holding, window 1.0, 1 tries" in shown
     assert "waits for   held by unauthenticated: a deploy" in shown
     assert "plan        retry (execution e-1): it passes by itself" in shown
-    assert "holding, 0 of 1 first attempts succeeded, 1 in all; on the ramp of model, not before 2025-" in shown
+    told = "holding, 0 of 1 first attempts succeeded, 1 in all; on the ramp of model, not before 2025-"
+    assert told in flat(shown)
 
 
-def test_incidents_are_listed_with_their_ids_whole(api: Served) -> None:
-    """The id is the next command's argument: it is never cut; the dependency stands beside it."""
+@pytest.mark.parametrize("words", [(), ("list",), ("list", "--state", "open")], ids=" ".join)
+def test_incidents_are_listed_with_ids_for_the_next_command(api: Served, words: tuple[str, ...]) -> None:
+    """What failed, how many, how the dependency is; the short id is what the next command takes."""
     incident = outage(api)
-    done = said(api, "incidents", "list", "--state", "open")
-    assert incident in done.stdout
-    assert "model" in done.stdout
+    head, row, *after = said(api, "incidents", *words).stdout.splitlines()
+    assert head.split() == ["id", "since", "failed", "what", "dependency", "plan", "state", "owner"]
+    assert row.split()[0] == incident[:8]
+    for each in ("9", "app.call HTTPError", "model down", "open"):
+        assert each in row
+    assert after == [
+        f"next: redrive incidents show {row[:8]}",
+        f"      redrive retry --incident {row[:8]} --reason WHY",
+    ]
+    assert said(api, "incidents", "show", row[:8]).stdout.startswith(f"incident    {incident}")
+
+
+def test_incidents_are_data_of_all_states(api: Served) -> None:
+    """As data they come as the API has them."""
+    incident = outage(api)
     assert [each["id"] for each in json.loads(said(api, "incidents", "list", "--json").stdout)] == [incident]
     assert json.loads(said(api, "incidents", "list", "--state", "recovered", "--json").stdout) == []
 
@@ -105,7 +120,7 @@ def test_a_retry_shows_first_and_does_it_with_yes(api: Served) -> None:
     assert "--yes" in dry.stderr
     done = said(api, "retry", "--incident", incident, "--yes", *WHY)
     assert (done.exit_code, len(api.scene.releases)) == (DONE, 1)
-    assert done.stdout.startswith("accepted: ")
+    assert done.stdout.startswith("accepted:")
     again = said(api, "retry", "--incident", incident, "--yes", *WHY)
     assert again.exit_code == FAILED
     assert len(api.scene.releases) == 1
