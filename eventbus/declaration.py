@@ -9,11 +9,12 @@ key by key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from eventbus.arguments import edit_of, positions_of, search_of
 from eventbus.exception_names import exception_type
 from eventbus.facts import type_name
 from eventbus.redaction import read_path
@@ -38,7 +39,9 @@ class Declared:
     """What is declared of one task, checked.
 
     `route` lists where else it may run, best first, in the shape of `eventbus.routes`; `never` the exception types for
-    which nothing redrives it by itself; `redact` which arguments are replaced before they leave the worker.
+    which nothing redrives it by itself; `redact` which arguments are replaced before they leave the worker; `search`
+    which ones failures may be searched by, and `edit` which ones a person may change, in the shape of
+    `eventbus.arguments`. `positions` tell where those stand in the task's signature, where that is known.
     """
 
     dependency: str | None = None
@@ -46,6 +49,9 @@ class Declared:
     route: tuple[Mapping[str, Any], ...] = ()
     never: tuple[type[BaseException], ...] = ()
     redact: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    edit: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    positions: Mapping[str, int] = field(default_factory=dict)
 
     def as_data(self, raised: BaseException | None = None) -> dict[str, Any]:
         """Give it as an event carries it; a raised subclass of a `never` type is named there like the type itself.
@@ -60,7 +66,14 @@ class Declared:
             "idempotent": self.idempotent,
             "route": [dict(each) for each in self.route],
             "never": names,
+            **self._arguments(),
         }
+
+    def _arguments(self) -> dict[str, Any]:
+        """Give what is declared of arguments: most tasks declare nothing, and their events carry nothing of it."""
+        edit = {name: dict(rule) for name, rule in self.edit.items()}
+        told = {"search": list(self.search), "edit": edit, "positions": dict(self.positions)}
+        return {name: value for name, value in told.items() if value}
 
 
 def check(owner: str, declared: object) -> dict[str, Any]:
@@ -118,7 +131,9 @@ class Declarations:
         for name, value in vars(type(task)).items():
             if name != KEY and isinstance(value, Mapping) and get_close_matches(name, [KEY], cutoff=ALIKE):
                 raise DeclarationError(f"task {task.name!r}: expected redrive={{...}}, got {name}={{...}}")
-        return self.of(task.name, own)
+        declared = self.of(task.name, own)
+        positions = positions_of(task, dict.fromkeys((*declared.search, *declared.edit)))
+        return replace(declared, positions=positions) if positions else declared
 
 
 def _dependency(value: object) -> str | None:
@@ -159,6 +174,8 @@ CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "route": _route,
     "never": _never,
     "redact": _redact,
+    "search": search_of,
+    "edit": edit_of,
 }
 
 

@@ -26,6 +26,7 @@ from eventbus.redaction import (
     without,
 )
 from eventbus.sealing import Keys
+from eventbus.searching import found_by
 from eventbus.stores import LARGEST_INLINE, Stores
 
 if TYPE_CHECKING:
@@ -118,16 +119,29 @@ class Departing:
 
     def of(self, task: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """Give the data of a failure's event as it may leave; never raises."""
-        found = Found()
+        found, more = Found(), {}
         try:
-            message = self._sealed(self._bounded(self._redacted(task, data["message"], found)))
+            redacted = self._redacted(task, data["message"], found)
+            message = self._sealed(self._bounded(redacted))
             exception = self._told(data["exception"], found.values)
+            more = self._found_by(task, data.get("declaration") or {}, redacted, found.values)
         except Exception as error:  # noqa: BLE001 - guarantee 4: a failure is told, without what could not be made fit
             log.error("message.withheld: of a task %s: %s", task, type(error).__name__)  # noqa: TRY400 - its text may hold a secret
             exception = {**data["exception"], "message": _WITHHELD, "traceback": "", "chain": []}
             exception.pop("code", None)
             message = without_message(data["message"])
-        return {**data, "message": message, "exception": exception}
+        return {**data, **more, "message": message, "exception": exception}
+
+    def _found_by(
+        self, task: str, declaration: Mapping[str, Any], message: Mapping[str, Any], values: Iterable[Any]
+    ) -> dict[str, Any]:
+        """Give what the failure can be found by; what cannot be read is not told, and keeps nothing else back."""
+        try:
+            opened = self.keys.open(message) if message.get("sealed") and self.keys is not None else message
+            return found_by(opened, declaration, self.redaction, texts_of([*values, *RESOLVED.get()]))
+        except Exception as error:  # noqa: BLE001 - guarantee 4: a failure is told, whatever its message holds
+            log.warning("arguments.not_told: of a task %s: %s", task, type(error).__name__)
+            return {}
 
     def _redacted(self, task: str, message: Mapping[str, Any], found: Found) -> dict[str, Any]:
         if message.get("sealed") is not None or message.get("missing"):

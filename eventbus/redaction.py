@@ -161,6 +161,14 @@ class Redaction:
         except Exception as error:  # noqa: BLE001 - a serializer raises what it likes, with the body in its text
             raise Unreadable(f"expected a body that can be decoded and encoded, got {type(error).__name__}") from None
 
+    def call(self, body: bytes, content_type: str, content_encoding: str) -> Mapping[str, Any]:
+        """Read the call in a body, {"args", "kwargs"}; raises Unreadable."""
+        try:
+            payload = loads(body, content_type, content_encoding, accept=prepare_accept_content(self.accept()))
+            return payload if isinstance(payload, Mapping) else dict(zip(ROOTS, payload[:2], strict=True))
+        except Exception as error:  # noqa: BLE001 - as above
+            raise Unreadable(f"expected a body that can be decoded, got {type(error).__name__}") from None
+
     def _payload(self, task: str, payload: Any, found: Found) -> Any:  # noqa: ANN401 - what a serializer gives
         if isinstance(payload, Mapping):  # protocol 1
             found.call = self._call(task, payload, found)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
+from eventbus.arguments import parameters_of
 from eventbus.declaration import KEY, DeclarationError
-from eventbus.redaction import Parameters, read_path
+from eventbus.redaction import read_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from eventbus.declaration import Declarations
     from eventbus.redaction import Path
-
-_ANY_MORE = {inspect.Parameter.VAR_POSITIONAL: "args", inspect.Parameter.VAR_KEYWORD: "kwargs"}
 
 
 class Rules:
@@ -45,31 +43,17 @@ class Rules:
         return self._any
 
     def check(self) -> None:
-        """Refuse a task's own path that no call of it can have; raises DeclarationError."""
+        """Refuse what a task itself says of an argument that no call of it can have; raises DeclarationError."""
         for name, task in self._tasks.items():
-            own = (getattr(task, KEY, None) or {}).get("redact", ())
-            known = parameters_of(task)
-            for each in own:
-                if not known.has(read_path(each)):
+            own, known = getattr(task, KEY, None) or {}, parameters_of(task)
+            paths = [("redact", each, read_path(each)) for each in own.get("redact", ())]
+            paths += [(key, each, ("kwargs", each)) for key in ("search", "edit") for each in own.get(key, ())]
+            for key, given, path in paths:
+                if not known.has(path):
                     raise DeclarationError(
-                        f"task {name!r}: expected `redact` to name one of its parameters "
-                        f"({', '.join(known.names) or 'none'}), got {each!r}"
+                        f"task {name!r}: expected `{key}` to name one of its parameters "
+                        f"({', '.join((*known.names, *known.by_name_only)) or 'none'}), got {given!r}"
                     )
 
     def _declared(self, name: str) -> tuple[str, ...]:
         return self._declarations.of(name, getattr(self._tasks.get(name), KEY, None)).redact
-
-
-def parameters_of(task: Any) -> Parameters:  # noqa: ANN401 - a task, or what stands for one
-    """Read the parameters of a task's function; of a task that is not known, any."""
-    run = getattr(task, "run", None)
-    try:
-        given = inspect.signature(run).parameters.values() if callable(run) else None
-    except (TypeError, ValueError):
-        given = None
-    if given is None:
-        return Parameters()
-    more = {_ANY_MORE[each.kind] for each in given if each.kind in _ANY_MORE}
-    names = [each.name for each in given if each.kind not in _ANY_MORE and each.kind is not each.KEYWORD_ONLY]
-    only = [each.name for each in given if each.kind is each.KEYWORD_ONLY]
-    return Parameters(tuple(names), tuple(only), args="args" in more, kwargs="kwargs" in more)

@@ -37,7 +37,16 @@ def fragile(self: Task) -> str:
     return "never"
 
 
-@app.task(bind=True, redrive={"dependency": "bank", "idempotent": True, "redact": ["kwargs.password"]})
+@app.task(
+    bind=True,
+    redrive={
+        "dependency": "bank",
+        "idempotent": True,
+        "redact": ["kwargs.password"],
+        # Redaction goes first: what both name is not searched by.
+        "search": ["user", "password"],
+    },
+)
 def pay(self: Task, user: str, password: str) -> None:
     """Fail, with the argument and the headers in the exception's message."""
     tell_everything(user, password, self.request.headers)
