@@ -1,4 +1,4 @@
-"""The verb that tells why an event is where it is."""
+"""The verb that tells why something is as it is: a task, a failure, an incident, an event."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown
+from orchestrator.cli.columns import wrapped
+from orchestrator.cli.stories import standing, told, told_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,47 +20,68 @@ STATES: Final = {
     "delivered": "delivered",
     "dead": "dead: the sink refused it for good",
 }
+INDENT: Final = " " * 12
+# Lines of the story that an event tells of, below what became of the event itself.
+MOST_STEPS: Final = 16
+# Steps of the event itself, which are told by its sinks.
+OF_EVENTS: Final = "event."
 
 
 def why(
-    event_id: Annotated[str, typer.Argument(help="The event's id, or its key.")],
+    named: Annotated[
+        str, typer.Argument(metavar="ID", help="Of a task, a failure, an incident, a redrive, a release, an event.")
+    ],
+    everything: Annotated[bool, typer.Option("--all", help="Fold nothing.")] = False,
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:
-    """Tell why an event is where it is: accepted when, and for each sink its state, answers, replays, row."""
-    found = call("GET", api, path_of("events", event_id, "why"))
+    """Tell why something is as it is: each step of it with its time and reason, what it waits for, what to do next."""
+    found = call("GET", api, path_of("why", named))
     if as_json:
         as_data(found)
         return
-    for line in fates(found):
+    lines = _event(found, whole=everything) if found["about"] == "event" else told(found, whole=everything)
+    for line in lines:
         shown(line)
+
+
+def _event(found: dict[str, Any], *, whole: bool) -> Iterator[str]:
+    """Give the lines about an event, what became of it, and what it tells of."""
+    yield from fates(found)
+    of = [each for each in found["steps"] if not each["what"].startswith(OF_EVENTS)]
+    if of:
+        yield from wrapped(found["title"], f"{'tells of':<12}")
+        yield from told_steps(of, found["id"], 0 if whole else MOST_STEPS)
+    yield from standing(found["now"])
 
 
 def fates(found: dict[str, Any]) -> Iterator[str]:
     """Give the lines about an event and what became of it at each sink."""
-    yield f"event       {found['id']} from {found['source']}"
+    yield from wrapped(f"{found['id']} from {found['source']}", f"{'event':<12}")
     yield f"key         {found['key']}"
-    yield f"type        {found['type']}, {found['bytes']} bytes, lane {found['lane']}"
-    yield f"accepted    {found['accepted_at']}, told as {found['time']}"
+    yield from wrapped(f"{found['type']}, {found['bytes']} bytes, lane {found['lane']}", f"{'type':<12}")
+    yield from wrapped(f"{found['accepted_at']}, told as {found['time']}", f"{'accepted':<12}")
     if found["trace_id"]:
-        yield f"trace       {found['trace_id']}"
+        yield from wrapped(found["trace_id"], f"{'trace':<12}")
     for each in found["sinks"]:
         yield from _fate(each)
 
 
 def _fate(each: dict[str, Any]) -> Iterator[str]:
     row = {None: "", True: "; its row is there", False: "; there is no row of it"}[each["row"]]
-    yield f"{each['sink']:<11} {STATES[each['state']]}{row if each['state'] == 'delivered' or each['row'] else ''}"
+    state = f"{STATES[each['state']]}{row if each['state'] == 'delivered' or each['row'] else ''}"
+    yield from wrapped(state, f"{each['sink']:<11} ", INDENT)
     letter = each["dead_letter"]
     if letter:
         field = f" (field {letter['field']})" if letter["field"] else ""
-        yield f"            {letter['reason']}{field}, after {letter['attempts']} tries, at {letter['refused_at']}"
+        refused = f"{letter['reason']}{field}, after {letter['attempts']} tries, at {letter['refused_at']}"
+        yield from wrapped(refused, INDENT)
         if letter["discarded"]:
             gone = letter["discarded"]
-            yield f"            discarded by {gone['actor']} at {gone['at']}: {gone['reason']}"
+            yield from wrapped(f"discarded by {gone['actor']} at {gone['at']}: {gone['reason']}", INDENT)
     for answer in each["answers"]:
-        yield f"            answer {answer['at']} {answer['outcome']}: {answer['detail'] or '-'}"
+        yield from wrapped(f"answer {answer['at']} {answer['outcome']}: {answer['detail'] or '-'}", INDENT)
     for replay in each["replays"]:
         reason = f": {replay['reason']}" if "reason" in replay else ""
         by = f" by {replay['asked_by']} ({replay['asked_because']})" if "asked_by" in replay else ""
-        yield f"            replay {replay['id']}{by} {replay['state']}{reason}"
+        yield from wrapped(f"replay {replay['id']}{by} {replay['state']}{reason}", INDENT)
