@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
@@ -22,6 +23,7 @@ from orchestrator.domain.errors import (
     InvalidPlan,
     NotFound,
     NotRedrivable,
+    Outdated,
     Unstorable,
 )
 
@@ -101,7 +103,10 @@ def install(app: FastAPI) -> None:
 
 def _known(request: Request, error: Exception) -> Response:
     status, page, what_next = next(_KNOWN[kind] for kind in type(error).__mro__ if kind in _KNOWN)
-    return problem(request, status, page, str(error), what_next=what_next, headers=_HEADERS.get(status))
+    members = {"revision": error.revision, "changes": list(error.changes)} if isinstance(error, Outdated) else None
+    return problem(
+        request, status, page, str(error), what_next=what_next, headers=_HEADERS.get(status), members=members
+    )
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -138,8 +143,12 @@ def problem(  # noqa: PLR0913 - the members of a problem
     what_next: str,
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Make the answer for one problem; where an SDK of RudderStack posts, its detail as plain text."""
+    """Make the answer for one problem, with further `members` of its own.
+
+    Where an SDK of RudderStack posts, it is the detail as plain text.
+    """
     if request.url.path in SDK:
         wait = {name: value for name, value in (headers or {}).items() if name == "Retry-After"}
         return PlainTextResponse(scrub.text(detail), status, wait)
@@ -153,7 +162,8 @@ def problem(  # noqa: PLR0913 - the members of a problem
         trace_id=_trace_id(request.headers.get("traceparent", "")),
         what_next=what_next,
     )
-    return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
+    content = body.model_dump() | jsonable_encoder(members or {})
+    return JSONResponse(content, status, headers, media_type="application/problem+json")
 
 
 def _trace_id(traceparent: str) -> str | None:

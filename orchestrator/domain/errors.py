@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 
 class RedriveError(Exception):
     """The root of every error that Redrive raises on purpose."""
@@ -22,6 +27,18 @@ class NotFound(RedriveError):
 
 class Conflict(RedriveError):
     """The request was decided on a state that is no longer the state."""
+
+
+class Outdated(Conflict):
+    """The request was decided on another revision than the present one; `changes` tell what came between, newest first.
+
+    Each change is a mapping as JSON has it: at, actor, verb, reason, before, after, revision.
+    """
+
+    def __init__(self, why: str, revision: int, changes: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(why)
+        self.revision = revision
+        self.changes = changes
 
 
 class IllegalTransition(RedriveError):

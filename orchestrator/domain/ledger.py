@@ -266,7 +266,7 @@ class LedgerTx(OperatingTx, RetentionTx, SearchingTx, RecoveringTx, AuditingTx, 
 
     # people
     def add_command(self, command: Command) -> None:
-        """Store a person's command."""
+        """Store a person's command, and append it to the audit: save first what it has changed."""
 
     def command(self, command_id: UUID) -> Command | None:
         """Look a command up."""

@@ -14,6 +14,7 @@ PRIORITY_PREFIXES: Final = (
     "redrive.dependency.",
     "redrive.circuit.",
     "redrive.command.",
+    "redrive.audit.",
     "redrive.llm.",
     "redrive.governance.",
 )

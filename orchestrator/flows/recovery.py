@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.domain.auditing import REDRIVE
 from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.dependencies import Policies
 from orchestrator.domain.eligibility import refuse_expired, refuse_not_redrivable
@@ -16,6 +17,7 @@ from orchestrator.domain.plan import Gate, Plan, PlanName, check
 from orchestrator.domain.release import ENDED, Release, ReleaseState
 from orchestrator.domain.standing import moved
 from orchestrator.flows.announcing import command_recorded, incident_planned
+from orchestrator.flows.auditing import plan_accepted
 from orchestrator.flows.gates import check_times, first_gate
 from orchestrator.flows.obstacles import obstacles
 
@@ -33,8 +35,10 @@ BY_HAND = Gate(first_after=1, factor=2, max_distance=300, max_tries=10)
 ONCE = replace(BY_HAND, max_tries=1)
 
 
-def accept_plan(tx: LedgerTx, incident_id: UUID, plan: Plan, revision: int, now: datetime) -> Incident:
-    """Make a plan the incident's own.
+def accept_plan(  # noqa: PLR0913 - what is decided, on what, when, and who brought it, by keyword
+    tx: LedgerTx, incident_id: UUID, plan: Plan, revision: int, now: datetime, *, actor: str = REDRIVE
+) -> Incident:
+    """Make a plan the incident's own; `actor` brought it here.
 
     Raises NotFound; InvalidPlan for one that cannot be carried out; Conflict for one that was decided on an older
     revision. The same execution giving its plan again changes nothing.
@@ -49,6 +53,7 @@ def accept_plan(tx: LedgerTx, incident_id: UUID, plan: Plan, revision: int, now:
     check_times(plan, now)
     planned = _planned(incident, plan, some_wait=bool(tx.not_idempotent(incident_id)))
     tx.save_incident(planned)
+    tx.audit(plan_accepted(tx, incident, planned, actor, now))
     tx.emit(incident_planned(planned, now))
     return planned
 

@@ -33,6 +33,7 @@ from orchestrator.domain.routes.table import RouteTable
 from orchestrator.domain.standing import moved
 from orchestrator.failpoints import hit
 from orchestrator.flows.announcing import attempt_recorded, release_ended
+from orchestrator.flows.auditing import given_to_people
 from orchestrator.flows.detours import (
     detour_of,
     health_of,
@@ -298,5 +299,6 @@ def _exhaust(tx: LedgerTx, incident: Incident, release: Release, now: datetime) 
     state = after(incident.state, IncidentStep.WAIT)
     waiting = replace(incident.asked_anew(), state=state, note=note)
     tx.save_incident(waiting)
+    tx.audit(given_to_people(incident, waiting, release, buried, now))
     payload = incident_payload(waiting, first_failure(tx, waiting), release.tries)
     queue_trigger(tx, waiting, Trigger.ATTEMPTS_EXHAUSTED, payload, now)

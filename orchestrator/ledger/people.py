@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
+from orchestrator.domain.auditing import deed_of
 from orchestrator.domain.commands import Command, CommandKind, Mode, StoredAnswer
-from orchestrator.ledger.rows import Rows
+from orchestrator.ledger.auditing import AuditingRows
 from orchestrator.ledger.schema import commands, idempotency_keys, modes
 
 if TYPE_CHECKING:
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 KEYS_LAST = timedelta(hours=24)
 
 
-class PeopleRows(Rows):
+class PeopleRows(AuditingRows):
     """The verbs on what people did."""
 
     def add_command(self, command: Command) -> None:
-        """Store a person's command."""
+        """Store a person's command, and append it to the audit."""
         row = {name: getattr(command, name) for name in Command.__slots__}
         row |= {"kind": str(command.kind), "before": dict(command.before), "after": dict(command.after)}
         self._connection.execute(insert(commands).values(**row))
+        self.audit(deed_of(command))
 
     def command(self, command_id: UUID) -> Command | None:
         """Look a command up."""

@@ -53,6 +53,7 @@ class SqlTransaction(
     AttemptRows,
     DispatchRows,
     OperatingRows,
+    AuditingRows,
     OutboxRows,
     LeaseRows,
     TallyRows,
@@ -61,7 +62,6 @@ class SqlTransaction(
     ProbeRows,
     SearchingRows,
     RecoveringRows,
-    AuditingRows,
     AlertingRows,
     ApprovingRows,
 ):

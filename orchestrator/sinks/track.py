@@ -14,6 +14,7 @@ import orjson
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    AUDIT_RECORDED,
     CIRCUIT_CHANGED,
     DEPENDENCY_CHANGED,
     GOVERNANCE_RECORDED,
@@ -86,6 +87,7 @@ CALLS: Final[Mapping[str, Call]] = {
     RELEASE_ENDED: Call("Release Ended", ("incident_id",)),
     DEPENDENCY_CHANGED: Call("Dependency Changed", ("dependency",)),
     CIRCUIT_CHANGED: Call("Circuit Changed", ("circuit",)),
+    AUDIT_RECORDED: Call("Audit Recorded", ("incident_id", "dependency", "sink")),
 }
 
 

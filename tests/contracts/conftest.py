@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
+from orchestrator.ledger.audit_schema import GUARDS
 from orchestrator.ledger.schema import STORE, metadata
 from orchestrator.ledger.sql import SqlLedger
 from tests.services import postgres_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +35,24 @@ def ledger_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
+@contextmanager
+def unguarded(connection: Connection) -> Iterator[None]:
+    """Take the triggers away that keep the audit as it is, as its owner can, until the block ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))
+        yield
+        connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
+        return
+    for name in ("audit_not_changed", "audit_not_deleted"):
+        connection.execute(text(f"DROP TRIGGER {name}"))
+    yield
+    for statement in GUARDS["sqlite"]:
+        connection.execute(text(statement))
+
+
 def _empty(url: str) -> None:
     engine = STORE.open(url)
-    with engine.begin() as connection:
+    with engine.begin() as connection, unguarded(connection):
         for table in reversed(metadata.sorted_tables):
             connection.execute(text(f"DELETE FROM {table.name}"))  # noqa: S608 - a name of our own schema
     engine.dispose()

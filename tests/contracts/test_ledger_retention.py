@@ -92,7 +92,7 @@ def test_a_trigger_that_was_answered_loses_its_failure(ledger: SqlLedger) -> Non
 
 
 def test_after_ninety_days_nothing_is_left_but_the_counts(ledger: SqlLedger) -> None:
-    """Failures, attempts, releases, triggers, evidence and the incident go; what is shown of them stays."""
+    """Failures, attempts, releases, triggers, evidence and the incident go; what is shown and the audit stay."""
     scene = recovered(ledger, failures=3)
     assert scene.release() == []
     with ledger.transaction() as tx:
@@ -100,7 +100,7 @@ def test_after_ninety_days_nothing_is_left_but_the_counts(ledger: SqlLedger) -> 
     before = shown(ledger, scene)
     scene.later(91 * DAY)
     assert purge(scene) > 0
-    assert rows(ledger).keys() == {"totals", "dependencies"}
+    assert rows(ledger).keys() == {"totals", "dependencies", "audit"}
     assert shown(ledger, scene) == before
     assert before[0].first_successes == 3
 

@@ -57,6 +57,7 @@ def test_every_event_of_the_ledger_reaches_the_log() -> None:
         "attempt.recorded.v1",
         "release.ended.v1",
         "command.recorded.v1",
+        "audit.recorded.v1",
     }
 
 

@@ -51,7 +51,8 @@ def test_an_accepted_plan_is_the_incident_s_own() -> None:
     planned = accept(scene, RETRY)
     assert planned == scene.incident
     assert (planned.plan, planned.state, planned.revision, planned.note) == (RETRY, IncidentState.PLANNED, 2, None)
-    assert scene.outbox() == ["redrive.incident.opened.v1", "redrive.incident.planned.v1"]
+    born = ["redrive.incident.opened.v1", "redrive.audit.recorded.v1", "redrive.incident.planned.v1"]
+    assert scene.outbox() == born
 
 
 def test_the_same_execution_may_repeat_its_plan() -> None:

@@ -232,7 +232,7 @@ def test_exhausted_tries_are_told_to_a_person() -> None:
     (exhausted,) = [each for each in scene.dispatches if each.trigger.endswith("exhausted")]
     assert exhausted.payload["failure"] == failure_data(scene.failures[0].failure)
     assert (exhausted.payload["tries"], exhausted.payload["revision"]) == (2, incident.revision)
-    assert scene.outbox()[-1] == "redrive.release.ended.v1"
+    assert scene.outbox()[-2:] == ["redrive.release.ended.v1", "redrive.audit.recorded.v1"]
 
 
 def test_newcomers_join_a_release_that_runs() -> None:

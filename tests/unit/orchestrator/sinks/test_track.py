@@ -13,6 +13,7 @@ import pytest
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    AUDIT_RECORDED,
     CIRCUIT_CHANGED,
     DEPENDENCY_CHANGED,
     GOVERNANCE_RECORDED,
@@ -64,6 +65,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     INCIDENT_CLOSED: INCIDENT,
     ATTEMPT_RECORDED: {"attempt_id": "a-1", "task_id": "t-1"},
     ATTEMPT_ENDED: {"attempt_id": "a-1", "task_id": "t-1", "outcome": "succeeded"},
+    AUDIT_RECORDED: {
+        "seq": 1,
+        "actor": "ann",
+        "verb": "hold",
+        "dependency": "model",
+        "former": "0" * 64,
+        "hash": "ab" * 32,
+    },
     CIRCUIT_CHANGED: {"circuit": "otlp/telemetry", "state": "open", "before": "closed", "reason": "503"},
     DEPENDENCY_CHANGED: {"dependency": "model", "health": "down", "before": "healthy", "reason": "so"},
     RELEASE_ENDED: {"release_id": "r-1", "incident_id": "i-1", "first_attempts": 1, "first_successes": 1},

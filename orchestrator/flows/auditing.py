@@ -1,0 +1,159 @@
+"""What the audit is told where no person commanded, what it tells of an incident, and whether its chain holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.domain.auditing import NO_HASH, REDRIVE, Deed, Origin
+from orchestrator.domain.errors import Outdated
+from orchestrator.domain.ids import derive
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from orchestrator.domain.auditing import AuditEntry
+    from orchestrator.domain.incidents import Incident
+    from orchestrator.domain.ledger import Ledger, LedgerTx
+    from orchestrator.domain.release import Release
+
+# Entries that one look at the chain reads, and changes that one refusal tells.
+PAGE: Final = 1_000
+MOST_CHANGES: Final = 20
+CHANGE: Final = ("at", "actor", "verb", "reason", "before", "after", "revision")
+PLAN: Final = "plan"
+EXHAUST: Final = "exhaust"
+
+
+def plan_accepted(tx: LedgerTx, before: Incident, planned: Incident, actor: str, now: datetime) -> Deed:
+    """Tell that a plan is an incident's own: a rule's workflow decided, or the built-in plan stands in."""
+    plan = planned.plan
+    if plan is None:
+        raise ValueError(f"expected an incident with a plan, got {planned.id} without one")
+    origin = Origin.BUILT_IN if plan.built_in else Origin.RULE
+    return Deed(
+        id=derive("audit", planned.id, planned.revision, "built in" if plan.built_in else "plan"),
+        at=now,
+        actor=REDRIVE if plan.built_in else actor,
+        origin=origin,
+        verb=PLAN,
+        reason=plan.reason,
+        incident_id=planned.id,
+        dependency=planned.dependency,
+        execution_id=plan.execution_id,
+        rule=tx.rule_of(planned.id, plan.execution_id) if plan.execution_id else None,
+        before=_standing(before),
+        after=_standing(planned),
+    )
+
+
+def given_to_people(before: Incident, waiting: Incident, release: Release, buried: int, now: datetime) -> Deed:
+    """Tell that a release has used up its tries, and that what it had still to move waits for a person."""
+    return Deed(
+        id=derive("audit", release.id, EXHAUST),
+        at=now,
+        actor=REDRIVE,
+        origin=Origin.REDRIVE,
+        verb=EXHAUST,
+        reason=waiting.note or "attempts exhausted",
+        incident_id=waiting.id,
+        dependency=waiting.dependency,
+        execution_id=release.plan.execution_id,
+        before={"state": str(before.state)},
+        after={"state": str(waiting.state), "release_id": str(release.id), "dead": buried},
+    )
+
+
+def _standing(incident: Incident) -> dict[str, Any]:
+    plan = asdict(incident.plan) if incident.plan else None
+    return {"state": str(incident.state), "plan": plan}
+
+
+def changes_since(tx: LedgerTx, incident_id: UUID, revision: int) -> list[dict[str, Any]]:
+    """Tell what changed an incident after a revision, newest first, MOST_CHANGES at most, as a refusal shows it."""
+    found = tx.changes_of(incident_id, revision, MOST_CHANGES)
+    return [{name: each.told.get(name) for name in CHANGE} for each in found]
+
+
+def refuse_outdated(tx: LedgerTx, incident: Incident, revision: int | None) -> None:
+    """Raise Outdated for what was decided on another revision of an incident than the present one; None is none."""
+    if revision is None or revision == incident.revision:
+        return
+    changes = changes_since(tx, incident.id, revision)
+    by = f"; {changes[0]['actor']} changed it last: {changes[0]['verb']}, {changes[0]['reason']}" if changes else ""
+    raise Outdated(
+        f"expected revision {incident.revision} of incident {incident.id}, got {revision}{by}",
+        incident.revision,
+        changes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """An entry as somebody outside the ledger has it: its number and its hash, and who says so."""
+
+    seq: int
+    hash: str
+    said_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first entry that does not fit, and why not."""
+
+    seq: int
+    id: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many entries were walked, how the last of them is called, what the chain was compared with, what is wrong."""
+
+    entries: int = 0
+    hash: str = NO_HASH
+    compared_with: tuple[Anchor, ...] = ()
+    fault: Fault | None = None
+
+
+def verify(ledger: Ledger, anchors: tuple[Anchor, ...] = ()) -> Verdict:
+    """Walk the whole chain in pages, to its first fault or its end; then hold it to what others have of it."""
+    found = Verdict()
+    while found.fault is None:
+        with ledger.reading() as tx:
+            page = tx.audit_from(found.entries, PAGE)
+        if not page:
+            return _held_to(ledger, found, anchors)
+        for entry in page:
+            why = _misfit(entry, found)
+            if why:
+                return replace(found, fault=Fault(entry.seq, str(entry.id), why))
+            found = replace(found, entries=entry.seq, hash=entry.hash)
+    return found
+
+
+def _misfit(entry: AuditEntry, sofar: Verdict) -> str | None:
+    if entry.seq != sofar.entries + 1:
+        return f"expected entry {sofar.entries + 1} here, got {entry.seq}: what was between is gone"
+    if entry.hash != entry.expected_hash:
+        return f"its content was changed: expected the hash {entry.hash}, got {entry.expected_hash}"
+    if entry.former != sofar.hash:
+        return f"it does not follow entry {sofar.entries}: expected former {sofar.hash}, got {entry.former}"
+    return None
+
+
+def _held_to(ledger: Ledger, found: Verdict, anchors: tuple[Anchor, ...]) -> Verdict:
+    for anchor in anchors:
+        found = replace(found, compared_with=(*found.compared_with, anchor))
+        with ledger.reading() as tx:
+            entry = tx.audit_entry(anchor.seq)
+        if entry is None:
+            why = (
+                f"the chain ends at entry {found.entries}, and {anchor.said_by} has entry {anchor.seq}: its end is gone"
+            )
+            return replace(found, fault=Fault(anchor.seq, None, why))
+        if entry.hash != anchor.hash:
+            why = f"{anchor.said_by} has it with the hash {anchor.hash}, the ledger with {entry.hash}: rewritten"
+            return replace(found, fault=Fault(anchor.seq, str(entry.id), why))
+    return found
