@@ -20,6 +20,7 @@ DEPENDENCY_CHANGED: Final = "redrive.dependency.changed.v1"
 CIRCUIT_CHANGED: Final = "redrive.circuit.changed.v1"
 COMMAND_RECORDED: Final = "redrive.command.recorded.v1"
 AUDIT_RECORDED: Final = "redrive.audit.recorded.v1"
+ALERT_CHANGED: Final = "redrive.alert.changed.v1"
 REDELIVERY_ENDED: Final = "redrive.redelivery.ended.v1"
 WORKER_SEEN: Final = "redrive.worker.seen.v1"
 # A message that an SDK of RudderStack sent to Redrive: its data is the message, whole.
@@ -44,6 +45,7 @@ TYPES: Final = frozenset(
         CIRCUIT_CHANGED,
         COMMAND_RECORDED,
         AUDIT_RECORDED,
+        ALERT_CHANGED,
         REDELIVERY_ENDED,
         WORKER_SEEN,
         RUDDERSTACK_MESSAGE,

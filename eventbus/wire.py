@@ -15,6 +15,7 @@ import orjson
 from eventbus.frozen import freeze, thaw
 from eventbus.identity import NAMESPACE, failure_id, message_failure_id, time_ordered
 from eventbus.vocabulary import (
+    ALERT_CHANGED,
     ATTEMPT_ENDED,
     ATTEMPT_HEADER,
     ATTEMPT_RECORDED,
@@ -46,6 +47,7 @@ from eventbus.vocabulary import (
 
 # Of eventbus the orchestrator sees this module, topology and transport.
 __all__ = [
+    "ALERT_CHANGED",
     "ATTEMPT_ENDED",
     "ATTEMPT_HEADER",
     "ATTEMPT_RECORDED",

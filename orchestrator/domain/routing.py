@@ -15,6 +15,7 @@ PRIORITY_PREFIXES: Final = (
     "redrive.circuit.",
     "redrive.command.",
     "redrive.audit.",
+    "redrive.alert.",
     "redrive.llm.",
     "redrive.governance.",
 )

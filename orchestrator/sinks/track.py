@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from eventbus.wire import (
+    ALERT_CHANGED,
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
     AUDIT_RECORDED,
@@ -88,6 +89,7 @@ CALLS: Final[Mapping[str, Call]] = {
     DEPENDENCY_CHANGED: Call("Dependency Changed", ("dependency",)),
     CIRCUIT_CHANGED: Call("Circuit Changed", ("circuit",)),
     AUDIT_RECORDED: Call("Audit Recorded", ("incident_id", "dependency", "sink")),
+    ALERT_CHANGED: Call("Alert Changed", ("alert_id",)),
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from eventbus.wire import (
+    ALERT_CHANGED,
     CIRCUIT_CHANGED,
     COMMAND_RECORDED,
     DEPENDENCY_CHANGED,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 # What each row says was done; a command's own name follows, as in command.retry.
 WHAT: Final[Mapping[str, str]] = {
+    ALERT_CHANGED: "alert.changed",
     CIRCUIT_CHANGED: "circuit.changed",
     COMMAND_RECORDED: "command",
     DEPENDENCY_CHANGED: "dependency.changed",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from eventbus.wire import (
+    ALERT_CHANGED,
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
     AUDIT_RECORDED,
@@ -73,6 +74,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "former": "0" * 64,
         "hash": "ab" * 32,
     },
+    ALERT_CHANGED: {"alert_id": "l-1", "action": "trigger", "level": 1, "title": "[ERROR] model"},
     CIRCUIT_CHANGED: {"circuit": "otlp/telemetry", "state": "open", "before": "closed", "reason": "503"},
     DEPENDENCY_CHANGED: {"dependency": "model", "health": "down", "before": "healthy", "reason": "so"},
     RELEASE_ENDED: {"release_id": "r-1", "incident_id": "i-1", "first_attempts": 1, "first_successes": 1},

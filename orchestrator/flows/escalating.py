@@ -1,0 +1,150 @@
+"""Escalating: each look takes up incidents that opened, and has alerts climb their ladders.
+
+What an alert has told and the event that tells it are one commit: a page is neither lost nor told under another number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.domain.alerts import Alert, AlertState
+from orchestrator.domain.climbing import GROWN, decide
+from orchestrator.domain.ids import derive
+from orchestrator.domain.incidents import Incident, Severity
+from orchestrator.domain.ladders import Ladder
+from orchestrator.flows.alert_facts import facts_of, look_again
+from orchestrator.flows.telling import alert_changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from decimal import Decimal
+    from uuid import UUID
+
+    from orchestrator.domain.ladders import Watch
+    from orchestrator.domain.ledger import Ledger, LedgerTx
+
+# Of one that was never looked at.
+EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
+# Seconds between two looks; alerts and incidents that one look takes on.
+IDLE: Final = 0.5
+MOST: Final = 100
+# How far back a look goes for incidents that opened: other orchestrators' clocks may be off by as much.
+BACK: Final = timedelta(minutes=10)
+# More than any alert has to do at one moment.
+MOST_STEPS: Final = 5
+# Tasks of an incident whose calls are added up.
+SAMPLE: Final = 200
+
+
+@dataclass(slots=True)
+class Escalating:
+    """Has alerts climb. `cost` adds up what calls of these tasks cost, in USD; None where no price is known."""
+
+    ledger: Ledger
+    watch: Watch
+    clock: Callable[[], datetime]
+    cost: Callable[[Sequence[str]], Decimal | None] = lambda _tasks: None
+    _since: datetime = field(default=EVER)
+
+    def run_once(self) -> float:
+        """Take up what is new and do what is due; seconds until the next look."""
+        now = self.clock()
+        with self.ledger.reading() as tx:
+            fresh = tx.without_alert(self._since, MOST)
+            due = [] if fresh else tx.due_alerts(now, MOST)
+            tasks = self._samples(tx, due)
+        if not fresh and not due:
+            self._since = max(self._since, now - BACK)
+            return IDLE
+        money = {alert_id: self._cost(found) for alert_id, found in tasks.items()}
+        with self.ledger.transaction() as tx:
+            for incident in fresh:
+                take_up(tx, incident, self.watch, now)
+            for alert in tx.due_alerts(now, MOST) if fresh else due:
+                look(tx, alert, self.watch, now, money.get(alert.id))
+        return 0.0
+
+    def _samples(self, tx: LedgerTx, due: Sequence[Alert]) -> dict[UUID, list[tuple[int, list[str]]]]:
+        """Give, for each alert whose ladder asks for money, its incidents' sizes with some tasks of each."""
+        asking = [alert for alert in due if ladder_of(alert, self.watch).asks_for_money]
+        return {
+            alert.id: [(each.size, tx.tasks_of(each.id, SAMPLE)) for each in tx.members_of(alert.id)]
+            for alert in asking
+        }
+
+    def _cost(self, found: Sequence[tuple[int, list[str]]]) -> Decimal | None:
+        """Take what some tasks cost for what all of them do; incidents of which no cost is known add none."""
+        known = [cost * size / len(tasks) for size, tasks in found if tasks and (cost := self.cost(tasks)) is not None]
+        return sum(known[1:], known[0]) if known else None
+
+
+def ladder_of(alert: Alert, watch: Watch) -> Ladder:
+    """Give an alert's ladder; the default where the settings do not have it any more."""
+    return watch.ladders.get(alert.ladder) or watch.ladders.get(watch.default or "") or Ladder(alert.ladder, ())
+
+
+def take_up(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
+    """Give an incident its alert: one that goes on, one that it shares, or its own; None where nobody is to be told."""
+    ladder, severity = watch.meant_for(incident)
+    if ladder is None:
+        tx.join_alert(None, incident.id)
+        return None
+    if severity is not None and incident.severity is Severity.ERROR:
+        # What a rule of the settings says holds until a person says otherwise.
+        tx.save_incident(replace(incident, severity=severity))
+    alert = _going_on(tx, incident, watch, now) or _shared(tx, incident, watch, now) or fresh(incident, ladder, now)
+    tx.save_alert(alert)
+    tx.join_alert(alert.id, incident.id)
+    return alert
+
+
+def fresh(incident: Incident, ladder: Ladder, now: datetime) -> Alert:
+    """Begin an alert; its id is the incident's, so that the same one is never begun twice."""
+    return Alert(
+        id=derive("alert", incident.id),
+        ladder=ladder.name,
+        began_at=incident.opened_at,
+        climbs_from=incident.opened_at,
+        dependency=incident.dependency,
+        severity=incident.severity,
+        joined_at=incident.opened_at,
+        next_at=now,
+    )
+
+
+def _going_on(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
+    """Give the alert of an incident that looked like this one and has only just ended."""
+    known = tx.resolved_alert_like(incident, now - timedelta(seconds=watch.flapping))
+    return replace(known.reopened_at(now), incidents=known.incidents + 1) if known else None
+
+
+def _shared(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
+    """Give the alert of a storm: of the same dependency, and begun within a minute of this, or large already."""
+    known = tx.active_alert_on(incident.dependency) if incident.dependency else None
+    if known is None:
+        return None
+    near = incident.opened_at - (known.joined_at or known.began_at) <= timedelta(seconds=watch.storm)
+    joined = known.joined_by_one(incident.opened_at)
+    return replace(joined, next_at=now) if near or known.incidents >= watch.storm_incidents else None
+
+
+def look(tx: LedgerTx, alert: Alert, watch: Watch, now: datetime, money: Decimal | None = None) -> Alert:
+    """Do all that an alert has to do now, each step with the event that tells it."""
+    members, ladder = tx.members_of(alert.id), ladder_of(alert, watch)
+    if not members:
+        gone = replace(alert, state=AlertState.RESOLVED, next_at=None, resolved_at=alert.resolved_at or now)
+        tx.save_alert(gone)
+        return gone
+    facts = facts_of(tx, alert, members, ladder, money)
+    for _ in range(MOST_STEPS):
+        step = decide(alert, facts, ladder, watch, now)
+        alert = step.alert
+        if step.action is None:
+            break
+        tx.emit(alert_changed(step, facts, members, now))
+    tx.save_alert(alert)
+    grown = [alert.told.size * GROWN] if alert.told else []
+    tx.note_looked(alert.id, look_again(alert, facts, members, ladder, grown))
+    return alert
