@@ -55,15 +55,21 @@ def list_incidents(
 
 
 @incidents.command("show")
-def show(incident_id: Id, api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
-    """Show one: why, the plan and who made it, what it waits for, a sample failure, and what to do next."""
+def show(
+    incident_id: Id,
+    everything: Annotated[bool, typer.Option("--all", help="Fold and cut nothing.")] = False,
+    api: Api = DEFAULT_API,
+    as_json: AsJson = False,
+) -> None:
+    """Show one: why, plan, executions, timeline, a sample failure with its traceback, and what to do next."""
     incident_id = incident_of(api, incident_id)
-    whole = call("GET", api, path_of("incidents", incident_id))
-    if as_json:
-        as_data(whole)
-        return
+    found = call("GET", api, path_of("incidents", incident_id))
+    story = call("GET", api, path_of("why", incident_id))
     sample = call("GET", api, f"{path_of('incidents', incident_id, 'failures')}?limit={SAMPLE}")["failures"]
-    for line in told_whole(whole, sample[0] if sample else None):
+    if as_json:
+        as_data(found | {"timeline": story["steps"], "now": story["now"], "sample": sample[0] if sample else None})
+        return
+    for line in told_whole(found, sample[0] if sample else None, story, whole=everything):
         shown(line)
 
 

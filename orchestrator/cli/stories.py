@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.cli.columns import wrapped
+from orchestrator.cli.times import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +102,7 @@ def standing(now: dict[str, Any]) -> Iterator[str]:
     for each in now["waits_for"]:
         yield from labelled("waits for", each)
     if now["next_at"]:
-        yield from labelled("goes at", f"{now['next_at'][:19].replace('T', ' ')} UTC, or later")
+        yield from labelled("goes at", f"{clock(now['next_at'])}, or later")
     yield from labelled("next", now["next"])
     if now["command"]:
         yield from wrapped(now["command"], "  ")

@@ -46,7 +46,7 @@ def _begun(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
     first = tx.failure(incident.first_failure_id)
     if first:
         facts = first.failure.exception
-        told = f"{facts.type}: {cut(facts.message, 200)}; {WAYS[first.failure.captured]}"
+        told = f"{WAYS[first.failure.captured]}; {facts.type}: {cut(facts.message, 200)}"
         text = f"first failure: {first.failure.task} ({first.failure.task_id}): {told}"
         yield Step(first.failure.occurred_at, "failure.first", text, by=first.failure.worker or None)
     leans = f"; it leans on {incident.dependency}" if incident.dependency else ""

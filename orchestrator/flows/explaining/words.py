@@ -40,7 +40,7 @@ def cut(text: str, longest: int = LONGEST_MESSAGE) -> str:
 
 def at(moment: datetime) -> str:
     """Give a time to the second, in UTC."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 def span(seconds: float) -> str:

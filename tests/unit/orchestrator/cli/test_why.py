@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.unit.orchestrator.api.conftest import Served
 
 WIDE = "失敗" * 60
+pytestmark = pytest.mark.usefixtures("columns")
 # What must stand in the story of each case, beside what all have.
 SENTENCES = {
     "exception": ("builtins.TimeoutError: no answer within 30 s", "the task raised it", "classified transient"),
@@ -44,6 +45,12 @@ SENTENCES = {
     "cold_shutdown": ("shut down cold (SIGQUIT)", "classified worker_lost"),
     "delivery_limit": ("the queue gave its message up (delivery limit)", "classified poison"),
 }
+
+
+@pytest.fixture
+def columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 def screen(api: Served, *words: str) -> str:
@@ -88,7 +95,7 @@ PLANS: tuple[tuple[PlanName, dict[str, Any], tuple[str, ...]], ...] = (
     (
         PlanName.CRON_BACKOFF,
         {"gate": Gate(schedule=Schedule("0 3 * * *"), max_tries=5)},
-        ("plan cron_backoff", "at the times of '0 3 * * *' (UTC)", "goes at 2025-11-21 03:00:00 UTC"),
+        ("plan cron_backoff", "at the times of '0 3 * * *' (UTC)", "goes at 2025-11-21 03:00:00Z"),
     ),
     (PlanName.ESCALATE, {}, ("plan escalate", "a person decides", "redrive retry --failure")),
     (PlanName.IGNORE, {}, ("plan ignore", "nothing is redriven", "redrive retry --failure")),
@@ -218,7 +225,7 @@ def test_what_retention_took_is_said(api: Served) -> None:
     with api.scene.ledger.transaction() as tx:
         (stored,) = tx.failures_of(api.scene.incident.id, 1)
         tx.save_failure(replace(stored, purged_at=api.scene.now))
-    assert "gone retention took the message at 2025-11-20 12:00:00 UTC" in screen(api, "t0")
+    assert "gone retention took the message at 2025-11-20 12:00:00Z" in screen(api, "t0")
 
 
 def test_a_long_story_is_folded_and_shown_whole_with_all(api: Served) -> None:
@@ -235,13 +242,13 @@ def test_a_long_story_is_folded_and_shown_whole_with_all(api: Served) -> None:
 
 @pytest.mark.parametrize("evil", [ESCAPE, "\u202e\u2066", WIDE, "x" * 900, "a\nb\r\x85c\u2028"], ids=str.__repr__)
 def test_what_others_wrote_neither_steers_nor_widens_the_screen(api: Served, evil: str) -> None:
-    """Names, messages, reasons: control characters are codes, wide and long text is wrapped at 80 cells."""
+    """Names, messages, tracebacks, reasons: control characters are codes, wide and long text is wrapped at 80 cells."""
     exception = failed_event().data["exception"] | {"type": f"x.{evil}", "message": evil, "traceback": evil}
     named = {"task": f"app.{evil}"[:400], "declaration": {"dependency": f"m{evil}"[:200], "idempotent": True}}
     incident = failed_once(api, exception=exception, worker=f"w{evil}"[:200], **named)
     api.ask("POST", f"/api/v1/incidents/{incident}/hold", {"reason": f"so {evil}"[:400]})
-    for words in (("t0",), (incident,), ("t0", "--all")):
-        done = said(api, "why", *words)
+    for words in (("why", "t0"), ("why", incident), ("why", "t0", "--all"), ("incidents", "show", incident)):
+        done = said(api, *words)
         assert done.exit_code == DONE, done.output
         assert [line for line in done.stdout.split("\n") if cell_len(line) > 80] == []
         assert not {"\x1b", "\x07", "\u202e", "\u2066", "\x85", "\u2028", "\r"} & set(done.stdout)
