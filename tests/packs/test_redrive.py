@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+import yaml
 
 from orchestrator.stackstorm.client import StackStorm
 from orchestrator.stackstorm.packs import packs_dir
@@ -135,3 +136,22 @@ def test_an_orchestrator_that_stays_away_fails_the_workflow(scene: Scene) -> Non
     assert len(answer.json()) == 3
     assert "ConnectionError" in answer.text
     assert TOKEN not in answer.text
+
+
+def test_the_readme_names_every_input_of_every_action() -> None:
+    """Each row of its tables holds all that can be given, and each action, rule and command of chat has its row."""
+    folder = packs_dir() / "redrive"
+    rows = (folder / "README.md").read_text().splitlines()
+    for file in sorted((folder / "actions").glob("*.yaml")):
+        action = yaml.safe_load(file.read_text())
+        (row,) = [row for row in rows if row.startswith(f"| `{action['name']}` | {action['description']} |")]
+        named = re.findall(r"\w+", row.rpartition(" | ")[2])
+        inputs = {name for name, schema in action.get("parameters", {}).items() if not schema.get("immutable")}
+        assert inputs - {"timeout"} - set(named) == set(), file.name
+    for file in (folder / "rules").glob("*.yaml"):
+        rule = yaml.safe_load(file.read_text())
+        state = "on" if rule["enabled"] else "off"
+        assert any(row.startswith(f"| `{rule['name']}` |") and row.endswith(f"| {state} |") for row in rows), file.name
+    for file in (folder / "aliases").glob("*.yaml"):
+        alias = yaml.safe_load(file.read_text())
+        assert f"| `{alias['formats'][0]['display']}` | {alias['description']} |" in rows, file.name

@@ -108,10 +108,17 @@ class Executing:
 
         It is kept before this returns. Where the caller's transaction comes to nothing, so does it.
         """
-        if not action.enabled:
-            raise Fault(400, f'Unable to execute. Action "{action.ref}" is disabled.')
+        _refuse_disabled(action)
         names = {**origin.names, **self._library.template_names(action.pack, dict(origin.context))}
-        asked = requested(action, parameters.live(action, given, names), origin.context, origin.extra)
+        return self._accept(action, parameters.live(action, given, names), origin, delay)
+
+    def request_said(self, action: Action, said: Mapping[str, Any], origin: Origin) -> Document:
+        """Accept an execution as `request` does, with parameters that are no templates, whatever they hold."""
+        _refuse_disabled(action)
+        return self._accept(action, parameters.given(action, said), origin)
+
+    def _accept(self, action: Action, shown: Mapping[str, Any], origin: Origin, delay: float = 0) -> Document:
+        asked = requested(action, shown, origin.context, origin.extra)
         if delay > 0:
             asked["delay"] = round(delay * 1000)
         document = moved(asked, statuses.DELAYED) if delay > 0 else asked
@@ -276,6 +283,11 @@ class Executing:
             self.finish(moved(document, statuses.CANCELED))
         else:
             self.finish(moved(document, status, result=result))
+
+
+def _refuse_disabled(action: Action) -> None:
+    if not action.enabled:
+        raise Fault(400, f'Unable to execute. Action "{action.ref}" is disabled.')
 
 
 def _done(document: Document, status: str, result: Any) -> Document:

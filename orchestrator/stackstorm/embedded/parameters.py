@@ -65,6 +65,17 @@ def live(action: Action, given: Mapping[str, Any], context: Mapping[str, Any]) -
     return shown
 
 
+def given(action: Action, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Give parameters that are values, whatever they hold: converted and checked. Raises ParameterError.
+
+    So StackStorm takes what is said to an alias; templates among the action's defaults are rendered when it runs.
+    """
+    expected = _expected(action)
+    shown = {name: cast(value, expected.schemas.get(name, {})) for name, value in said.items()}
+    _check(shown, expected)
+    return shown
+
+
 def _rendered(default: Any, value: Any) -> bool:
     return isinstance(default, str) and templates.is_template(default) and value != default
 

@@ -108,6 +108,12 @@ class StackStorm:
         self._calls.post(f"/webhooks/{url.strip('/')}", body, **{"St2-Trace-Tag": tag, **headers})
         return self._fired("core.st2.webhook", tag)
 
+    def say(self, command: str, *, user: str = "chat") -> Execution:
+        """Say to the aliases what a person types in chat, and wait until what it starts has ended, or waits itself."""
+        asked = {"command": command, "user": user, "source_channel": "chat"}
+        (done,) = self._calls.post("/aliasexecution/match_and_execute", asked)["results"]
+        return self._waited(str(done["execution"]["id"]), SETTLED, "an end")
+
     def answer(self, inquiry: Execution | str, **response: Any) -> None:
         """Answer an inquiry (an execution of core.ask that is pending)."""
         id_ = inquiry if isinstance(inquiry, str) else inquiry.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator_api import Orchestrator, refusal
+from orchestrator_api import Orchestrator, opened, refusal
 from st2common.runners.base_action import Action
 
 ACCEPTED = 202
@@ -34,4 +34,5 @@ class Instruct(Action):
 def plan_body(plan: dict[str, Any]) -> dict[str, Any]:
     """Choose the members of the request's body; what the workflow left out is null."""
     names = ("plan", "revision", "execution_id", "reason", "route", "pace", "gate")
-    return {name: plan.get(name) for name in names}
+    body = {name: plan.get(name) for name in names}
+    return dict(body, reason=opened(body["reason"] or ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator_api import Orchestrator, refusal
+from orchestrator_api import Orchestrator, opened, refusal
 from st2common.runners.base_action import Action
 
 FOUND = 200
@@ -29,7 +29,7 @@ class PlanWaiting(Action):
         plan = {
             "plan": "retry",
             "execution_id": execution_id,
-            "reason": reason,
+            "reason": opened(reason),
             "pace": {"in_flight": in_flight},
             "gate": {"first_after_seconds": 0},
         }

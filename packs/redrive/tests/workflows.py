@@ -1,17 +1,15 @@
 """What the rules and workflows tell the orchestrator: `pytest tests/workflows.py` in the pack's folder.
 
 It needs the pytest plugin that comes with Redrive, so no test runner finds it by its name: StackStorm's own have none.
+So do approvals.py and chatting.py beside it.
 """
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import pytest
 
-TOKEN = "t0p-s3cret"  # noqa: S105 the secret of a test
+TOKEN = "t0p-s3cret"  # noqa: S105 the secret of a test, that of conftest.py
+
 RETRIED = ("transient", "dependency_down", "rate_limited", "unknown", "worker_lost")
 CHOSEN = [
     ("incident_opened", "resource", "redrive.reroute", {"plan": "reroute", "route": {"queue": "large"}}),
@@ -27,56 +25,6 @@ CHOSEN = [
         {"plan": "escalate", "reason": "rule escalate_exhausted, kind transient, 4 tries"},
     ),
 ]
-
-
-class Orchestrator(HTTPServer):
-    """Answers plans with `answer`, a status and a body, and releases with what is in `releases`."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = (202, {"incident_id": "inc-1", "revision": 4, "state": "planned"})
-        self.releases = {}
-        self.plans = []
-        self.asked = []
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Speaks for the orchestrator."""
-
-    def do_POST(self):
-        """Take a plan."""
-        self.server.plans.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.say(*self.server.answer)
-
-    def do_GET(self):
-        """Show a release."""
-        found = self.server.releases.get(self.path.rsplit("/", 1)[-1])
-        self.say(*((200, found) if found else (404, {"title": "Not found", "detail": "no such release"})))
-
-    def say(self, status, body):
-        """Answer with JSON."""
-        self.server.asked.append((self.path, self.headers.get("Authorization")))
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
-@pytest.fixture
-def orchestrator(stackstorm):
-    """An orchestrator that the pack is configured to call."""
-    with Orchestrator() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        stackstorm.config("redrive", {"orchestrator_url": url, "api_token": TOKEN, "timeout_seconds": 5})
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def incident(kind):

@@ -113,7 +113,7 @@ class AliasRoutes:
         try:
             each = commands.extract_all if several else _only
             given = [self._parameters(alias, action, found, context) for found in each(format_, asked["command"])]
-            executions = [self._executing.request(action, parameters, origin) for parameters in given]
+            executions = [self._executing.request_said(action, parameters, origin) for parameters in given]
         except (ParameterError, commands.NoMatch) as error:
             raise Fault(400, str(error)) from None
         return [self._result(alias, execution) for execution in executions]

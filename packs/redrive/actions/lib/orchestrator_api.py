@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import requests
 
 TOO_MANY = 429
 CLIENT_ERROR = 400
 SERVER_ERROR = 500
+# Before a text in percent-encoding: StackStorm evaluates what a workflow is given, and finds nothing to evaluate in it.
+SEALED = "sealed:"
+LONGEST_NAME = 100
 
 
 class Unavailable(Exception):
@@ -18,26 +22,42 @@ class Unavailable(Exception):
 class Orchestrator:
     """One orchestrator; every call has a time-out, and the token goes nowhere but into the header."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        """Take the pack's configuration: orchestrator_url, timeout_seconds and, where it is set, api_token."""
+    def __init__(self, config: dict[str, Any], behalf_of: str = "", key: str = "") -> None:
+        """Take the pack's configuration: orchestrator_url, timeout_seconds and, where it is set, api_token.
+
+        `behalf_of` is the person who asked for the call; `key` lets a call that is repeated be done once.
+        """
         self._url = config.get("orchestrator_url", "http://127.0.0.1:8400").rstrip("/")
         self._timeout = float(config.get("timeout_seconds", 10))
         token = config.get("api_token")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if behalf_of:
+            self._headers["Redrive-On-Behalf-Of"] = printable(behalf_of)
+        if key:
+            self._headers["Idempotency-Key"] = key
 
-    def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Answer (HTTP status, JSON body); raises Unavailable."""
-        return self._call("GET", path, None)
+    def get(self, path: str, asked: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Answer (HTTP status, JSON body) to a question with these parameters; raises Unavailable."""
+        return self.call("GET", path, asked=asked)
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Answer (HTTP status, JSON body); raises Unavailable."""
-        return self._call("POST", path, body)
+        return self.call("POST", path, body)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, asked: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Answer (HTTP status, JSON body) to a call with this body or these parameters; raises Unavailable."""
         url = f"{self._url}/api/v1{path}"
         try:
             response = requests.request(
-                method, url, json=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+                method,
+                url,
+                json=body,
+                params=asked,
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             # The text of a requests error can name a proxy with its password: its type says enough.
@@ -51,6 +71,16 @@ def refusal(status: int, body: dict[str, Any]) -> dict[str, Any]:
     """Say why the orchestrator refused: the problem's title and detail, or the status alone."""
     parts = [str(body[key]) for key in ("title", "detail") if body.get(key)]
     return {"http_status": status, "error": ": ".join(parts) or f"HTTP {status}"}
+
+
+def opened(text: str) -> str:
+    """Give a text that came through a workflow sealed as it was; any other is given as it is."""
+    return unquote(text[len(SEALED) :]) if text.startswith(SEALED) else text
+
+
+def printable(name: str) -> str:
+    """Give a name as a header can have it: ASCII that is printed, at most 100 characters."""
+    return "".join(each if " " <= each <= "~" else "?" for each in name)[:LONGEST_NAME].strip()
 
 
 def _json(response: requests.Response, url: str) -> dict[str, Any]:
