@@ -10,7 +10,7 @@ import typer
 from eventbus import scrub
 from orchestrator.cli.asking import told
 from orchestrator.cli.classify import classify
-from orchestrator.cli.commanding import hold, release, reroute, retry
+from orchestrator.cli.commanding import hold, release
 from orchestrator.cli.demo import demo
 from orchestrator.cli.dependencies import dependencies
 from orchestrator.cli.events import events
@@ -20,6 +20,8 @@ from orchestrator.cli.lint import lint
 from orchestrator.cli.operate import mode
 from orchestrator.cli.packs import packs
 from orchestrator.cli.prices import prices
+from orchestrator.cli.recoveries import recoveries
+from orchestrator.cli.redriving import REROUTE, RETRY, redrive
 from orchestrator.cli.serve import dev, run
 from orchestrator.cli.sinks import sinks
 from orchestrator.cli.stackstorm import stackstorm
@@ -33,9 +35,12 @@ typer_app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (run, dev, demo, mode, dependencies, hold, release, retry, reroute, lint, classify, why):
+for verb in (run, dev, demo, mode, dependencies, hold, release, lint, classify, why):
     typer_app.command()(verb)
+typer_app.command("retry", help=RETRY)(redrive)
+typer_app.command("reroute", help=REROUTE)(redrive)
 typer_app.add_typer(incidents)
+typer_app.add_typer(recoveries)
 typer_app.add_typer(stackstorm)
 typer_app.add_typer(packs)
 typer_app.add_typer(prices)

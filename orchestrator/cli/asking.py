@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import requests
 
 TIMEOUT = 10
+CHANGING = 60
 # Of a stream nothing but heartbeats may come for this long.
 SILENCE = 60
 CHUNK = 65_536
@@ -53,8 +54,12 @@ def path_of(*parts: str) -> str:
 
 
 def call(method: str, api: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-    """Ask the API; raises NoAnswer when nobody answers, Refusal with the problem it names, both saying what to type."""
-    with _asked(method, f"{api}{path}", json=body, headers=headers, timeout=TIMEOUT) as answer:
+    """Ask the API; raises NoAnswer when nobody answers, Refusal with the problem it names, both saying what to type.
+
+    What is changed may take longer than what is only read.
+    """
+    timeout = TIMEOUT if method == "GET" else CHANGING
+    with _asked(method, f"{api}{path}", json=body, headers=headers, timeout=timeout) as answer:
         content: dict[str, Any] = answer.json()
         return content
 

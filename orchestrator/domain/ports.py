@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from orchestrator.domain.circuits import CircuitState, Standing
-    from orchestrator.domain.edits import Edits
     from orchestrator.domain.errors import DependencyUnreachable, Unroutable
     from orchestrator.domain.events import (
         Answer,
@@ -136,14 +135,9 @@ class Redriver(Protocol):
     """Publishes a failed task again, faithfully."""
 
     def publish(
-        self,
-        message: TaskMessage,
-        attempt_id: UUID,
-        route: Route | None,
-        traceparent: str | None = None,
-        edits: Edits | None = None,
+        self, message: TaskMessage, attempt_id: UUID, route: Route | None, traceparent: str | None = None
     ) -> None:
-        """Publish with a confirm, in a trace if one is given, with a person's edits in its arguments if any.
+        """Publish with a confirm, in a trace if one is given.
 
         Raises DependencyUnreachable, Unroutable, or NotRedrivable where no try can help.
         """

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from orchestrator.domain.edits import Edits
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
     from orchestrator.domain.ports import Redriver
@@ -19,13 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """One message to be published under its attempt, in a trace if it was in one, with a person's edits if any."""
+    """One message to be published under its attempt, in a trace if it was in one."""
 
     attempt_id: UUID
     message: TaskMessage
     route: Route | None
     traceparent: str | None = None
-    edits: Edits | None = None
 
 
 def published_singly(
@@ -37,7 +35,7 @@ def published_singly(
     for each in redrives:
         try:
             if away is None:
-                redriver.publish(each.message, each.attempt_id, each.route, each.traceparent, each.edits)
+                redriver.publish(each.message, each.attempt_id, each.route, each.traceparent)
         except DependencyUnreachable as error:
             away = error
         except Unroutable as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +12,7 @@ from tests.recovery import failed_event
 
 if TYPE_CHECKING:
     from tests.unit.orchestrator.api.conftest import Served
+    from tests.unit.orchestrator.cli.conftest import Answering
 
 ID = "3f2a91c0-0000-4000-8000-000000000000"
 
@@ -38,13 +38,18 @@ def test_what_is_no_beginning_is_refused(api: Served, given: str) -> None:
         incident_of(api.url, given)
 
 
-def test_an_ambiguous_beginning_lists_who_is_meant(api: Served) -> None:
-    """Of 400 incidents some begin alike with four characters: each is named."""
-    api.scene.take_in(
-        *(failed_event(each, task=f"app.task{'abcdefghij'[each % 10]}{each // 10 * 'x'}") for each in range(300))
-    )
-    ids = sorted(str(each.id) for each in api.scene.all_incidents())
-    one, other = next(pair for pair in pairwise(ids) if pair[0][:4] == pair[1][:4])
-    with pytest.raises(Refusal) as refused:
-        incident_of(api.url, one[:4])
-    assert {one, other} <= set(str(refused.value).split())
+def test_an_ambiguous_beginning_lists_who_is_meant(fake: Answering) -> None:
+    """Each that begins so is named, five at most, over all pages."""
+    ids = [f"3f2a{number:04x}-0000-4000-8000-000000000000" for number in range(7)]
+    fake.say("GET", "/api/v1/incidents", {"incidents": [{"id": each} for each in ids]})
+    with pytest.raises(Refusal, match=r"7 incidents begin with 3f2a(.|\n)*and 2 more") as refused:
+        incident_of(fake.url, "3f2a")
+    assert set(ids[:5]) <= set(str(refused.value).split())
+    assert incident_of(fake.url, "3f2a0003") == ids[3]
+
+
+def test_one_that_is_open_is_meant_before_one_that_is_closed(fake: Answering) -> None:
+    """Those of last year are looked at only where none that is open begins so."""
+    fake.say("GET", "/api/v1/incidents", {"incidents": []}, {"incidents": [{"id": ID}]})
+    assert incident_of(fake.url, "3f2a") == ID
+    assert ["state=open" in path for _, path, _ in fake.asked] == [True, False]
