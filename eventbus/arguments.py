@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from eventbus.redaction import Parameters
@@ -91,21 +91,30 @@ def _is(value: object, kind: str) -> bool:
 
 def parameters_of(task: Any) -> Parameters:  # noqa: ANN401 - a task, or what stands for one
     """Read the parameters of a task's function; of a task that is not known, any."""
+    return _signature_of(task) or Parameters()
+
+
+def _signature_of(task: Any) -> Parameters | None:  # noqa: ANN401 - as above
     run = getattr(task, "run", None)
     try:
         given = inspect.signature(run).parameters.values() if callable(run) else None
     except (TypeError, ValueError):
         given = None
     if given is None:
-        return Parameters()
+        return None
     more = {_ANY_MORE[each.kind] for each in given if each.kind in _ANY_MORE}
     names = [each.name for each in given if each.kind not in _ANY_MORE and each.kind is not each.KEYWORD_ONLY]
     only = [each.name for each in given if each.kind is each.KEYWORD_ONLY]
     return Parameters(tuple(names), tuple(only), args="args" in more, kwargs="kwargs" in more)
 
 
-def positions_of(task: Any, names: Iterable[str]) -> dict[str, int]:  # noqa: ANN401 - as above
-    """Tell for each of these names where it stands among positional arguments, if it may be passed as one."""
+def positions_of(task: Any, names: Iterable[str]) -> dict[str, int | None]:  # noqa: ANN401 - as above
+    """Tell for each of these names where it stands among positional arguments: None where it goes by name only.
+
+    Nothing is told of a task whose signature is not known.
+    """
     wanted = list(names)
-    known: Sequence[str] = parameters_of(task).names if wanted else ()
-    return {name: known.index(name) for name in wanted if name in known}
+    known = _signature_of(task) if wanted else None
+    if known is None:
+        return {}
+    return {name: known.names.index(name) if name in known.names else None for name in wanted}

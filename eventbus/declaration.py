@@ -41,7 +41,8 @@ class Declared:
     `route` lists where else it may run, best first, in the shape of `eventbus.routes`; `never` the exception types for
     which nothing redrives it by itself; `redact` which arguments are replaced before they leave the worker; `search`
     which ones failures may be searched by, and `edit` which ones a person may change, in the shape of
-    `eventbus.arguments`. `positions` tell where those stand in the task's signature, where that is known.
+    `eventbus.arguments`. `positions` tell where those stand in the task's signature, where that is known,
+    and None for one that goes by name only.
     """
 
     dependency: str | None = None
@@ -51,7 +52,7 @@ class Declared:
     redact: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     edit: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    positions: Mapping[str, int] = field(default_factory=dict)
+    positions: Mapping[str, int | None] = field(default_factory=dict)
 
     def as_data(self, raised: BaseException | None = None) -> dict[str, Any]:
         """Give it as an event carries it; a raised subclass of a `never` type is named there like the type itself.

@@ -47,7 +47,7 @@ def found_by(
 
 
 def _arguments(
-    call: Mapping[str, Any], names: Any, positions: Mapping[str, int], redacted: Any  # noqa: ANN401 - lists of names
+    call: Mapping[str, Any], names: Any, positions: Mapping[str, int | None], redacted: Any  # noqa: ANN401 - lists of names
 ) -> dict[str, str]:  # fmt: skip
     found = {}
     for name in names:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from orchestrator.domain.edits import Edits
     from orchestrator.domain.errors import Unroutable
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
@@ -30,11 +31,16 @@ class WatchedRedriver:
     away: bool = False
 
     def publish(
-        self, message: TaskMessage, attempt_id: UUID, route: Route | None, traceparent: str | None = None
+        self,
+        message: TaskMessage,
+        attempt_id: UUID,
+        route: Route | None,
+        traceparent: str | None = None,
+        edits: Edits | None = None,
     ) -> None:
         """Publish; raises what the redriver raises."""
         try:
-            self.redriver.publish(message, attempt_id, route, traceparent)
+            self.redriver.publish(message, attempt_id, route, traceparent, edits)
         except DependencyUnreachable as error:
             self._look(error)
             raise

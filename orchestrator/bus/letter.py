@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from eventbus.wire import ATTEMPT_HEADER, REDACTED_HEADER, thaw
+from orchestrator.domain.edits import edited
 from orchestrator.domain.eligibility import expiry_of, refuse_not_redrivable
 from orchestrator.domain.errors import NotRedrivable, Unroutable
 from orchestrator.domain.routes.arguments import NotReplaceable, with_kwargs
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from orchestrator.domain.edits import Edits
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
 
@@ -44,13 +46,17 @@ class Letter:
     properties: Mapping[str, Any]
 
 
-def letter_of(message: TaskMessage, attempt_id: UUID, route: Route | None, now: datetime) -> Letter:
+def letter_of(
+    message: TaskMessage, attempt_id: UUID, route: Route | None, now: datetime, edits: Edits | None = None
+) -> Letter:
     """Make the letter for one attempt of an opened message.
 
-    Raises NotRedrivable for one that is not whole or has expired, or whose headers nobody can read; Unroutable where
-    the route sets keyword arguments that its body cannot take: it may still go elsewhere.
+    Raises NotRedrivable for one that is not whole or has expired, whose headers nobody can read, or that a person's
+    edits cannot be made in; Unroutable where the route sets keyword arguments that its body cannot take: it may still
+    go elsewhere. What a person gives goes before what a route sets.
     """
     message = with_arguments(message, route) if route and route.kwargs else message
+    message = with_edits(message, edits) if edits else message
     refuse_not_redrivable(message, keys_known=False)
     try:
         headers = {name: thaw(value) for name, value in message.headers.items() if not DROPPED_HEADERS.fullmatch(name)}
@@ -89,6 +95,14 @@ def with_arguments(message: TaskMessage, route: Route) -> TaskMessage:
     replaced = tuple(f"kwargs.{name}." for name in route.kwargs)
     redacted = tuple(path for path in message.redacted if not f"{path}.".startswith(replaced))
     return replace(message, body=body, headers=headers, redacted=redacted)
+
+
+def with_edits(message: TaskMessage, edits: Edits) -> TaskMessage:
+    """Give a message with a person's edits in it; raises NotRedrivable where it cannot take them."""
+    try:
+        return edited(message, edits)
+    except NotReplaceable as error:
+        raise NotRedrivable(f"{', '.join(edits.values)} cannot be edited: {error}") from error
 
 
 def _own_headers(message: TaskMessage, attempt_id: UUID) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from orchestrator.domain.edits import Edits
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
 
@@ -33,12 +34,18 @@ class MemoryRedriver:
     opener: Opener = field(default_factory=Opener)
 
     def publish(
-        self, message: TaskMessage, attempt_id: UUID, route: Route | None, traceparent: str | None = None
+        self,
+        message: TaskMessage,
+        attempt_id: UUID,
+        route: Route | None,
+        traceparent: str | None = None,
+        edits: Edits | None = None,
     ) -> None:
         """Keep the message."""
         if self.failing_with is not None:
             raise self.failing_with
-        letter = in_trace(letter_of(self.opener.opened(message), attempt_id, route, datetime.now(UTC)), traceparent)
+        opened = self.opener.opened(message)
+        letter = in_trace(letter_of(opened, attempt_id, route, datetime.now(UTC), edits), traceparent)
         if self.queues is not None and (letter.exchange or letter.routing_key not in self.queues):
             raise Unroutable(f"expected a queue behind exchange {letter.exchange!r} and key {letter.routing_key!r}")
         self.published.append((message, attempt_id, route))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kombu import Connection, Producer
 
     from orchestrator.bus.pipeline import Fates
+    from orchestrator.domain.edits import Edits
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
 
@@ -55,14 +56,19 @@ class BusRedriver:
         self._pipeline = Pipeline(self.url)
 
     def publish(
-        self, message: TaskMessage, attempt_id: UUID, route: Route | None, traceparent: str | None = None
+        self,
+        message: TaskMessage,
+        attempt_id: UUID,
+        route: Route | None,
+        traceparent: str | None = None,
+        edits: Edits | None = None,
     ) -> None:
         """Publish with a confirm.
 
         Raises Unroutable when no queue takes it, NotRedrivable when no try can help, DependencyUnreachable when the
         broker is away.
         """
-        letter = self._letter(Redrive(attempt_id, message, route, traceparent))
+        letter = self._letter(Redrive(attempt_id, message, route, traceparent, edits))
         with self._turn:
             try:
                 self._send(letter)
@@ -80,7 +86,7 @@ class BusRedriver:
 
     def _letter(self, redrive: Redrive) -> Letter:
         opened = self.opener.opened(redrive.message)
-        letter = letter_of(opened, redrive.attempt_id, redrive.route, datetime.now(UTC))
+        letter = letter_of(opened, redrive.attempt_id, redrive.route, datetime.now(UTC), redrive.edits)
         return in_trace(letter, redrive.traceparent)
 
     def publish_all(self, redrives: Sequence[Redrive]) -> list[Unroutable | DependencyUnreachable | None]:

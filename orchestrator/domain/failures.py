@@ -106,7 +106,8 @@ class Declaration:
 
     `route` lists where else it may run, best first; `never` the exception types for which nothing redrives it by
     itself. `search` names the arguments by whose values failures may be searched; `edit` what a person may change when
-    it runs again, each with what its value must be (orchestrator/domain/edits.py).
+    it runs again, each with what its value must be (orchestrator/domain/edits.py); `positions` where these
+    stand in the task's signature.
     """
 
     dependency: str | None = None
@@ -115,6 +116,7 @@ class Declaration:
     never: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     edit: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    positions: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ class Route:
 class Plan:
     """The decision. `execution_id` is the StackStorm execution that made it; None when a person or the built-in did.
 
-    `built_in`: nobody decided; it stands in for the rules while StackStorm cannot be reached.
+    `built_in`: nobody decided; it stands in for the rules while StackStorm cannot be reached. `edits` are values that a
+    person gives for arguments, in place of each task's own (orchestrator/domain/edits.py).
     """
 
     name: PlanName
@@ -98,6 +99,7 @@ class Plan:
     gate: Gate = field(default_factory=Gate)
     execution_id: str | None = None
     built_in: bool = False
+    edits: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def redrives(self) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from orchestrator.domain.circuits import CircuitState, Standing
+    from orchestrator.domain.edits import Edits
     from orchestrator.domain.errors import DependencyUnreachable, Unroutable
     from orchestrator.domain.events import (
         Answer,
@@ -135,9 +136,14 @@ class Redriver(Protocol):
     """Publishes a failed task again, faithfully."""
 
     def publish(
-        self, message: TaskMessage, attempt_id: UUID, route: Route | None, traceparent: str | None = None
+        self,
+        message: TaskMessage,
+        attempt_id: UUID,
+        route: Route | None,
+        traceparent: str | None = None,
+        edits: Edits | None = None,
     ) -> None:
-        """Publish with a confirm, in a trace if one is given.
+        """Publish with a confirm, in a trace if one is given, with a person's edits in its arguments if any.
 
         Raises DependencyUnreachable, Unroutable, or NotRedrivable where no try can help.
         """

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from orchestrator.domain.edits import Edits
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
     from orchestrator.domain.ports import Redriver
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """One message to be published under its attempt, in a trace if it was in one."""
+    """One message to be published under its attempt, in a trace if it was in one, with a person's edits if any."""
 
     attempt_id: UUID
     message: TaskMessage
     route: Route | None
     traceparent: str | None = None
+    edits: Edits | None = None
 
 
 def published_singly(
@@ -35,7 +37,7 @@ def published_singly(
     for each in redrives:
         try:
             if away is None:
-                redriver.publish(each.message, each.attempt_id, each.route, each.traceparent)
+                redriver.publish(each.message, each.attempt_id, each.route, each.traceparent, each.edits)
         except DependencyUnreachable as error:
             away = error
         except Unroutable as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.attempts import Outcome
 from orchestrator.domain.dependencies import Policies
+from orchestrator.domain.edits import edits_of
 from orchestrator.domain.errors import DependencyUnreachable, NotRedrivable
 from orchestrator.domain.moment import Moment
 from orchestrator.domain.redrives import Redrive
@@ -23,18 +24,21 @@ if TYPE_CHECKING:
     from orchestrator.domain.failures import Failure
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import Ledger
-    from orchestrator.domain.plan import Route
+    from orchestrator.domain.plan import Plan, Route
     from orchestrator.domain.ports import Redriver
 
 
 BROKER_AWAY: Final = "the Celery broker cannot be reached; its redrives wait, and go as soon as it answers"
 
 
-def redrive_of(attempt_id: UUID, failure: Failure, incident: Incident | None, route: Route | None) -> Redrive:
-    """Make the work of an attempt; a run that was in a trace is run again in its attempt's."""
+def redrive_of(
+    attempt_id: UUID, failure: Failure, incident: Incident | None, route: Route | None, plan: Plan
+) -> Redrive:
+    """Make the work of an attempt; a run that was in a trace is run again in its attempt's, with its plan's edits."""
     traced = incident is not None and failure.traceparent is not None
     place = place_of(attempt_id, failure, incident) if incident and traced else None
-    return Redrive(attempt_id, failure.message, route, place.traceparent if place else None)
+    edits = edits_of(plan.edits, failure.declaration)
+    return Redrive(attempt_id, failure.message, route, place.traceparent if place else None, edits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,14 @@ def _declaration(data: Mapping[str, Any]) -> Declaration:
         never=tuple(_shown(each) for each in data.get("never") or ()),
         search=tuple(_shown(each) for each in data.get("search") or ()),
         edit={_shown(name): _mapping({name: rule}, name) for name, rule in (data.get("edit") or {}).items()},
+        positions={_shown(name): _position(at) for name, at in (data.get("positions") or {}).items()},
     )
+
+
+def _position(value: object) -> int | None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise ValueError(f"expected an argument's position as a number from 0 or null, got {value!r}")
+    return value
 
 
 def _facts(data: Mapping[str, Any]) -> ExceptionFacts:
@@ -266,10 +273,10 @@ def _told(facts: ExceptionFacts) -> dict[str, Any]:
 
 
 def _declared(declaration: Declaration) -> dict[str, Any]:
-    """Give a declaration as an event tells it, which has no `search` and no `edit` where there is none."""
+    """Give a declaration as an event tells it, which says nothing of arguments where nothing is declared."""
     told = asdict(declaration)
     told |= {name: list(told[name]) for name in ("route", "never", "search")}
-    return {name: value for name, value in told.items() if value or name not in ("search", "edit")}
+    return {name: value for name, value in told.items() if value or name not in ("search", "edit", "positions")}
 
 
 def failure_data(failure: Failure) -> dict[str, Any]:

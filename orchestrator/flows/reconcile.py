@@ -91,7 +91,8 @@ class Reconciler:
             incident = tx.incident(stored.incident_id)
             if not release.forced and self._kept_back(tx, attempt, incident):
                 return None
-            return redrive_of(attempt.id, stored.failure, incident, route_of_attempt(attempt, release.plan))
+            route = route_of_attempt(attempt, release.plan)
+            return redrive_of(attempt.id, stored.failure, incident, route, release.plan)
         if stored.state is FailureState.REDELIVERY_PENDING:
             return None  # its message is the broker's, so it was published
         needless = Outcome(failed_with=f"not published: the failure is {stored.state} meanwhile", lost=True)

@@ -261,7 +261,7 @@ def _record(tx: LedgerTx, release: Release, stored: StoredFailure, decision: Dec
     incident = tx.incident(stored.incident_id)
     if incident:
         tx.emit(attempt_recorded(attempt, stored.failure, incident, now))
-    return redrive_of(attempt.id, stored.failure, incident, route_of(decision) if decision else None)
+    return redrive_of(attempt.id, stored.failure, incident, route_of(decision) if decision else None, release.plan)
 
 
 def finish(tx: LedgerTx, release: Release, now: datetime) -> None:

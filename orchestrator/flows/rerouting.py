@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.domain.edits import edited, edits_of, why_not_edited
 from orchestrator.domain.plan import Route
 from orchestrator.domain.routes.arguments import ArgumentReader, why_fixed
 from orchestrator.domain.routes.choosing import Case, against_place, choose
@@ -52,6 +53,7 @@ class Router:
         """
         if plan.route is None:
             return None
+        stored = _as_edited(stored, plan)
         if not plan.route.table:
             return self._fixed(stored, plan.route)
         return self._from_table(stored, plan.route, home_open=home_open)
@@ -100,6 +102,14 @@ class Router:
         if self._figures is None:
             self._figures = self.tx.route_figures(self.now - FIGURES_OVER)
         return self._figures
+
+
+def _as_edited(stored: StoredFailure, plan: Plan) -> StoredFailure:
+    """Give a failure with the arguments that it will run with: constraints are read from those."""
+    edits, failure = edits_of(plan.edits, stored.failure.declaration), stored.failure
+    if edits is None or why_not_edited(failure.message, edits):
+        return stored
+    return replace(stored, failure=replace(failure, message=edited(failure.message, edits)))
 
 
 def route_of(decision: Decision) -> Route | None:

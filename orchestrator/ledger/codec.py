@@ -46,6 +46,7 @@ def plan_from_json(document: dict[str, Any]) -> Plan:
         gate=Gate(**gate),
         execution_id=document["execution_id"],
         built_in=document.get("built_in", False),
+        edits=document.get("edits", {}),
     )
 
 

@@ -95,3 +95,13 @@ def hold(self: Task, *_args: object, password: str) -> None:
     with Path(os.environ["RUNS"]).open("a") as runs:
         runs.write(json.dumps({"run": self.request.id, "pid": os.getpid(), "knew": bool(password)}) + "\n")
     threading.Event().wait()
+
+
+@app.task(
+    name="fidelity_app.sized",
+    bind=True,
+    redrive={"search": ["user", "size"], "edit": {"user": {"type": "string"}, "size": {"type": "integer"}}},
+)
+def sized(self: Task, user: str, size: int = 1, *, note: str = "") -> int:
+    """Fail once; who searches and edits finds `user` and `size`, however they were passed."""
+    return fail_first(self, (user, size), {"note": note})

@@ -119,7 +119,7 @@ def test_a_sealed_message_has_its_declared_arguments_beside_it(tmp_path: Path) -
 
 
 def test_a_declaration_tells_where_its_arguments_stand() -> None:
-    """Positions come from the signature, without `self`; a keyword-only parameter has none."""
+    """Positions come from the signature, without `self`; a keyword-only parameter goes by name only."""
     app = Celery("shop", set_as_current=False)
     declared = {"search": ["customer"], "edit": {"size": {"type": "integer"}, "model": {"enum": ["s", "l"]}}}
 
@@ -128,7 +128,7 @@ def test_a_declaration_tells_where_its_arguments_stand() -> None:
         """Pay."""
 
     made = Declarations().of_task(app.tasks["search.pay"])
-    assert made.positions == {"customer": 0, "size": 1}
+    assert made.positions == {"customer": 0, "size": 1, "model": None}
     assert made.as_data()["edit"] == {"size": {"type": "integer"}, "model": {"enum": ["s", "l"]}}
     assert pay is not None
 

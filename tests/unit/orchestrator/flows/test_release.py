@@ -82,7 +82,7 @@ def test_an_attempt_is_recorded_before_it_is_published() -> None:
     class Redriver:
         """Looks the attempt up while it publishes."""
 
-        def publish(self, _message: object, attempt_id: UUID, _route: object, _trace: object) -> None:
+        def publish(self, _message: object, attempt_id: UUID, _route: object, *_: object) -> None:
             seen.append(scene.attempt(attempt_id).state)
 
         publish_all = published_singly
@@ -390,7 +390,7 @@ def test_an_outcome_may_be_faster_than_the_note_of_its_publish() -> None:
     class Fast:
         """A worker that ends the task before `publish` returns."""
 
-        def publish(self, message: object, attempt_id: UUID, route: object, _trace: object) -> None:
+        def publish(self, message: object, attempt_id: UUID, route: object, *_: object) -> None:
             plain.publish(message, attempt_id, route)
             scene.answer([attempt_id])
 
