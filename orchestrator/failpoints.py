@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Recovering = Literal[
-    "eventlog_committed", "ledger_committed", "trigger_dispatched", "attempt_recorded", "task_published"
+    "eventlog_committed",
+    "ledger_committed",
+    "trigger_dispatched",
+    "attempt_recorded",
+    "task_published",
 ]
 Forwarding = Literal[
     "eventlog_appending",
@@ -31,11 +35,14 @@ Forwarding = Literal[
     "replay_delivered",
     "replay_settled",
 ]
-Name = Recovering | Forwarding
+Asking = Literal["recovery_claimed", "recovery_halted"]
+Name = Recovering | Forwarding | Asking
 RECOVERING: Final[tuple[str, ...]] = get_args(Recovering)
 # Every step of an event on its way from a caller into a sink.
 FORWARDING: Final[tuple[str, ...]] = get_args(Forwarding)
-NAMES: Final[tuple[str, ...]] = RECOVERING + FORWARDING
+# What a person's request changes, before it is committed.
+ASKING: Final[tuple[str, ...]] = get_args(Asking)
+NAMES: Final[tuple[str, ...]] = RECOVERING + FORWARDING + ASKING
 VARIABLE: Final = "REDRIVE_FAILPOINT"
 LOG_VARIABLE: Final = "REDRIVE_FAILPOINT_LOG"
 

@@ -13,7 +13,9 @@ from orchestrator.domain.commands import Mode
 from orchestrator.domain.errors import Conflict, DependencyUnreachable, NotRedrivable
 from orchestrator.domain.failures import OPEN_FAILURES, FailureState
 from orchestrator.domain.plan import Gate, Pace, Plan, PlanName
-from orchestrator.flows.recovery import RetryRequest, accept_plan, command_retry
+from orchestrator.flows.bulk.asking import RetryRequest
+from orchestrator.flows.bulk.commanding import command_retry
+from orchestrator.flows.recovery import accept_plan
 from orchestrator.flows.redelivery import give_up_pending
 from tests.recovery import ended_event, failed_event, redelivered_event
 from tests.scene import GRACE, TIMEOUT, Scene

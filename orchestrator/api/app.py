@@ -25,6 +25,7 @@ from orchestrator.api.life import router as life
 from orchestrator.api.limits import BodyLimit
 from orchestrator.api.logs import router as logs
 from orchestrator.api.operations import router as operations
+from orchestrator.api.recoveries import router as recoveries
 from orchestrator.api.recovery import router as recovery
 from orchestrator.api.sinks import router as sinks
 from orchestrator.api.why import router as why
@@ -44,7 +45,7 @@ def create_app(api: Api) -> FastAPI:
     app.state.workers = Workers()
     app.state.gatherer = Gatherer()
     app.add_middleware(BodyLimit)
-    routers = (recovery, incidents, life, dependencies, operations, logs, workers, events, sinks, why)
+    routers = (recovery, recoveries, incidents, life, dependencies, operations, logs, workers, events, sinks, why)
     # Where most requests come in is looked for first.
     for router in (taken_events, taken_messages, *routers):
         app.include_router(router)

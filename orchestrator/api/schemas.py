@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Self
-from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -29,26 +28,6 @@ class Strict(BaseModel):
     """A request body: a key that is not known is an error, not a surprise."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class RetryBody(Strict):
-    """Which failure to redrive, by its id or its task's, or which incident's, and why.
-
-    With `force` it waits for nothing; with `dry_run` it is only told what would go, and nothing is recorded.
-    """
-
-    failure_id: UUID | None = None
-    task_id: Text | None = Field(None, min_length=1, max_length=255)
-    incident_id: UUID | None = None
-    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
-    force: bool = False
-    dry_run: bool = False
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        if sum(each is not None for each in (self.failure_id, self.task_id, self.incident_id)) != 1:
-            raise ValueError("expected exactly one of failure_id, task_id and incident_id")
-        return self
 
 
 class HoldBody(Strict):
@@ -92,12 +71,6 @@ class RouteBody(Strict):
         )
 
 
-class RerouteBody(RetryBody):
-    """What to redrive elsewhere: at the place of `route`, or where that is left out, at a target of the table."""
-
-    route: RouteBody = Field(default_factory=lambda: RouteBody(table=True))
-
-
 class PaceBody(Strict):
     """Redrives in flight at any moment, and how often each failure may fail while others go well."""
 
@@ -139,6 +112,17 @@ class GateBody(Strict):
             raise ValueError(f"expected gate.cron beside {', '.join(given)}, got none; give a five-field expression")
         return self
 
+    def value(self) -> Gate:
+        """Give the gate as the domain knows it."""
+        return Gate(
+            first_after=self.first_after_seconds,
+            factor=self.factor,
+            max_distance=self.max_distance_seconds,
+            max_tries=self.max_tries,
+            at=self.at,
+            schedule=_schedule(self) if self.cron else None,
+        )
+
 
 class PlanBody(Strict):
     """An instruction of a workflow, with the revision that it was decided on and the execution that decided."""
@@ -158,20 +142,9 @@ class PlanBody(Strict):
             reason=self.reason,
             route=self.route.value() if self.route else None,
             pace=self.pace.value() if self.pace else Pace(),
-            gate=_gate(self.gate) if self.gate else Gate(),
+            gate=self.gate.value() if self.gate else Gate(),
             execution_id=self.execution_id,
         )
-
-
-def _gate(body: GateBody) -> Gate:
-    return Gate(
-        first_after=body.first_after_seconds,
-        factor=body.factor,
-        max_distance=body.max_distance_seconds,
-        max_tries=body.max_tries,
-        at=body.at,
-        schedule=_schedule(body) if body.cron else None,
-    )
 
 
 def _schedule(body: GateBody) -> Schedule:

@@ -15,21 +15,16 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from orchestrator.domain.attempts import Attempt
-    from orchestrator.domain.commands import Command
-    from orchestrator.domain.dependencies import Dependency
     from orchestrator.domain.dispatches import Dispatch
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
     from orchestrator.domain.release import Release
     from orchestrator.domain.standing import StoredFailure
-    from orchestrator.flows.preview import Preview
-    from orchestrator.flows.recovery import RetryRequest
 
 # Failures of an incident that are looked at for chords: they look alike, and mostly come from one place in the code.
 LOOKED_AT = 20
 
 MOST_COMMANDS: Final = 100
-MOST_REFUSED: Final = 20
 
 
 def incident_view(incident: Incident) -> dict[str, Any]:
@@ -162,46 +157,4 @@ def message_view(stored: StoredFailure) -> dict[str, Any]:
         "sealed": message.sealed is not None,
         "missing": message.missing,
         "purged_at": stored.purged_at,
-    }
-
-
-def retry_view(tx: LedgerTx, command: Command) -> dict[str, Any]:
-    """Show a person's command: its plan, attempts (counts alone for a whole incident), outcome, executions."""
-    release = tx.release(command.release_id) if command.release_id else None
-    tried = tx.attempts_of(command.failure_id) if command.failure_id else []
-    sent = tx.dispatches_of(command.incident_id) if command.incident_id else []
-    return asdict(command) | {
-        "plan": asdict(release.plan) if release else None,
-        "state": release.state if release else None,
-        "attempts": [asdict(each) for each in tried if each.release_id == command.release_id],
-        "counts": asdict(tx.release_counts(release.id)) if release else None,
-        "outcome": str(release.state) if release and release.ended else None,
-        "executions": [each for one in sent for each in one.execution_ids],
-    }
-
-
-def preview_view(
-    found: Preview, asked: RetryRequest, dependency: Dependency | None, note: str | None
-) -> dict[str, Any]:
-    """Show what a command would do: how many would go, who would not and why, what it would wait for, what may run
-    twice; with a route, the first failure's candidates and why each was refused.
-    """
-    refused = [
-        {"failure_id": each.stored.failure.id, "task_id": each.stored.failure.task_id, "why": each.why}
-        for each in found.refused[:MOST_REFUSED]
-    ]
-    health = {"name": dependency.name, "health": dependency.health, "why": dependency.why} if dependency else None
-    return {
-        "dry_run": True,
-        "command": asked.kind,
-        "incident_id": found.incident.id,
-        "task": found.incident.task,
-        "eligible": found.eligible,
-        "not_eligible": found.not_eligible,
-        "refused": refused,
-        "dependency": health,
-        "overrides" if asked.force else "waits_for": found.waits_for,
-        "duplicates": found.duplicates,
-        "decision": asdict(found.decision) if found.decision else None,
-        "note": note,
     }

@@ -2,8 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from orchestrator.domain.recoveries import Progress, Recovery, RecoveryState
+    from orchestrator.domain.release import Release
+    from orchestrator.domain.searching import Judging
 
 
 class RecoveringTx(Protocol):
     """What a transaction on the ledger can do for recoveries of many failures at once, and what became of each."""
+
+    def add_recovery(self, recovery: Recovery) -> None:
+        """Store a recovery."""
+
+    def save_recovery(self, recovery: Recovery) -> None:
+        """Store what changed in a recovery."""
+
+    def recovery(self, recovery_id: UUID) -> Recovery | None:
+        """Look a recovery up, by its id, which is that of its command."""
+
+    def recoveries(self, states: Sequence[RecoveryState], limit: int, after: Recovery | None = None) -> list[Recovery]:
+        """List recoveries in these states (all when empty), newest first, behind `after`."""
+
+    def releases_by(self, command_id: UUID) -> list[Release]:
+        """List the releases that a command has opened, one for each incident."""
+
+    def runs_for(self, command_id: UUID) -> bool:
+        """Tell whether a command has a release that has not ended."""
+
+    def list_items(self, recovery: Recovery, judging: Judging) -> Mapping[UUID, int]:
+        """Write down which failures are a recovery's: of those it selects the ones that can go, in its order and up to
+        its limit. Gives their number by incident.
+        """
+
+    def claim_items(self, recovery_id: UUID) -> int:
+        """Reserve what was written down for the releases that this recovery has by now; the dead ones are held again.
+
+        Gives their number.
+        """
+
+    def progress(self, recovery_id: UUID) -> Progress:
+        """Count what became of a recovery's failures, those that retention took included."""
+
+    def give_back(self, recovery_id: UUID, now: datetime) -> int:
+        """Let go of what a recovery has not sent: it stands again as it did, and is nobody's. Gives its number."""
+
+    def settle_release(self, release: Release, now: datetime) -> None:
+        """Note of what a release that has ended still had that it stays behind, and that it is nobody's."""
+
+    def settle_discarded(self, failure_ids: Sequence[UUID]) -> None:
+        """Note that failures have ended by other means than their recovery's, and are nobody's: call it with those that
+        a statement, not `save_failure`, has closed.
+        """

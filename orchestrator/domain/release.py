@@ -40,9 +40,17 @@ class ReleaseState(StrEnum):
     RAMPING = "ramping"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    ABORTED = "aborted"
 
 
-ENDED = frozenset({ReleaseState.SUCCEEDED, ReleaseState.FAILED})
+class Halt(StrEnum):
+    """Why nothing more of a release goes: a person lets it rest, or has ended it."""
+
+    PAUSED = "paused"
+    ABORTED = "aborted"
+
+
+ENDED = frozenset({ReleaseState.SUCCEEDED, ReleaseState.FAILED, ReleaseState.ABORTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,8 @@ class Release:
     it covers every held failure of its incident, the ones that come in while it runs included.
 
     `ramp` names what it shares gate, canary and window with; `tries` counts its own canaries that failed in a row.
-    Nothing of it goes before `gate_at`. One that is `forced` heeds no gate: its person said why.
+    Nothing of it goes before `gate_at`. One that is `forced` heeds no gate: its person said why. While it is `halted`
+    nothing of it goes at all. With `newest` it takes those first that failed last.
     """
 
     id: UUID
@@ -66,6 +75,8 @@ class Release:
     note: str | None = None
     ramp: str = ""
     forced: bool = False
+    halted: Halt | None = None
+    newest: bool = False
 
     @property
     def ended(self) -> bool:
@@ -111,7 +122,7 @@ class Entry:
     @property
     def waits(self) -> bool:
         """Tell whether it has something that could go."""
-        return self.decided and self.release.plan.redrives and self.members.held > 0
+        return self.decided and not self.release.halted and self.release.plan.redrives and self.members.held > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +188,11 @@ def _finish(entry: Entry, ramp: Ramp) -> Finish | None:
     release, members = entry.release, entry.members
     if members.in_flight:
         return None
+    if release.halted is Halt.ABORTED:
+        return Finish(release, ReleaseState.ABORTED)
     if members.held == 0:
         return Finish(release, ReleaseState.SUCCEEDED)
-    if not entry.decided:
+    if not entry.decided or release.halted:
         return None
     tried = ramp.phase is Phase.HOLDING and release.exhausted
     return Finish(release, ReleaseState.FAILED) if tried or not release.plan.redrives else None

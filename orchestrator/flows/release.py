@@ -34,6 +34,7 @@ from orchestrator.domain.standing import moved
 from orchestrator.failpoints import hit
 from orchestrator.flows.announcing import attempt_recorded, release_ended
 from orchestrator.flows.auditing import given_to_people
+from orchestrator.flows.bulk.ending import release_over
 from orchestrator.flows.detours import (
     detour_of,
     health_of,
@@ -268,21 +269,30 @@ def finish(tx: LedgerTx, release: Release, now: datetime) -> None:
     """End a release: its counts are told to the world and to the rules, and a person is asked where it failed."""
     ended = replace(release, ended_at=now, note=_why_failed(release))
     tx.save_release(ended)
-    counts = tx.release_counts(release.id)
-    incident = tx.incident(release.incident_id)
+    _tell_ended(tx, ended, now)
+    release_over(tx, ended, now)
+    if ended.state is ReleaseState.ABORTED:
+        close_if_recovered(tx, ended.incident_id, now)
+
+
+def _tell_ended(tx: LedgerTx, ended: Release, now: datetime) -> None:
+    counts = tx.release_counts(ended.id)
+    incident = tx.incident(ended.incident_id)
     tx.emit(release_ended(ended, counts, incident, now))
-    if incident is None:
-        return
+    if incident is None or ended.state is ReleaseState.ABORTED:
+        return  # whose person ended it needs no rule
     succeeded = ended.state is ReleaseState.SUCCEEDED
     trigger = Trigger.RELEASE_SUCCEEDED if succeeded else Trigger.RELEASE_FAILED
     queue_trigger(tx, incident, trigger, release_payload(ended, incident, counts), now)
-    if not succeeded and release.plan.redrives:
+    if not succeeded and ended.plan.redrives:
         _exhaust(tx, incident, ended, now)
 
 
 def _why_failed(release: Release) -> str | None:
     if release.state is ReleaseState.SUCCEEDED:
         return None
+    if release.state is ReleaseState.ABORTED:
+        return release.note
     if not release.plan.redrives:
         return f"the plan {release.plan.name} took the place of the one that redrove"
     if not release.tries:

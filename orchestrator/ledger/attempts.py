@@ -48,6 +48,9 @@ class AttemptRows(TotalRows):
 
     def save_attempt(self, attempt: Attempt) -> None:
         """Store what changed in an attempt."""
+        before = self._kept.attempts.known.get(attempt.id)
+        if before and before.state is AttemptState.LOST and attempt.state is AttemptState.SUCCEEDED:
+            self._kept.leave(attempt.failure_id, FailureState.RECOVERED)  # its failure may have left its recovery
         self._kept.attempts.save(attempt.id, attempt)
 
     def attempts_of(self, failure_id: UUID) -> list[Attempt]:

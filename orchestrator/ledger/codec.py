@@ -14,7 +14,7 @@ from orchestrator.domain.failures import Declaration, ExceptionFacts, Failure, F
 from orchestrator.domain.incidents import Incident, IncidentState, Severity
 from orchestrator.domain.pacing import Phase, Ramp
 from orchestrator.domain.plan import Gate, Pace, Plan, PlanName
-from orchestrator.domain.release import Release, ReleaseState
+from orchestrator.domain.release import Halt, Release, ReleaseState
 from orchestrator.domain.rules import Contact, Rule
 from orchestrator.domain.schedule import Misfire, Rung, Schedule
 from orchestrator.domain.standing import StoredFailure
@@ -159,13 +159,15 @@ def _failure(row: Row[Any]) -> Failure:
 def release_row(release: Release) -> dict[str, Any]:
     """Give a release as a row."""
     row = {name: getattr(release, name) for name in Release.__slots__}
-    return row | {"plan": plan_to_json(release.plan), "state": str(release.state)}
+    halted = str(release.halted) if release.halted else None
+    return row | {"plan": plan_to_json(release.plan), "state": str(release.state), "halted": halted}
 
 
 def release_value(row: Row[Any]) -> Release:
     """Read a release back."""
     values = {name: getattr(row, name) for name in Release.__slots__}
-    return Release(**values | {"plan": plan_from_json(row.plan), "state": ReleaseState(row.state)})
+    values |= {"plan": plan_from_json(row.plan), "state": ReleaseState(row.state)}
+    return Release(**values | {"halted": Halt(row.halted) if row.halted else None})
 
 
 def attempt_row(attempt: Attempt) -> dict[str, Any]:

@@ -79,6 +79,8 @@ class FailureRows(TotalRows):
             self._kept.arguments.pop(stored.failure.id, None)
             if stored.failure.arguments:
                 self._kept.arguments[stored.failure.id] = stored.failure.arguments
+        if not stored.open and (before is None or before.command_release_id):
+            self._kept.leave(stored.failure.id, stored.state)
         shelf.save(stored.failure.id, stored, whole=before is None or before.failure is not stored.failure)
 
     def failure(self, failure_id: UUID) -> StoredFailure | None:

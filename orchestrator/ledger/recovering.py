@@ -2,8 +2,150 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Uuid, and_, case, func, insert, literal, null, or_, select, update
+
+from orchestrator.domain.failures import FailureState
+from orchestrator.domain.recoveries import ItemOutcome, Order, Progress, Recovery, RecoveryState, progress_of
+from orchestrator.domain.release import ENDED
+from orchestrator.ledger.codec import release_value
+from orchestrator.ledger.recovering_schema import recoveries, recovery_items
+from orchestrator.ledger.recovery_codec import recovery_row, recovery_value
 from orchestrator.ledger.rows import Rows
+from orchestrator.ledger.schema import failures, releases
+from orchestrator.ledger.searching import in_order
+from orchestrator.ledger.selecting import can_go, selected
+from orchestrator.ledger.settling import settle, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement
+
+    from orchestrator.domain.release import Release
+    from orchestrator.domain.searching import Judging
+
+_items = recovery_items.c
+HELD = str(FailureState.HELD)
 
 
 class RecoveringRows(Rows):
     """The verbs on recoveries of many failures at once, and what became of each."""
+
+    def add_recovery(self, recovery: Recovery) -> None:
+        """Store a recovery."""
+        self._connection.execute(insert(recoveries).values(**recovery_row(recovery), purged={}))
+
+    def save_recovery(self, recovery: Recovery) -> None:
+        """Store what changed in a recovery."""
+        self._update(recoveries, recovery_row(recovery))
+
+    def recovery(self, recovery_id: UUID) -> Recovery | None:
+        """Look a recovery up, by its id, which is that of its command."""
+        row = self._reading.execute(select(recoveries).where(recoveries.c.id == recovery_id)).one_or_none()
+        return recovery_value(row) if row else None
+
+    def recoveries(self, states: Sequence[RecoveryState], limit: int, after: Recovery | None = None) -> list[Recovery]:
+        """List recoveries in these states (all when empty), newest first, behind `after`."""
+        table = recoveries.c
+        query = select(recoveries)
+        if states:
+            query = query.where(table.state.in_([str(each) for each in states]))
+        if after:
+            same = and_(table.created_at == after.created_at, table.id < after.id)
+            query = query.where(or_(table.created_at < after.created_at, same))
+        rows = self._reading.execute(query.order_by(table.created_at.desc(), table.id.desc()).limit(limit))
+        return [recovery_value(row) for row in rows]
+
+    def releases_by(self, command_id: UUID) -> list[Release]:
+        """List the releases that a command has opened, one for each incident."""
+        query = select(releases).where(releases.c.command_id == command_id).order_by(releases.c.started_at)
+        return [release_value(row) for row in self._reading.execute(query.order_by(releases.c.id))]
+
+    def runs_for(self, command_id: UUID) -> bool:
+        """Tell whether a command has a release that has not ended."""
+        running = releases.c.state.not_in([str(state) for state in ENDED])
+        query = select(releases.c.id).where(releases.c.command_id == command_id, running).limit(1)
+        return self._reading.execute(query).first() is not None
+
+    def list_items(self, recovery: Recovery, judging: Judging) -> Mapping[UUID, int]:
+        """Write down which failures are a recovery's. Gives their number by incident."""
+        table, connection = failures.c, self._connection
+        order = in_order(newest=recovery.order is Order.NEWEST)
+        ordinal = func.row_number().over(order_by=order)
+        id_ = literal(recovery.id, Uuid())
+        mine = select(id_, table.id, table.incident_id, ordinal, table.state, table.reason).where(
+            selected(recovery.selection, connection.dialect), can_go(judging)
+        )
+        if recovery.limit is not None:
+            mine = mine.order_by(*order).limit(recovery.limit)
+        names = ("recovery_id", "failure_id", "incident_id", "ordinal", "taken_from", "reason")
+        connection.execute(insert(recovery_items).from_select(names, mine))
+        count = select(_items.incident_id, func.count()).where(_items.recovery_id == recovery.id)
+        return {row[0]: row[1] for row in connection.execute(count.group_by(_items.incident_id))}
+
+    def claim_items(self, recovery_id: UUID) -> int:
+        """Reserve what was written down for the releases that this recovery has by now; what was dead is held again."""
+        connection = self._connection
+        mine = and_(releases.c.command_id == recovery_id, releases.c.incident_id == _items.incident_id)
+        release = select(releases.c.id).where(mine).correlate(recovery_items).scalar_subquery()
+        of_mine = _items.recovery_id == recovery_id
+        connection.execute(update(recovery_items).where(of_mine).values(release_id=release))
+        held = {"state": HELD, "closed_at": None, "reason": None, "pending_since": None}
+        statement = update(failures).where(failures.c.id == _items.failure_id, of_mine)
+        return connection.execute(statement.values(**held, command_release_id=_items.release_id)).rowcount
+
+    def progress(self, recovery_id: UUID) -> Progress:
+        """Count what became of a recovery's failures, those that retention took included."""
+        became = standing().label("became")
+        query = select(became, func.count()).where(_items.recovery_id == recovery_id).group_by(became)
+        counted = Counter({row[0]: row[1] for row in self._reading.execute(query)})
+        gone = self._plain.execute(select(recoveries.c.purged).where(recoveries.c.id == recovery_id)).scalar()
+        return progress_of(counted + Counter(gone or {}))
+
+    def give_back(self, recovery_id: UUID, now: datetime) -> int:
+        """Let go of what a recovery has not sent: it stands again as it did, and is nobody's. Gives its number."""
+        connection = self._connection
+        here = and_(failures.c.id == _items.failure_id, _waits())
+        mine, open_ = _items.recovery_id == recovery_id, _items.outcome.is_(None)
+        unsent = select(failures.c.id).where(here).correlate(recovery_items).exists()
+        statement = update(recovery_items).where(mine, open_, unsent)
+        given = connection.execute(statement.values(outcome=str(ItemOutcome.GIVEN_BACK))).rowcount
+        was_dead = _items.taken_from == str(FailureState.DEAD)
+        before = {
+            "state": _items.taken_from,
+            "reason": _items.reason,
+            "closed_at": case((was_dead, now), else_=null()),
+            "command_release_id": None,
+        }
+        back = update(failures).where(here, mine, _items.outcome == str(ItemOutcome.GIVEN_BACK))
+        connection.execute(back.values(**before))
+        return given
+
+    def settle_release(self, release: Release, now: datetime) -> None:  # noqa: ARG002 - as the port has it
+        """Note of what a release that has ended still had that it stays behind, and that it is nobody's."""
+        connection = self._connection
+        table = failures.c
+        awaited = and_(table.id == _items.failure_id, table.state == str(FailureState.REDELIVERY_PENDING))
+        brokers = select(table.id).where(awaited).correlate(recovery_items).exists()
+        outcome = case((brokers, str(ItemOutcome.ELSEWHERE)), else_=str(ItemOutcome.HELD_AGAIN))
+        left = update(recovery_items).where(_items.release_id == release.id, _items.outcome.is_(None))
+        connection.execute(left.values(outcome=outcome))
+        connection.execute(
+            update(failures).where(table.command_release_id == release.id).values(command_release_id=None)
+        )
+
+    def settle_discarded(self, failure_ids: Sequence[UUID]) -> None:
+        """Note that failures have ended by other means than their recovery's, and are nobody's."""
+        connection = self._connection
+        settle(connection, {FailureState.DISCARDED: set(failure_ids)})
+        mine = failures.c.id.in_(failure_ids)
+        connection.execute(update(failures).where(mine).values(command_release_id=None))
+
+
+def _waits() -> ColumnElement[bool]:
+    return and_(failures.c.state == HELD, failures.c.command_release_id == _items.release_id)

@@ -12,6 +12,8 @@ from orchestrator.domain.release import ENDED, LARGEST_BATCH, Members, Release, 
 from orchestrator.ledger.codec import failure_value, release_row, release_value
 from orchestrator.ledger.rows import Rows
 from orchestrator.ledger.schema import attempts, failures, releases
+from orchestrator.ledger.searching import in_order
+from orchestrator.ledger.settling import settle_given_up
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,7 +66,7 @@ class ReleaseRows(Rows):
         """List the failures that go next: `fresh` those tried least, else those tried most; the oldest of equals."""
         tries = failures.c.attempts - failures.c.attempts_before
         tried = tries if fresh else tries.desc()
-        oldest = (failures.c.occurred_at, failures.c.id)
+        oldest = in_order(newest=release.newest)
         # Nobody is tried less than those that were never tried, which the index has in their order: no sorting.
         untried = select(failures).where(_movable(release), tries == 0).order_by(*oldest).limit(limit)
         found = self._failures(untried) if fresh else []
@@ -79,6 +81,8 @@ class ReleaseRows(Rows):
     def give_up(self, release: Release, reason: str, now: datetime) -> int:
         """Make dead whatever a release has still to move, and nobody's; gives the number of failures."""
         dead = {"state": str(FailureState.DEAD), "command_release_id": None, "closed_at": now, "reason": reason}
+        if release.command_id:
+            settle_given_up(self._connection, release.id)
         return self._connection.execute(update(failures).where(_movable(release)).values(**dead)).rowcount
 
     def release_counts(self, release_id: UUID) -> ReleaseCounts:

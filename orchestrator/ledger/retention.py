@@ -27,6 +27,7 @@ from orchestrator.ledger.schema import (
     probe_ends,
     releases,
 )
+from orchestrator.ledger.settling import forget_items
 from orchestrator.ledger.totals import ATTEMPTS, DUPLICATES, FAILURE_STATES, FAILURES, INCIDENTS, TotalRows, attempt_key
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class RetentionRows(TotalRows):
         if ids:
             self._count_failures(ids)
             self._count_attempts(ids)
+            forget_items(self._connection, ids)
             for table in (attempts, commands, failure_arguments):
                 self._connection.execute(delete(table).where(table.c.failure_id.in_(ids)))
             self._connection.execute(delete(failures).where(failures.c.id.in_(ids)))

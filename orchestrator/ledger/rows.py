@@ -32,6 +32,7 @@ from orchestrator.ledger.schema import (
     ramps,
     releases,
 )
+from orchestrator.ledger.settling import Left, settle
 from orchestrator.ledger.shelf import Shelf, Stored, upsert
 from orchestrator.stores import insert_into
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy import Connection, Table
+
+    from orchestrator.domain.failures import FailureState
 
 
 class Kept:
@@ -61,11 +64,19 @@ class Kept:
         # Of failures, those that may be searched by; what was there before goes first where they have changed.
         self.arguments: dict[UUID, Mapping[str, str]] = {}
         self.changed_arguments: set[UUID] = set()
+        self.left: Left = {}
+
+    def leave(self, failure_id: UUID, state: FailureState) -> None:
+        """Have noted of a failure that it is nobody's any more, and how it has closed."""
+        self.left.setdefault(state, set()).add(failure_id)
 
     def put(self, connection: Connection) -> None:
         """Write all that was kept back, what is referred to before what refers to it."""
         for shelf in (self.incidents, self.releases, self.failures, self.attempts, self.dependencies, self.ramps):
             shelf.put(connection)
+        if self.left:
+            settle(connection, self.left)
+            self.left.clear()
         for table, rows in ((evidence, self.evidence), (outbox, self.outbox)):
             if rows:
                 connection.execute(insert(table), rows)

@@ -117,7 +117,8 @@ failures = Table(
     Column("arguments", JSON(none_as_null=True)),
     Index(None, "incident_id", "state", "occurred_at"),
     Index(None, "task_id"),
-    Index(None, "command_release_id"),
+    Index(None, "command_release_id", "state", "occurred_at"),
+    Index(None, "occurred_at"),
     Index(None, "closed_at"),
     Index(None, "pending_since"),
     Index(None, "captured", "occurred_at"),
@@ -166,8 +167,11 @@ releases = Table(
     Column("purged_first_successes", Integer, nullable=False, default=0),
     Column("purged_attempts", Integer, nullable=False, default=0),
     Column("purged_successes", Integer, nullable=False, default=0),
+    Column("halted", String(20)),
+    Column("newest", Boolean, nullable=False, server_default=false()),
     Index(None, "incident_id"),
     Index(None, "state"),
+    Index(None, "command_id"),
 )
 
 dependencies = Table(

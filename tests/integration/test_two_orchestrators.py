@@ -12,7 +12,9 @@ import pytest
 from eventbus.wire import encode
 from orchestrator.domain.errors import Conflict
 from orchestrator.domain.plan import Pace
-from orchestrator.flows.recovery import RetryRequest, accept_plan, command_retry
+from orchestrator.flows.bulk.asking import RetryRequest
+from orchestrator.flows.bulk.commanding import command_retry
+from orchestrator.flows.recovery import accept_plan
 from orchestrator.ledger.schema import STORE
 from orchestrator.ledger.sql import SqlLedger
 from tests.recovery import NOON, RETRY, ended_event, failed_event

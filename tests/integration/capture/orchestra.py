@@ -12,7 +12,8 @@ import kombu
 from eventbus import topology, wire
 from orchestrator.bus.redriver import BusRedriver
 from orchestrator.domain.errors import Conflict, NotRedrivable
-from orchestrator.flows.recovery import RetryRequest, command_retry
+from orchestrator.flows.bulk.asking import RetryRequest
+from orchestrator.flows.bulk.commanding import command_retry
 from tests.scene import Scene
 
 if TYPE_CHECKING:

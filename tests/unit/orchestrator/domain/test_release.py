@@ -157,9 +157,10 @@ def test_a_newer_plan_starts_at_its_own_gate() -> None:
 
 
 @pytest.mark.parametrize("state", ReleaseState)
-def test_succeeded_and_failed_are_the_ends(state: ReleaseState) -> None:
-    """A release that succeeded or failed publishes nothing more."""
-    assert release(uuid4(), state=state).ended is (state in {ReleaseState.SUCCEEDED, ReleaseState.FAILED})
+def test_a_release_ends_in_three_ways(state: ReleaseState) -> None:
+    """A release that succeeded, failed or was aborted publishes nothing more."""
+    ends = {ReleaseState.SUCCEEDED, ReleaseState.FAILED, ReleaseState.ABORTED}
+    assert release(uuid4(), state=state).ended is (state in ends)
 
 
 def test_distances_grow_by_the_factor_up_to_the_longest() -> None:

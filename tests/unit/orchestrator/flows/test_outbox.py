@@ -10,8 +10,9 @@ import pytest
 
 from eventbus.wire import from_mapping, schema_text
 from orchestrator.domain.events import Lane
+from orchestrator.flows.bulk.asking import RetryRequest
+from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.outbox import OutboxCopier
-from orchestrator.flows.recovery import RetryRequest, command_retry
 from tests.recovery import failed_event
 from tests.scene import Scene
 

@@ -17,8 +17,10 @@ from orchestrator.domain.moment import Moment
 from orchestrator.domain.pacing import Phase
 from orchestrator.domain.plan import Gate, Pace
 from orchestrator.domain.probes import ProbeResult
+from orchestrator.flows.bulk.asking import RetryRequest
+from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.health import note_probe
-from orchestrator.flows.recovery import RetryRequest, accept_plan, command_retry
+from orchestrator.flows.recovery import accept_plan
 from tests.recovery import NOON, RETRY, SOURCE, failed_event
 from tests.scene import Scene
 

@@ -14,7 +14,9 @@ from orchestrator.domain.incidents import IncidentState
 from orchestrator.domain.plan import Gate, PlanName, Route
 from orchestrator.domain.release import ReleaseState
 from orchestrator.domain.schedule import Schedule
-from orchestrator.flows.recovery import RetryRequest, accept_plan, command_retry, open_releases
+from orchestrator.flows.bulk.asking import RetryRequest
+from orchestrator.flows.bulk.commanding import command_retry
+from orchestrator.flows.recovery import accept_plan, open_releases
 from tests.recovery import NOON, RETRY, failed_event
 from tests.scene import Scene
 

@@ -12,8 +12,9 @@ from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.errors import Conflict
 from orchestrator.domain.failures import FailureState, Kind, Way
 from orchestrator.domain.incidents import IncidentState
+from orchestrator.flows.bulk.asking import RetryRequest
+from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.publishing import Publishing
-from orchestrator.flows.recovery import RetryRequest, command_retry
 from orchestrator.flows.redelivery import give_up_pending
 from tests.recovery import NOON, failed_event, redelivered_event
 from tests.scene import GRACE, TIMEOUT, Scene

@@ -1,0 +1,29 @@
+"""Why failures cannot go, in words: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.domain.searching import Why
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+WORDS: Final = {
+    Why.RELEASED: "on its way: a redrive of it is out, and its outcome is awaited",
+    Why.RECOVERED: "recovered: its task has run well since",
+    Why.DISCARDED: "discarded: somebody has given it up",
+    Why.PENDING: "the broker still holds its message, and will deliver it again by itself",
+    Why.ASKED_FOR: "asked for already, by recovery {by}; abort that one to ask again",
+    Why.MISSING: "its message never reached Redrive; send the task again yourself, or discard the failure",
+    Why.REDACTED: "its message is not whole: parts were redacted in the worker, and no resolver fills them in",
+    Why.SEALED: "its message is sealed, and this orchestrator has no key; set REDRIVE_MESSAGE_KEYS",
+    Why.EXPIRED: "its task has expired; a worker would drop it",
+    Why.NOT_EDITABLE: "its task does not allow these edits; declare them: @app.task(redrive={{'edit': ...}})",
+    Why.BEYOND_LIMIT: "beyond the limit; ask again, or with a higher limit, for these",
+}
+
+
+def told(why: Why, asked_by: UUID | None = None) -> str:
+    """Say why a failure cannot go."""
+    return WORDS[why].format(by=asked_by)
