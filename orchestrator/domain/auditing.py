@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import UUID
 
 from eventbus.wire import AUDIT_RECORDED, Event
 from orchestrator.domain.commands import CommandKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
 
     from orchestrator.domain.commands import Command
 
@@ -141,7 +141,8 @@ def audit_recorded(entry: AuditEntry) -> Event:
 def deed_of(command: Command) -> Deed:
     """Give the deed that a command is."""
     touched = {**command.before, **command.after}
-    recovery = command.id if command.kind in BEGINS else touched.get("recovery_id")
+    named = touched.get("recovery_id")
+    recovery = command.id if command.kind in BEGINS else UUID(str(named)) if named else None
     return Deed(
         id=command.id,
         at=command.created_at,

@@ -64,11 +64,15 @@ class RetryRequest:
 
     def plan(self, *, once: bool) -> Plan:
         """Give the plan of its releases; `once`: a task that may not run twice runs once for each command."""
-        route, gate = self.route, self.gate or BY_HAND
-        if self.edits:
-            route = replace(route or Route(), kwargs={**(route.kwargs if route else {}), **self.edits})
-        gate = replace(gate, max_tries=1) if once else gate
-        return Plan(self._name, f"{self.actor}: {self.reason}", route, pace=self.pace or Pace(), gate=gate)
+        gate = replace(self.gate or BY_HAND, max_tries=1) if once else self.gate or BY_HAND
+        return Plan(
+            self._name,
+            f"{self.actor}: {self.reason}",
+            self.route,
+            pace=self.pace or Pace(),
+            gate=gate,
+            edits=dict(self.edits),
+        )
 
     def meant(self) -> Selection:
         """Give the failures that are meant, where it is not one: what is over is not, unless its state is named."""

@@ -17,8 +17,8 @@ from orchestrator.domain.searching import Judging
 from orchestrator.domain.selection import Selection
 from orchestrator.failpoints import hit
 from orchestrator.flows.announcing import command_recorded
+from orchestrator.flows.auditing import refuse_outdated
 from orchestrator.flows.bulk.edits import judged_by_edits
-from orchestrator.flows.bulk.revisions import refuse_outdated
 from orchestrator.flows.bulk.single import asked_for, refuse
 from orchestrator.flows.gates import check_times, first_gate
 from orchestrator.flows.obstacles import obstacles

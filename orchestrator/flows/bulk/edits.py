@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from orchestrator.domain.edits import why_not_editable
 from orchestrator.domain.errors import InvalidPlan
 
 if TYPE_CHECKING:
@@ -25,15 +26,3 @@ def judged_by_edits(tx: LedgerTx, selection: Selection, edits: Mapping[str, Any]
     if declared and not allowed:
         raise InvalidPlan(next(why for why in refused.values() if why))
     return replace(judging, declarations=allowed)
-
-
-def why_not_editable(declaration: Mapping[str, Any], edits: Mapping[str, Any]) -> str | None:
-    """Say why a declaration does not allow these edits; None where it does."""
-    allowed = declaration.get("edit") or {}
-    for name in edits:
-        if name not in allowed:
-            return (
-                f"expected arguments that the task allows to be edited, got {name!r}; "
-                "declare it: @app.task(redrive={'edit': ...})"
-            )
-    return None
