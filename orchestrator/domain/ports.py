@@ -207,6 +207,9 @@ class Workflows(Protocol):
     def execution(self, execution_id: str) -> Execution:
         """Look one execution up; raises NotFound."""
 
+    def answer(self, inquiry_id: str, response: Mapping[str, Any]) -> bool:
+        """Answer an inquiry; False where it waits for no answer any more, or is not there."""
+
 
 class Pricing(Protocol):
     """What a model call costs."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from orchestrator.stackstorm.credentials import Credentials
 
 PAGE: Final = 100
+PENDING: Final = "pending"
 
 
 class StackStorm:
@@ -97,6 +98,16 @@ class StackStorm:
             raise NotFound("execution", execution_id)
         return _execution(found.to_dict())
 
+    def answer(self, inquiry_id: str, response: Mapping[str, Any]) -> bool:
+        """Answer an inquiry; False where it waits for no answer any more, or is not there."""
+        with self._mapped():
+            found = self._client.executions.get_by_id(inquiry_id)
+            if found is None or found.status != PENDING:
+                return False
+            # Answered by another in this moment it is refused; whoever tries again finds it answered.
+            self._client.inquiries.respond(inquiry_id, dict(response))
+        return True
+
     def _rules(self) -> Iterator[dict[str, Any]]:
         offset = 0
         while True:
@@ -130,8 +141,15 @@ class _Http:
 
     def post(self, url: str, data: object, headers: Mapping[str, str] | None = None, **_: object) -> requests.Response:
         """Post a document as JSON."""
-        sent = {"Content-Type": "application/json", **{name.title(): value for name, value in (headers or {}).items()}}
-        return self._calls.send(Call("POST", self._root + url, sent, data=json.dumps(data).encode()))
+        return self._send("POST", url, data, headers or {})
+
+    def put(self, url: str, data: object, headers: Mapping[str, str] | None = None, **_: object) -> requests.Response:
+        """Put a document as JSON."""
+        return self._send("PUT", url, data, headers or {})
+
+    def _send(self, method: str, url: str, data: object, headers: Mapping[str, str]) -> requests.Response:
+        sent = {"Content-Type": "application/json", **{name.title(): value for name, value in headers.items()}}
+        return self._calls.send(Call(method, self._root + url, sent, data=json.dumps(data).encode()))
 
 
 def _firings(trace: Mapping[str, Any]) -> Iterator[Firing]:

@@ -31,13 +31,14 @@ class MemoryRule:
 
 class MemoryWorkflows:
     """The port Workflows. `known` are its rules, `dispatched` lists (trigger, payload, trace tag); set `down` to make
-    every call fail.
+    every call fail. `inquiries` maps the ids of inquiries to their responses, None for one that waits.
     """
 
     def __init__(self, rules: Iterable[MemoryRule] = ()) -> None:
         self.known = list(rules)
         self.dispatched: list[tuple[str, dict[str, Any], str]] = []
         self.down = False
+        self.inquiries: dict[str, dict[str, Any] | None] = {}
         self._firings: dict[str, list[Firing]] = {}
         self._executions: dict[str, Execution] = {}
 
@@ -71,6 +72,14 @@ class MemoryWorkflows:
         if execution_id not in self._executions:
             raise NotFound("execution", execution_id)
         return self._executions[execution_id]
+
+    def answer(self, inquiry_id: str, response: Mapping[str, Any]) -> bool:
+        """Answer an inquiry, one of `inquiries`; False where it waits for no answer any more, or is not there."""
+        self._reach()
+        if self.inquiries.get(inquiry_id, {}) is not None:
+            return False
+        self.inquiries[inquiry_id] = dict(response)
+        return True
 
     def _matching(self, trigger: str, payload: Mapping[str, Any]) -> list[MemoryRule]:
         return [rule for rule in self.known if rule.trigger == trigger and would_match(rule.criteria, payload)]

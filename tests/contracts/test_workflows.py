@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from orchestrator.domain.errors import DependencyUnreachable, NotFound
 from orchestrator.domain.rules import Rule
@@ -203,3 +204,32 @@ def test_every_call_says_that_stackstorm_is_unreachable(unreachable: Workflows) 
     ):
         with pytest.raises(DependencyUnreachable, match="StackStorm"):
             call()
+
+
+def test_an_inquiry_is_answered_once(request: pytest.FixtureRequest, subject: Subject) -> None:
+    """The first answer counts and the workflow goes on with it; any other, and one to nothing, changes nothing."""
+    inquiry = waiting_inquiry(request, subject)
+    assert subject.workflows.answer(inquiry, {"approve": True, "reason": "so"})
+    assert not subject.workflows.answer(inquiry, {"approve": False})
+    assert not subject.workflows.answer("000000000000000000000000", {"approve": True})
+    if isinstance(subject.workflows, MemoryWorkflows):
+        assert subject.workflows.inquiries[inquiry] == {"approve": True, "reason": "so"}
+    else:
+        assert subject.workflows.execution(inquiry).succeeded
+
+
+def waiting_inquiry(request: pytest.FixtureRequest, subject: Subject) -> str:
+    """Give the id of an inquiry that waits."""
+    if isinstance(subject.workflows, MemoryWorkflows):
+        subject.workflows.inquiries["asked"] = None
+        return "asked"
+    url = request.getfixturevalue("server")
+    schema = {"type": "object", "properties": {"approve": {"type": "boolean", "required": True}}}
+    asked = requests.post(
+        f"{url}/v1/executions", json={"action": "core.ask", "parameters": {"schema": schema}}, timeout=5
+    )
+    deadline = time.monotonic() + PATIENCE
+    while subject.workflows.execution(asked.json()["id"]).status != "pending":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return str(asked.json()["id"])
