@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from orchestrator.api import problems
 from orchestrator.api.dependencies import router as dependencies
 from orchestrator.api.events import router as events
+from orchestrator.api.failures import router as failures
 from orchestrator.api.incidents import router as incidents
 from orchestrator.api.ingest.answers import unreadable
 from orchestrator.api.ingest.bodies import Unreadable
@@ -45,7 +46,20 @@ def create_app(api: Api) -> FastAPI:
     app.state.workers = Workers()
     app.state.gatherer = Gatherer()
     app.add_middleware(BodyLimit)
-    routers = (recovery, recoveries, incidents, life, dependencies, operations, logs, workers, events, sinks, why)
+    routers = (
+        recovery,
+        recoveries,
+        failures,
+        incidents,
+        life,
+        dependencies,
+        operations,
+        logs,
+        workers,
+        events,
+        sinks,
+        why,
+    )
     # Where most requests come in is looked for first.
     for router in (taken_events, taken_messages, *routers):
         app.include_router(router)

@@ -173,3 +173,45 @@ def test_who_decided_on_an_older_revision_is_told(api: Served) -> None:
     assert f"revision {incident.revision + 1}" in problem["detail"]
     plan = {"plan": "retry", "reason": "it passes", "revision": incident.revision, "execution_id": "e-1"}
     assert api.ask("POST", f"/api/v1/incidents/{incident.id}/plan", plan).status_code == 202
+
+
+def found(api: Served, query: str) -> list[str]:
+    """Name the tasks' ids that a query of the list gives, page by page."""
+    names, path = [], f"/api/v1/failures?limit=3&{query}"
+    while path:
+        answer = api.ask("GET", path)
+        assert answer.status_code == 200, answer.text
+        names += [each["task_id"] for each in answer.json()["failures"]]
+        path = answer.links["next"]["url"].removeprefix(api.url) if "next" in answer.links else ""
+    return names
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("task=app.*", range(8)),
+        ("task=app.cal?", range(4)),
+        ("task=APP.*", ()),
+        ("task=app%25", ()),
+        ("dependency=smtp", range(4, 8)),
+        ("queue=celery", range(8)),
+        ("queue=other", ()),
+        ("kind=transient", range(8)),
+        ("since=2025-11-20T12:00:02Z&until=2025-11-20T12:00:05Z", range(2, 5)),
+        ("state=held&task=app.mail", range(4, 8)),
+        ("state=dead&state=recovered", ()),
+        ("argument=tenant=acme", ()),
+        ("organization=acme", ()),
+    ],
+)
+def test_failures_are_found_by_what_is_known_of_them(api: Served, query: str, numbers: range) -> None:
+    """All that is named must hold; each failure comes once, the oldest first, over all pages."""
+    two_incidents(api)
+    assert found(api, query) == [f"t{number}" for number in numbers]
+
+
+@pytest.mark.parametrize("query", ["argument=tenant", "kind=bad", "state=lost", "since=today", "limit=0", "task="])
+def test_a_list_that_cannot_be_meant_is_refused(api: Served, query: str) -> None:
+    """422 that names the parameter."""
+    problem = refused(api.ask("GET", f"/api/v1/failures?{query}"), 422, "invalid-request")
+    assert query.partition("=")[0] in problem["detail"]

@@ -1,0 +1,103 @@
+"""Failures by what is known of them, page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime, StringConstraints
+
+from orchestrator.api.paging import link_next
+from orchestrator.api.problems import CursorUnknown
+from orchestrator.domain.eligibility import refusal_of
+from orchestrator.domain.failures import FailureState, Kind
+from orchestrator.domain.selection import Selection
+from orchestrator.ledger.codec import queue_of
+
+if TYPE_CHECKING:
+    from orchestrator.api.needs import Api
+    from orchestrator.domain.standing import StoredFailure
+
+MOST = 1_000
+router = APIRouter(prefix="/api/v1/failures", tags=["failures"])
+Limit = Annotated[int, Query(ge=1, le=MOST)]
+Named = Annotated[str | None, Query(min_length=1, max_length=1_000)]
+Argument = Annotated[str, StringConstraints(pattern=r"^[^=\x00]+=[^\x00]*$", max_length=400)]
+
+
+def selection_of(  # noqa: PLR0913, PLR0917 - what can be asked, each a parameter of the address
+    task: Named = None,
+    queue: Named = None,
+    kind: Kind | None = None,
+    signature: Named = None,
+    dependency: Named = None,
+    organization: Named = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    state: Annotated[list[FailureState] | None, Query()] = None,
+    incident: UUID | None = None,
+    argument: Annotated[list[Argument] | None, Query(max_length=16)] = None,
+) -> Selection:
+    """Read which failures are meant: all that is given must hold.
+
+    `task` may have `*` and `?`, `argument` is name=value, `since` and `until` are when the runs failed.
+    """
+    pairs = (each.partition("=") for each in argument or ())
+    return Selection(
+        incident_id=incident,
+        task=task,
+        queue=queue,
+        kind=kind,
+        signature=signature,
+        dependency=dependency,
+        organization=organization,
+        since=since,
+        until=until,
+        arguments={name: value for name, _, value in pairs},
+        states=frozenset(state or ()),
+    )
+
+
+Selected = Annotated[Selection, Depends(selection_of)]
+
+
+@router.get("")
+def list_failures(
+    request: Request, response: Response, selection: Selected, limit: Limit = 100, cursor: UUID | None = None
+) -> dict[str, Any]:
+    """List failures, oldest first."""
+    api: Api = request.app.state.api
+    with api.ledger.reading() as tx:
+        after = tx.failure(cursor) if cursor else None
+        if cursor and after is None:
+            raise CursorUnknown(str(cursor))
+        found = tx.found(selection, limit, after)
+    link_next(request, response, limit, [each.failure.id for each in found])
+    return {"failures": [listed(each, keys_known=api.keys_known) for each in found]}
+
+
+def listed(stored: StoredFailure, *, keys_known: bool) -> dict[str, Any]:
+    """Show a failure in a list: what it is found by, how it stands, and what went wrong in short."""
+    failure = stored.failure
+    return {
+        "id": failure.id,
+        "task_id": failure.task_id,
+        "task": failure.task,
+        "state": stored.state,
+        "kind": stored.kind,
+        "why": stored.why,
+        "reason": stored.reason,
+        "incident_id": stored.incident_id,
+        "dependency": failure.declaration.dependency,
+        "queue": queue_of(failure.message),
+        "organization": failure.organization,
+        "arguments": dict(failure.arguments),
+        "occurred_at": failure.occurred_at,
+        "closed_at": stored.closed_at,
+        "worker": failure.worker,
+        "exception": {"type": failure.exception.type, "message": failure.exception.message},
+        "idempotent": stored.idempotent,
+        "tries": stored.tries,
+        "not_redrivable": refusal_of(failure.message, keys_known=keys_known),
+    }
