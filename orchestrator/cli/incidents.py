@@ -12,6 +12,7 @@ from orchestrator.cli.naming import OPEN, healths, incident_of
 from orchestrator.cli.outlook import after_list, outlook, painful
 from orchestrator.cli.telling import told_whole
 from orchestrator.cli.times import now
+from orchestrator.cli.updating import update
 from orchestrator.domain.incidents import IncidentState
 
 SAMPLE: Final = 1
@@ -71,6 +72,9 @@ def show(
         return
     for line in told_whole(found, sample[0] if sample else None, story, whole=everything):
         shown(line)
+
+
+incidents.command("update")(update)
 
 
 @incidents.command("watch")

@@ -40,7 +40,7 @@ def recovery_of(api: str, given: str) -> str:
     """Give the id of the recovery that is meant, as with incidents."""
     if _whole(given):
         return given
-    found = _listed(api, "/api/v1/recovery/retries?limit=1000", "retries")
+    found = _listed(api, "/api/v1/recovery/retries?limit=100", "retries")
     return _meant(given, [found], "recovery", "redrive recoveries list")
 
 

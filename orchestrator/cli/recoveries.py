@@ -48,7 +48,7 @@ def list_recoveries(
     state: Annotated[
         list[str] | None, typer.Option(help="proposed, running, paused, aborted or done; more than once.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="So many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="So many at most.")] = 20,
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
@@ -22,14 +21,7 @@ from orchestrator.cli.selecting import Failure, Ids, Incident, Query, Task, chos
 from orchestrator.cli.tables import counted
 from orchestrator.cli.times import length
 from orchestrator.domain.plan import PlanName
-
-
-class Order(StrEnum):
-    """Which failures go first: those that failed first, or last."""
-
-    OLDEST = "oldest"
-    NEWEST = "newest"
-
+from orchestrator.domain.recoveries import Order
 
 PLANS: Final = (PlanName.RETRY, PlanName.REROUTE, PlanName.CRON_BACKOFF)
 RETRY: Final = "Redrive failures: one, a task's, an incident's, those of a file or a query. Shows first what would go."
@@ -126,7 +118,7 @@ def _redrive(api: str, path: str, body: dict[str, Any], *, yes: bool, as_json: b
             told("nothing was done: none is eligible")
             raise typer.Exit(FAILED)
         told(AGAIN)
-        _copy()
+        _copy(dry.get("revision") if "incident_id" in body and "revision" not in body else None)
         raise typer.Exit(PARTLY if dry["not_eligible"] else 0)
     answer = _done(api, path, body)
     _accepted(answer, as_json=as_json)
@@ -147,9 +139,10 @@ def _show(dry: dict[str, Any], *, as_json: bool) -> None:
         shown(line)
 
 
-def _copy() -> None:
-    """Show the command as it was typed, with --yes: to be copied."""
-    for line in to_copy(["redrive", *sys.argv[1:], "--yes"], width()):
+def _copy(revision: int | None) -> None:
+    """Show the command as it was typed, with --yes and the revision that was looked at: to be copied."""
+    seen = ["--revision", str(revision)] if revision else []
+    for line in to_copy(["redrive", *sys.argv[1:], *seen, "--yes"], width()):
         typer.echo(line, err=True)
 
 

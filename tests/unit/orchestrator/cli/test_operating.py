@@ -131,7 +131,8 @@ def test_some_that_are_not_eligible_end_with_five(api: Served) -> None:
     incident = outage(api, each=3)
     assert said(api, "retry", "--task", "t1", "--yes", *WHY).exit_code == DONE
     dry = said(api, "retry", "--incident", incident, *WHY)
-    assert (dry.exit_code, "not eligible t1" in dry.stdout) == (PARTLY, True)
+    assert (dry.exit_code, "not eligible 1: asked for already" in dry.stdout) == (PARTLY, True)
+    assert "app.call t1 (" in dry.stdout
     assert said(api, "retry", "--incident", incident, "--yes", *WHY).exit_code == PARTLY
 
 
