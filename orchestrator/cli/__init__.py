@@ -19,7 +19,6 @@ from orchestrator.cli.incidents import incidents
 from orchestrator.cli.lint import lint
 from orchestrator.cli.operate import mode
 from orchestrator.cli.packs import packs
-from orchestrator.cli.postmortem import postmortem
 from orchestrator.cli.prices import prices
 from orchestrator.cli.recoveries import recoveries
 from orchestrator.cli.redriving import REROUTE, RETRY, redrive
@@ -36,7 +35,7 @@ typer_app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (run, dev, demo, mode, dependencies, hold, release, lint, classify, why, postmortem):
+for verb in (run, dev, demo, mode, dependencies, hold, release, lint, classify, why):
     typer_app.command()(verb)
 typer_app.command("retry", help=RETRY)(redrive)
 typer_app.command("reroute", help=REROUTE)(redrive)

@@ -1,0 +1,89 @@
+"""The page that tells of one night as it was: every screen as it was shown, and what the tasks themselves counted."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from textwrap import fill
+from typing import TYPE_CHECKING, Final
+
+from tests.acceptance.night.terminal import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.acceptance.night.terminal import Screen
+    from tests.acceptance.night.walk import Walk
+
+# What is said above each screen, by the verb that was typed; of two screens of one verb, above each.
+SAID: Final = (
+    "The alert names an incident. What is up, all of it:",
+    "Why is that one not moving? Nobody has to read a log for it:",
+    "Its provider says that it is back. What would a retry of all that leans on it do? Without `--yes`, nothing:",
+    "Then do it. The command shows the progress until the end:",
+    "What leans on the other dependency waits for its gate, and needs no command. Say who has it:",
+    "Later that dependency came back, its gate opened, and its failures went by themselves. What was it all?",
+)
+INTRO: Final = """
+{failures:,} tasks of five kinds failed within a few minutes, since the two services they lean on were away:
+payments-api ({paying:,} tasks, which nobody declared to be safe to run twice) and model-api ({reading:,}, which are).
+Then payments-api came back, and model-api did not. Below is each command that a person typed from there on, and what
+it showed, in a terminal of 80 columns. Nothing was typed between, and nothing was changed afterwards.
+`python -m tests.acceptance.night --write docs/night.md` plays the night again, with real workers, and writes this page.
+"""
+
+
+def page(walk: Walk) -> str:
+    """Write the page."""
+    return "\n".join(_lines(walk)) + "\n"
+
+
+def _lines(walk: Walk) -> Iterator[str]:
+    night = walk.night
+    yield from (f"# A night with {night.failures:,} failed tasks", "")
+    counts = {"failures": night.failures, "paying": night.paying, "reading": night.failures - night.paying}
+    yield from (_folded(INTRO.format(**counts)), "")
+    yield from (_folded(f"Played on {datetime.now(UTC):%Y-%m-%d}, {walk.where}."), "")
+    for number, (said, screen) in enumerate(zip(SAID, walk.terminal.screens, strict=True), 1):
+        yield from (f"## {number}. `{' '.join(screen.typed.split()[:2])}`", "", _folded(said), "")
+        yield from ("```text", *_typed(screen), *screen.output.rstrip().splitlines(), "```", "")
+    yield from ("## What the tasks say", "")
+    yield from _table(figures(walk))
+
+
+def _typed(screen: Screen) -> Iterator[str]:
+    """Give the command line, on as many lines as a terminal of this width needs."""
+    line = "$"
+    for word in (shlex.quote(each) for each in shlex.split(screen.typed)):
+        if len(line) + len(word) + 3 > COLUMNS:
+            yield f"{line} \\"
+            line = "   "
+        line += f" {word}"
+    yield line
+
+
+def figures(walk: Walk) -> dict[str, str]:
+    """Give what was measured, each with what it is."""
+    truth, last = walk.night.truth.read(), walk.recovery.looks[-1].progress
+    dry = sorted(walk.dry_seconds)
+    return {
+        "tasks that failed": f"{len(truth.first):,}",
+        "commands that were typed": f"{len(walk.terminal.screens)}",
+        "dry run over HTTP, median and longest": f"{dry[len(dry) // 2]:.2f} s, {dry[-1]:.2f} s",
+        "recovered, as the recovery counts": f"{last['recovered']:,} of {last['asked']:,}",
+        "gone well, as the tasks of payments-api count": f"{truth.succeeded_of('payments.'):,}",
+        "gone well, as the tasks of model-api count": f"{truth.succeeded_of('texts.'):,}",
+        "looks at the progress, each right to the task": f"{len(walk.recovery.looks)}",
+        "runs that redrives brought": f"{truth.runs_again:,}",
+        "of these more than one for one attempt": f"{truth.duplicates}",
+        "tasks that went well twice": f"{truth.beyond}",
+        "from `--yes` to recovered": f"{walk.spans['recovery']:.0f} s",
+    }
+
+
+def _table(rows: dict[str, str]) -> Sequence[str]:
+    return ["| what | how many |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+
+
+def _folded(text: str) -> str:
+    return fill(text, COLUMNS, break_long_words=False, break_on_hyphens=False)
