@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, StringConstraints
 
 from orchestrator.api.paging import link_next
 from orchestrator.api.problems import CursorUnknown
+from orchestrator.api.sheets import CSV, sheet
 from orchestrator.domain.eligibility import refusal_of
 from orchestrator.domain.failures import FailureState, Kind
 from orchestrator.domain.selection import Selection
 from orchestrator.ledger.codec import queue_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orchestrator.api.needs import Api
     from orchestrator.domain.standing import StoredFailure
 
@@ -62,12 +66,14 @@ def selection_of(  # noqa: PLR0913, PLR0917 - what can be asked, each a paramete
 Selected = Annotated[Selection, Depends(selection_of)]
 
 
-@router.get("")
+@router.get("", response_model=None)
 def list_failures(
     request: Request, response: Response, selection: Selected, limit: Limit = 100, cursor: UUID | None = None
-) -> dict[str, Any]:
-    """List failures, oldest first."""
+) -> dict[str, Any] | Response:
+    """List failures, oldest first; with `Accept: text/csv` all of them as CSV, however many."""
     api: Api = request.app.state.api
+    if CSV in request.headers.get("accept", ""):
+        return StreamingResponse(sheet(_pages(api, selection)), media_type=CSV)
     with api.ledger.reading() as tx:
         after = tx.failure(cursor) if cursor else None
         if cursor and after is None:
@@ -75,6 +81,16 @@ def list_failures(
         found = tx.found(selection, limit, after)
     link_next(request, response, limit, [each.failure.id for each in found])
     return {"failures": [listed(each, keys_known=api.keys_known) for each in found]}
+
+
+def _pages(api: Api, selection: Selection) -> Iterator[list[dict[str, Any]]]:
+    """Read all failures that are meant, each page in a transaction of its own: no other one waits for a slow reader."""
+    after, full = None, True
+    while full:
+        with api.ledger.reading() as tx:
+            found = tx.found(selection, MOST, after)
+        yield [listed(each, keys_known=api.keys_known) for each in found]
+        after, full = found[-1] if found else None, len(found) == MOST
 
 
 def listed(stored: StoredFailure, *, keys_known: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from orchestrator.cli.demo import demo
 from orchestrator.cli.dependencies import dependencies
 from orchestrator.cli.events import events
 from orchestrator.cli.exits import EXIT_CODES
+from orchestrator.cli.failures import failures
 from orchestrator.cli.incidents import incidents
 from orchestrator.cli.lint import lint
 from orchestrator.cli.operate import mode
@@ -41,6 +42,7 @@ typer_app.command("retry", help=RETRY)(redrive)
 typer_app.command("reroute", help=REROUTE)(redrive)
 typer_app.add_typer(incidents)
 typer_app.add_typer(recoveries)
+typer_app.add_typer(failures)
 typer_app.add_typer(stackstorm)
 typer_app.add_typer(packs)
 typer_app.add_typer(prices)

@@ -76,9 +76,11 @@ def meant(each: Mapping[str, Any]) -> str:
     """Say which failures a recovery was of."""
     for name in ("failure_id", "task_id", "incident_id"):
         if each.get(name):
-            return f"{name.removesuffix('_id')} {each[name]}"
+            return f"{name.removesuffix('_id')} {short(each[name]) if name == 'incident_id' else each[name]}"
     selection = each.get("selection") or {}
-    said = [f"{name}={_value(value)}" for name, value in selection.items() if value and name != "ids"]
+    said = [
+        f"{name.removesuffix('_id')}={_value(value)}" for name, value in selection.items() if value and name != "ids"
+    ]
     ids = selection.get("ids")
     return " ".join([*said, f"{len(ids):,} by id"] if ids else said) or "-"
 
