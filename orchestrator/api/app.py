@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import Depends, FastAPI, Request
 
 from orchestrator.api import problems
+from orchestrator.api.approvals import router as approvals
 from orchestrator.api.dependencies import router as dependencies
 from orchestrator.api.events import router as events
 from orchestrator.api.failures import router as failures
@@ -50,6 +51,7 @@ def create_app(api: Api) -> FastAPI:
         recovery,
         recoveries,
         failures,
+        approvals,
         incidents,
         life,
         dependencies,

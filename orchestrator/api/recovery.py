@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Request, Response
@@ -14,11 +15,14 @@ from orchestrator.api.problems import KeyMissing
 from orchestrator.api.recovery_bodies import RerouteBody, RetryBody
 from orchestrator.api.recovery_views import location, preview_view
 from orchestrator.domain.commands import Mode, StoredAnswer
+from orchestrator.domain.searching import Judging
+from orchestrator.flows.approving import Asking, propose
 from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.bulk.previewing import Previewer
 
 if TYPE_CHECKING:
     from orchestrator.api.needs import Api
+    from orchestrator.api.recovery_bodies import ApprovalBody
     from orchestrator.domain.ledger import LedgerTx
     from orchestrator.flows.bulk.asking import RetryRequest
 
@@ -52,7 +56,7 @@ def _answered(body: RetryBody, request: Request, key: str | None) -> Response:
         raise KeyMissing("a whole incident" if body.incident_id else "many failures")
     digest = sha256(orjson.dumps(body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()
     with api.ledger.transaction() as tx:
-        answer = _stored(tx, api, key, digest) or _record(tx, api, asked, key, digest)
+        answer = _stored(tx, api, key, digest) or _record(tx, api, asked, key, digest, body.approval)
     return Response(answer.body, answer.status, {"Location": answer.location}, media_type="application/json")
 
 
@@ -67,10 +71,32 @@ def _stored(tx: LedgerTx, api: Api, key: str | None, digest: str) -> StoredAnswe
     return stored_answer(tx, key, digest, api.clock()) if key else None
 
 
-def _record(tx: LedgerTx, api: Api, asked: RetryRequest, key: str | None, digest: str) -> StoredAnswer:
+def _record(  # noqa: PLR0913, PLR0917 - what is asked, and what its answer is kept under
+    tx: LedgerTx, api: Api, asked: RetryRequest, key: str | None, digest: str, approval: ApprovalBody | None
+) -> StoredAnswer:
+    content = _started(tx, api, asked) if approval is None else _proposed(tx, api, asked, approval)
+    note = _mode_note(tx, api)
+    if note:
+        content["note"] = note
+    answer = StoredAnswer(digest, HTTPStatus.ACCEPTED, orjson.dumps(content).decode(), content["location"])
+    if key:
+        tx.store_answer(key, answer)
+    return answer
+
+
+def _proposed(tx: LedgerTx, api: Api, asked: RetryRequest, approval: ApprovalBody) -> dict[str, Any]:
+    now = api.clock()
+    eligible = Previewer(tx, now, api.keys_known, api.policies, api.routes).preview(asked).eligible
+    asking = Asking(timedelta(seconds=approval.timeout_seconds), approval.otherwise, eligible)
+    recovery = propose(tx, asked, asking, api.new_id(), Judging(now, api.keys_known))
+    content: dict[str, Any] = {"id": str(recovery.id), "location": location(recovery.id), "state": "proposed"}
+    content |= {"failures": eligible, "until": (now + asking.timeout).isoformat(), "otherwise": approval.otherwise}
+    return content | ({"incident_id": str(recovery.incident_id)} if recovery.incident_id else {})
+
+
+def _started(tx: LedgerTx, api: Api, asked: RetryRequest) -> dict[str, Any]:
     command = command_retry(tx, asked, api.new_id(), api.clock(), keys_known=api.keys_known, policies=api.policies)
-    place = location(command.id)
-    content = {"id": str(command.id), "location": place, "state": "accepted"}
+    content: dict[str, Any] = {"id": str(command.id), "location": location(command.id), "state": "accepted"}
     if command.failure_id:
         content["failure_id"] = str(command.failure_id)
     else:
@@ -79,13 +105,7 @@ def _record(tx: LedgerTx, api: Api, asked: RetryRequest, key: str | None, digest
     obstacles = command.before.get("waits_for")
     if obstacles:
         content |= {"overrides" if command.forced else "waits_for": obstacles}
-    note = _mode_note(tx, api)
-    if note:
-        content["note"] = note
-    answer = StoredAnswer(digest, HTTPStatus.ACCEPTED, orjson.dumps(content).decode(), place)
-    if key:
-        tx.store_answer(key, answer)
-    return answer
+    return content
 
 
 def _mode_note(tx: LedgerTx, api: Api) -> str | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from orchestrator.api.schemas import LONGEST_REASON, GateBody, PaceBody, RouteBody, Strict, Text
+from orchestrator.domain.approving import Otherwise
 from orchestrator.domain.failures import FailureState, Kind
 from orchestrator.domain.recoveries import Order
 from orchestrator.domain.selection import MOVABLE, Selection
@@ -69,10 +70,18 @@ class QueryBody(Strict):
         return Selection(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
+class ApprovalBody(Strict):
+    """For how many seconds a person is asked whether it may go, and what is done when nobody answers."""
+
+    timeout_seconds: int = Field(3_600, ge=60, le=604_800)
+    otherwise: Otherwise = Otherwise.REJECT
+
+
 class RetryBody(Strict):
     """Which failures to redrive, how, and why: one by its id or its task's, an incident's, those listed, or a query's.
 
-    With `force` it waits for nothing; with `dry_run` it is only told what would go, and nothing is recorded.
+    With `force` it waits for nothing; with `dry_run` it is only told what would go, and nothing is recorded. With
+    `approval` nothing is claimed and nothing goes until a person has agreed.
     """
 
     failure_id: UUID | None = None
@@ -91,6 +100,7 @@ class RetryBody(Strict):
     limit: int | None = Field(None, ge=1, le=LARGEST_LIMIT)
     edits: dict[Text, Any] | None = Field(None, min_length=1, max_length=MOST_EDITS)
     revision: int | None = Field(None, ge=1)
+    approval: ApprovalBody | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

@@ -40,6 +40,7 @@ from orchestrator.eventlog.circuits import SqlCircuits
 from orchestrator.eventlog.schema import STORE as EVENTLOG
 from orchestrator.eventlog.sql import SqlEventLog
 from orchestrator.flows.accepting import Accepting
+from orchestrator.flows.approving import InquiryAnswerer, Lapser
 from orchestrator.flows.dispatch import Dispatcher
 from orchestrator.flows.intake import Intake
 from orchestrator.flows.outbox import OutboxCopier
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 
 IDLE: Final = 0.1
 BETWEEN_JOURNALS: Final = 1.0
+BETWEEN_LAPSES: Final = 1.0
 
 
 def clock() -> datetime:
@@ -252,6 +254,8 @@ class Composer:
             settings.outcome_timeout,
             policies=self.policies,
         )
+        lapsing, lapsed = self._lead("approvals")
+        lapser = Lapser(WakingLedger(lapsed, (self.releasing,)), clock, self.opener.keys_known)
         copying, copied = self._lead("outbox")
         copier = OutboxCopier(copied, self.log)
         keeping, kept = self._lead("retention")
@@ -262,6 +266,7 @@ class Composer:
             Loop("release", _until_idle(_in_turn(releaser.run_once, reconciler.run_once)), lead, self.releasing),
             Loop("outbox", _until_idle(_in_turn(self.courtesy.give, copier.run_once)), copying),
             orphans.orphans_loop(settings, looked, looking, take_in, clock),
+            Loop("approvals", _every(BETWEEN_LAPSES, lapser.run_once), lapsing),
             retention_loop(settings, kept, keeping, clock, self.opener),
             upkeep_loop(settings, self.log, self._lead("eventlog")[0]),
             *probes_loops(settings, WakingLedger(asked, (self.releasing,)), asking, self.policies, clock),
@@ -272,6 +277,8 @@ class Composer:
         sending, sender = self._dispatcher("dispatch")
         hearing, hearer = self._dispatcher("answers")
         watching, watched = self._lead("rules")
+        answering, answered = self._lead("inquiries")
+        answerer = InquiryAnswerer(answered, _stackstorm(settings), clock)
         builtin_after = settings.builtin_after if settings.builtin_plan else None
         watcher = RuleWatcher(WakingLedger(watched, self._wakes()), _stackstorm(settings), clock, builtin_after)
         every = LOOK if builtin_after is None else min(LOOK, max(1.0, builtin_after / 4))
@@ -280,6 +287,7 @@ class Composer:
             Loop("dispatch", _every(IDLE, sender.send_due), sending, self.dispatching),
             Loop("answers", _every(IDLE, hearer.hear_of_sent), hearing),
             Loop("rules", _every(every, watcher.run_once), watching),
+            Loop("inquiries", _every(IDLE, answerer.run_once), answering),
         ]
 
     def _dispatcher(self, part: str) -> tuple[Leadership, Dispatcher]:

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from eventbus import scrub
+from orchestrator.cli.approvals import approvals
 from orchestrator.cli.asking import told
 from orchestrator.cli.classify import classify
 from orchestrator.cli.commanding import hold, release
@@ -41,6 +42,7 @@ for verb in (run, dev, demo, mode, dependencies, hold, release, lint, classify, 
 typer_app.command("retry", help=RETRY)(redrive)
 typer_app.command("reroute", help=REROUTE)(redrive)
 typer_app.add_typer(incidents)
+typer_app.add_typer(approvals)
 typer_app.add_typer(recoveries)
 typer_app.add_typer(failures)
 typer_app.add_typer(stackstorm)

@@ -90,6 +90,12 @@ def refuse_late(approval: Approval, by: str, now: datetime) -> None:
         )
 
 
+def withdrawn(approval: Approval, by: str, reason: str, now: datetime) -> Approval:
+    """Note that somebody ended the recovery by other means than an answer: that it is rejected, whatever the time."""
+    state = ApprovalState.REJECTED
+    return replace(approval, state=state, decided_by=by, decided_reason=reason, decided_at=now, tell_at=now)
+
+
 def asked_by_inquiry(approval: Approval, inquiry_id: str, now: datetime) -> Approval:
     """Note which inquiry asks as well; where it is decided already, that is answered at once. The newest one counts."""
     if approval.inquiry_id == inquiry_id:

@@ -11,6 +11,7 @@ from orchestrator.domain.recoveries import Recovery, RecoveryState, RecoveryStep
 from orchestrator.domain.release import Halt, Release, ReleaseState
 from orchestrator.failpoints import hit
 from orchestrator.flows.announcing import command_recorded, release_ended
+from orchestrator.flows.approving import withdraw
 from orchestrator.flows.bulk.ending import release_over
 from orchestrator.flows.outcomes import close_if_recovered
 
@@ -56,6 +57,8 @@ def steer(tx: LedgerTx, recovery_id: UUID, asked: Steering) -> Recovery:
     told_before = {"state": str(before.state), "progress": asdict(tx.progress(recovery_id))}
     tx.save_recovery(after)
     _halt(tx, after, asked)
+    if before.state is RecoveryState.PROPOSED:
+        withdraw(tx, recovery_id, asked.actor, asked.reason, asked.at)
     hit("recovery_halted")
     _recorded(tx, after, asked, told_before, told | {"progress": asdict(tx.progress(recovery_id))})
     return after
