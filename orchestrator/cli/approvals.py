@@ -54,9 +54,7 @@ def list_approvals(
         as_data(found)
         return
     if not found:
-        told(
-            "none" if state else "nothing waits for consent\nnext: redrive approvals list --state approved"
-        )
+        told("none" if state else "nothing waits; what was decided: redrive approvals list --state approved")
         return
     ids = [each["id"] for each in found]
     print_table(COLUMNS, [_row(each, ids) for each in found])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.cli.exits import DONE, FAILED
+from tests.unit.orchestrator.cli.conftest import flat
 from tests.unit.orchestrator.cli.test_redriving import WHY, said
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def test_what_was_decided_says_by_whom_and_why(fake: Answering) -> None:
 def test_nothing_waits(fake: Answering) -> None:
     """It says so, and how to see what was decided."""
     fake.say("GET", APPROVALS, {"approvals": []})
-    assert "redrive approvals list --state approved" in said(fake, "approvals").stderr
+    assert "redrive approvals list --state approved" in flat(said(fake, "approvals").stderr)
 
 
 @pytest.mark.parametrize(("verb", "state"), [("approve", "running"), ("reject", "aborted")])
