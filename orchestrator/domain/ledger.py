@@ -8,6 +8,7 @@ from orchestrator.domain.alerting import AlertingTx
 from orchestrator.domain.approving import ApprovingTx
 from orchestrator.domain.auditing import AuditingTx
 from orchestrator.domain.operating import OperatingTx
+from orchestrator.domain.predicting import PredictingTx
 from orchestrator.domain.recovering import RecoveringTx
 from orchestrator.domain.retention import RetentionTx
 from orchestrator.domain.searching import SearchingTx
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from orchestrator.domain.workers import BusReading, Worker
 
 
-class LedgerTx(OperatingTx, RetentionTx, SearchingTx, RecoveringTx, AuditingTx, AlertingTx, ApprovingTx, Protocol):
+class LedgerTx(
+    OperatingTx, RetentionTx, SearchingTx, PredictingTx, RecoveringTx, AuditingTx, AlertingTx, ApprovingTx, Protocol
+):
     """One transaction. Reads see what it has written."""
 
     # what was seen before

@@ -247,6 +247,8 @@ attempts = Table(
     Index("uq_attempts_number", "failure_id", "number", unique=True),
     Index(None, "release_id", "state"),
     Index(None, "state", "recorded_at"),
+    # The newest outcomes, of some incidents and of all, are read by it alone.
+    Index(None, "ended_at", "incident_id"),
 )
 
 dispatches = Table(

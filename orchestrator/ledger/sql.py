@@ -18,6 +18,7 @@ from orchestrator.ledger.failures import FailureRows
 from orchestrator.ledger.incidents import IncidentRows
 from orchestrator.ledger.operating import OperatingRows
 from orchestrator.ledger.outbox import LeaseRows, OutboxRows
+from orchestrator.ledger.predicting import PredictingRows
 from orchestrator.ledger.probes import ProbeRows
 from orchestrator.ledger.recovering import RecoveringRows
 from orchestrator.ledger.releases import ReleaseRows
@@ -61,6 +62,7 @@ class SqlTransaction(
     WorkerRows,
     ProbeRows,
     SearchingRows,
+    PredictingRows,
     RecoveringRows,
     AlertingRows,
     ApprovingRows,

@@ -1,5 +1,7 @@
 """What a failure can be searched by: its queue, its organisation, when it expires, the arguments its task allows.
 
+And an index by which predictions find the newest outcomes.
+
 Of rows that are there already, the queue and what keeps a message from going out again are read from the message.
 When it expires is left unknown, as Celery's header may be tagged: whoever publishes such a message finds it out. They
 have no organisation and no arguments: their events did not tell any.
@@ -35,6 +37,7 @@ def upgrade() -> None:
         sa.Column("value", sa.String(255), nullable=False),
     )
     op.create_index(op.f("ix_failure_arguments_name_value"), "failure_arguments", ["name", "value"])
+    op.create_index(op.f("ix_attempts_ended_at_incident_id"), "attempts", ["ended_at", "incident_id"])
     _fill()
 
 
@@ -54,6 +57,7 @@ def _fill() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_attempts_ended_at_incident_id"), "attempts")
     op.drop_table("failure_arguments")
     for name in ("arguments", "blocked", "expires_at", "organization", "queue"):
         op.drop_column("failures", name)
