@@ -16,11 +16,13 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from eventbus import scrub
+from orchestrator.domain.alerting import AlertTallies
+from orchestrator.domain.alerts import AlertState
 from orchestrator.domain.attempts import IN_FLIGHT
 from orchestrator.domain.dependencies import Health
 from orchestrator.domain.failures import Kind
@@ -236,6 +238,31 @@ class WorkerCounts(Collector):
         yield GaugeMetricFamily("redrive_spool_bytes", "Bytes that wait on workers' disks for the bus.", self._spooled)
 
 
+class AlertCounts(Collector):
+    """Alerts as metrics, as last counted from the rows of the ledger: a restart forgets nothing."""
+
+    def __init__(self) -> None:
+        self._latest = AlertTallies()
+
+    def set(self, tallies: AlertTallies) -> None:
+        """Keep the newest count."""
+        self._latest = tallies
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the counts to a scrape."""
+        states = GaugeMetricFamily("redrive_alerts", "Alerts, by state.", None, ["state"])
+        for state in AlertState:
+            states.add_metric([state], self._latest.states.get(state, 0))
+        yield states
+        pages = CounterMetricFamily("redrive_alert_pages", "Levels of ladders that were told.", None, ["level"])
+        for level, count in sorted(self._latest.pages.items()):
+            pages.add_metric([level], count)
+        yield pages
+        for what, took in (("acknowledge", self._latest.acknowledged), ("resolve", self._latest.resolved)):
+            name, text = f"redrive_time_to_{what}_seconds", f"From the first incident's opening to {what}, by alert."
+            yield SummaryMetricFamily(name, text, took.count, took.seconds)
+
+
 class CallCosts(Collector):
     """What model calls cost, as last added up in the warehouse; calls without a price are counted, never priced 0."""
 
@@ -266,7 +293,8 @@ class Metrics:
         self.recovery = RecoveryCounts()
         self.costs = CallCosts()
         self.workers = WorkerCounts()
-        for collector in (self.events, self.recovery, self.costs, self.workers):
+        self.alerts = AlertCounts()
+        for collector in (self.events, self.recovery, self.costs, self.workers, self.alerts):
             self.registry.register(collector)
         self.intake_lag_seconds = self._gauge("intake_lag_seconds", "Age of the event taken in last, at its intake.")
         self.breaker_state = self._gauge(

@@ -27,6 +27,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, TomlConfigSettingsSource
 
 from eventbus import scrub
+from orchestrator.alert_settings import tables as alert_tables
+from orchestrator.alert_settings.tables import Alerts, AlertsTable
 from orchestrator.api.ingest.write_keys import read_keys
 from orchestrator.classification import ClassifyRules
 from orchestrator.dependency_settings.tables import Dependencies, secrets_of, urls_of
@@ -139,6 +141,7 @@ class Settings(BaseSettings):
     classify: Annotated[ClassifyRules, NoDecode] = ()
     dependencies: Annotated[Dependencies, NoDecode] = Field(default_factory=dict)
     sinks: Annotated[Sinks, NoDecode] = Field(default_factory=dict)
+    alerts: Annotated[Alerts, NoDecode] = Field(default_factory=AlertsTable)
     outcome_grace: float = Field(30, ge=0)
     outcome_timeout: float = Field(3600, gt=0)
     rule_grace: float = Field(10, gt=0)
@@ -337,6 +340,7 @@ def _keep_secret(settings: Settings) -> None:
     scrub.KNOWN.learn_url(*urls_of(settings.dependencies))
     scrub.KNOWN.learn(*sink_tables.secrets_of(settings.all_sinks))
     scrub.KNOWN.learn_url(*sink_tables.urls_of(settings.all_sinks))
+    scrub.KNOWN.learn(*settings.alerts.secrets())
     scrub.KNOWN.learn_url(*secrets, *(value for value in dict(settings).values() if isinstance(value, str)))
 
 
@@ -355,6 +359,7 @@ def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
         return str(error["msg"])
     first, *within = error["loc"]
     within = sink_tables.without_tag(within) if first == "sinks" else within
+    within = alert_tables.without_tag(within) if first == "alerts" else within
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in within)
     name = f"{PREFIX}{str(first).upper()}{place}"
     if error["type"] == "missing":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import Depends, FastAPI, Request
 
 from orchestrator.api import problems
+from orchestrator.api.alerts import router as alerts
 from orchestrator.api.approvals import router as approvals
 from orchestrator.api.dependencies import router as dependencies
 from orchestrator.api.events import router as events
@@ -61,6 +62,7 @@ def create_app(api: Api) -> FastAPI:
         events,
         sinks,
         why,
+        alerts,
     )
     # Where most requests come in is looked for first.
     for router in (taken_events, taken_messages, *routers):

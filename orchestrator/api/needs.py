@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.domain.dependencies import Policies
+from orchestrator.domain.ladders import Watch
 from orchestrator.domain.routes.table import RouteTable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Api:
 
     `worker_slack` is the seconds of silence that a worker is allowed beyond three heartbeats; `keys_known`: the
     redriver has keys that open sealed messages. `write_keys`: which source each key of a RudderStack SDK stands for.
+    `watch` is who is told of what, `alert_targets` the names of those who may be.
     """
 
     ledger: Ledger
@@ -45,3 +47,5 @@ class Api:
     policies: Policies = field(default_factory=Policies)
     routes: RouteTable = field(default_factory=RouteTable)
     write_keys: Mapping[str, str] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    alert_targets: frozenset[str] = frozenset()

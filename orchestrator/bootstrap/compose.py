@@ -14,6 +14,7 @@ from uuid import uuid4
 from orchestrator.api.app import create_app
 from orchestrator.api.needs import Api
 from orchestrator.bootstrap import orphans
+from orchestrator.bootstrap.alerts import alert_loops
 from orchestrator.bootstrap.broker import WatchedRedriver
 from orchestrator.bootstrap.circuits import CircuitMaker
 from orchestrator.bootstrap.conservation import conservation_loop
@@ -55,11 +56,12 @@ from orchestrator.observability import Metrics
 from orchestrator.pricing import Prices, read_prices
 from orchestrator.stackstorm.client import StackStorm
 from orchestrator.stackstorm.credentials import ApiKey, Login
-from orchestrator.warehouse.queries import cost_by_model
+from orchestrator.warehouse.queries import cost_by_model, cost_of_tasks
 from orchestrator.warehouse.schema import STORE as WAREHOUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from decimal import Decimal
 
     from sqlalchemy import Engine
 
@@ -107,6 +109,7 @@ class Composer:
     # Set by whatever commits work for the part: it need not wait for the part's next look.
     dispatching: Event = field(default_factory=Event)
     releasing: Event = field(default_factory=Event)
+    alerting: Event = field(default_factory=Event)
     courtesy: Courtesy = field(default_factory=Courtesy)
 
     def __post_init__(self) -> None:
@@ -158,6 +161,8 @@ class Composer:
             policies=self.policies,
             routes=self.settings.routes,
             write_keys=self.settings.sources_by_key,
+            watch=self.settings.alerts.watch(),
+            alert_targets=frozenset(self.settings.alerts.targets),
         )
         server = HttpServer(create_app(api), self.settings.api_host, self.settings.api_port)
         return [Service("api", server.run)]
@@ -184,6 +189,7 @@ class Composer:
         """Render the metrics, counted afresh from the rows; what cannot be reached keeps its last count."""
         with suppress(DependencyUnreachable), self.ledger.reading() as tx:
             self.metrics.recovery.set(tx.tallies(clock()))
+            self.metrics.alerts.set(tx.alert_tallies())
             slack = self.settings.worker_slack
             self.metrics.workers.set(count_workers(tx, clock(), slack), count_spooled(tx, clock(), slack))
         with suppress(DependencyUnreachable):
@@ -269,8 +275,18 @@ class Composer:
             Loop("approvals", _every(BETWEEN_LAPSES, lapser.run_once), lapsing),
             retention_loop(settings, kept, keeping, clock, self.opener),
             upkeep_loop(settings, self.log, self._lead("eventlog")[0]),
+            *self._alerts(),
             *probes_loops(settings, WakingLedger(asked, (self.releasing,)), asking, self.policies, clock),
         ]
+
+    def _alerts(self) -> list[Loop]:
+        lead, fenced = self._lead("alerts")
+        return alert_loops(self.settings.alerts.watch(), fenced, lead, clock, self._cost, self.alerting)
+
+    def _cost(self, task_ids: Sequence[str], since: datetime) -> Decimal | None:
+        with suppress(DependencyUnreachable):
+            return cost_of_tasks(self.warehouse, task_ids, since)
+        return None
 
     def _dispatch(self) -> Sequence[Part]:
         settings = self.settings
@@ -321,7 +337,7 @@ class Composer:
 
     def _wakes(self) -> tuple[Event, ...]:
         """Name who may have work once a failure, an outcome, a plan or a command is in the ledger."""
-        return (self.dispatching, self.releasing)
+        return (self.dispatching, self.releasing, self.alerting)
 
     def _lead(self, part: str) -> tuple[Leadership, FencedLedger]:
         leadership = Leadership(self.ledger, part, self.owner, self.settings.lease_seconds, clock)

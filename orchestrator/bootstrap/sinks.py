@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from eventbus.wire import TASK_OUTCOMES, TYPES
+from orchestrator.bootstrap.alerts import alert_sinks
 from orchestrator.bootstrap.entries import SinkEntry
 from orchestrator.bootstrap.own_sinks import own_sink
 from orchestrator.domain.errors import SettingsInvalid
@@ -45,7 +46,11 @@ USUAL: Final = TYPES - {TASK_OUTCOMES}
 
 def make_sinks(settings: Settings) -> tuple[SinkEntry, ...]:
     """Make an entry of each sink: the warehouse always, and what the settings name. Raises SettingsInvalid."""
-    return tuple(_entry(name, table, settings) for name, table in settings.all_sinks.items())
+    entries = tuple(_entry(name, table, settings) for name, table in settings.all_sinks.items())
+    told = alert_sinks(settings.alerts)
+    for taken in settings.all_sinks.keys() & {entry.name for entry in told}:
+        raise SettingsInvalid(f"REDRIVE_SINKS.{taken}: expected another name, got that of a target of alerts")
+    return entries + told
 
 
 def warehouses(settings: Settings) -> list[str]:

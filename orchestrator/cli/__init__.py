@@ -8,6 +8,7 @@ import sys
 import typer
 
 from eventbus import scrub
+from orchestrator.cli.alerts import alerts
 from orchestrator.cli.approvals import approvals
 from orchestrator.cli.asking import told
 from orchestrator.cli.classify import classify
@@ -50,6 +51,7 @@ typer_app.add_typer(packs)
 typer_app.add_typer(prices)
 typer_app.add_typer(events)
 typer_app.add_typer(sinks)
+typer_app.add_typer(alerts)
 
 
 def app() -> None:

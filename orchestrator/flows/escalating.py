@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.alerts import Alert, AlertState
@@ -19,7 +20,6 @@ from orchestrator.flows.telling import alert_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from decimal import Decimal
     from uuid import UUID
 
     from orchestrator.domain.ladders import Watch
@@ -36,16 +36,21 @@ BACK: Final = timedelta(minutes=10)
 MOST_STEPS: Final = 5
 # Tasks of an incident whose calls are added up.
 SAMPLE: Final = 200
+# A call that failed was paid for before its incident opened, and not long before.
+A_DAY: Final = timedelta(days=1)
+CENT_OF_A_CENT: Final = Decimal("0.0001")
 
 
 @dataclass(slots=True)
 class Escalating:
-    """Has alerts climb. `cost` adds up what calls of these tasks cost, in USD; None where no price is known."""
+    """Has alerts climb. `cost` adds up, in USD, what calls of these tasks cost since then; None where no price
+    is known.
+    """
 
     ledger: Ledger
     watch: Watch
     clock: Callable[[], datetime]
-    cost: Callable[[Sequence[str]], Decimal | None] = lambda _tasks: None
+    cost: Callable[[Sequence[str], datetime], Decimal | None] = lambda _tasks, _since: None
     _since: datetime = field(default=EVER)
 
     def run_once(self) -> float:
@@ -66,17 +71,20 @@ class Escalating:
                 look(tx, alert, self.watch, now, money.get(alert.id))
         return 0.0
 
-    def _samples(self, tx: LedgerTx, due: Sequence[Alert]) -> dict[UUID, list[tuple[int, list[str]]]]:
+    def _samples(self, tx: LedgerTx, due: Sequence[Alert]) -> dict[UUID, list[tuple[Incident, list[str]]]]:
         """Give, for each alert whose ladder asks for money, its incidents' sizes with some tasks of each."""
         asking = [alert for alert in due if ladder_of(alert, self.watch).asks_for_money]
         return {
-            alert.id: [(each.size, tx.tasks_of(each.id, SAMPLE)) for each in tx.members_of(alert.id)]
-            for alert in asking
+            alert.id: [(each, tx.tasks_of(each.id, SAMPLE)) for each in tx.members_of(alert.id)] for alert in asking
         }
 
-    def _cost(self, found: Sequence[tuple[int, list[str]]]) -> Decimal | None:
+    def _cost(self, found: Sequence[tuple[Incident, list[str]]]) -> Decimal | None:
         """Take what some tasks cost for what all of them do; incidents of which no cost is known add none."""
-        known = [cost * size / len(tasks) for size, tasks in found if tasks and (cost := self.cost(tasks)) is not None]
+        known: list[Decimal] = []
+        for incident, tasks in found:
+            cost = self.cost(tasks, incident.opened_at - A_DAY) if tasks else None
+            if cost is not None:
+                known.append((cost * incident.size / len(tasks)).quantize(CENT_OF_A_CENT))
         return sum(known[1:], known[0]) if known else None
 
 

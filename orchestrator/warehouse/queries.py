@@ -15,6 +15,7 @@ from orchestrator.warehouse.schema import STORE, event_logs, model_cost_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Engine
 
@@ -70,6 +71,15 @@ def cost_by_model(engine: Engine) -> list[ModelCost]:
             for provider, model, calls, tokens_in, tokens_out, total, unpriced in connection.execute(query)
         ]
     return sorted(found, key=lambda cost: (-cost.usd_cost, cost.provider, cost.model))
+
+
+def cost_of_tasks(engine: Engine, task_ids: Iterable[str], since: datetime) -> Decimal | None:
+    """Add up what the model calls of these tasks cost since then, in USD; None where none of them has a price."""
+    theirs = (table.created_at >= since, table.task_id.in_(list(task_ids)))
+    query = select(func.count(table.usd_cost), sum_usd(engine.dialect.name)).where(*theirs)
+    with reachable(STORE.name), engine.connect() as connection:
+        priced, total = connection.execute(query).one()
+    return usd(total) if priced else None
 
 
 def sum_usd(dialect: str) -> ColumnElement[Any]:

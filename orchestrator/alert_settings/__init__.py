@@ -1,0 +1,1 @@
+"""Alerts as the settings give them: who may be told, the ladders, and which incidents go by which."""

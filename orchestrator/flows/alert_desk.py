@@ -1,0 +1,198 @@
+"""The desk of alerts: a person, or a workflow, says that somebody knows of one, or that somebody has to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from eventbus.wire import ALERT_CHANGED, Event
+from orchestrator.domain.alerts import Action, Alert, AlertState
+from orchestrator.domain.commands import Command, CommandKind
+from orchestrator.domain.errors import Conflict, NotFound
+from orchestrator.domain.ids import derive
+from orchestrator.flows.announcing import SOURCE, command_recorded
+from orchestrator.flows.escalating import fresh, ladder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from orchestrator.domain.incidents import Incident, Severity
+    from orchestrator.domain.ladders import Ladder, Watch
+    from orchestrator.domain.ledger import LedgerTx
+
+NOTHING_SET: Final = "expected a ladder of the settings, got none that is known; name it in [alerts] (docs/alerts.md)"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Who says it, why, and when; `new_id` gives the id of each command that it makes."""
+
+    actor: str
+    reason: str
+    at: datetime
+    new_id: Callable[[], UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an escalation asks for: a ladder and a level by name, where not the ones that are next; a severity."""
+
+    ladder: str | None = None
+    level: str | None = None
+    severity: Severity | None = None
+    execution_id: str | None = None
+
+
+def acknowledge_alert(tx: LedgerTx, alert_id: UUID, word: Word) -> tuple[Alert, list[Command]]:
+    """Acknowledge every open incident of an alert; raises NotFound, and Conflict where nothing is left to be known."""
+    alert = tx.alert(alert_id)
+    if alert is None:
+        raise NotFound("alert", str(alert_id))
+    waiting = [each for each in tx.members_of(alert_id) if not each.closed and each.acknowledged_at is None]
+    if not waiting:
+        who = f"acknowledged by {alert.acknowledged_by}" if alert.acknowledged_by else str(alert.state)
+        raise Conflict(f"expected an alert to acknowledge, got one that is {who}; see redrive alerts list")
+    commands = [_acknowledged(tx, each, word) for each in waiting]
+    after = replace(alert, next_at=word.at)
+    tx.save_alert(after)
+    return after, commands
+
+
+def _acknowledged(tx: LedgerTx, incident: Incident, word: Word) -> Command:
+    after = replace(incident, acknowledged_by=word.actor, acknowledged_at=word.at).changed()
+    tx.save_incident(after)
+    return _recorded(tx, incident, after, word, CommandKind.ACKNOWLEDGE)
+
+
+def escalate(tx: LedgerTx, incident_id: UUID, asked: Asked, word: Word, watch: Watch) -> tuple[Alert, Command]:
+    """Have the next level of an incident's alert told now, or the one that is asked for; whoever sleeps is woken.
+
+    An acknowledgement and a snooze are taken back. Raises NotFound; Conflict for an incident that is closed, a ladder
+    that is not known, and a level that was told already.
+    """
+    incident = tx.incident(incident_id)
+    if incident is None:
+        raise NotFound("incident", str(incident_id))
+    if incident.closed:
+        raise Conflict(f"expected an incident that is open, got one that is {incident.state}; nobody is to be woken")
+    known = tx.alert_of(incident_id)
+    ladder = _ladder(asked, known, incident, watch)
+    alert = known or fresh(incident, ladder, word.at)
+    if alert.ladder != ladder.name:
+        alert = replace(alert, ladder=ladder.name, level=0)
+    alert = replace(alert, asked_level=_level(asked, alert, ladder), next_at=word.at)
+    after = replace(incident, severity=asked.severity or incident.severity, snoozed_until=None)
+    after = replace(after, acknowledged_by=None, acknowledged_at=None).changed()
+    tx.save_incident(after)
+    tx.save_alert(alert)
+    if known is None:
+        tx.join_alert(alert.id, incident_id)
+    more = {"ladder": alert.ladder, "level": alert.asked_level, "execution_id": asked.execution_id}
+    return alert, _recorded(tx, incident, after, word, CommandKind.ESCALATE, more)
+
+
+def _ladder(asked: Asked, known: Alert | None, incident: Incident, watch: Watch) -> Ladder:
+    if asked.ladder is not None:
+        if asked.ladder not in watch.ladders:
+            names = ", ".join(watch.ladders) or "none"
+            raise Conflict(f"expected a ladder of the settings ({names}), got {asked.ladder!r}; see docs/alerts.md")
+        return watch.ladders[asked.ladder]
+    meant = ladder_of(known, watch) if known else watch.meant_for(incident)[0]
+    found = meant or watch.ladders.get(watch.default or "")
+    if found is None or not found.levels:
+        raise Conflict(NOTHING_SET)
+    return found
+
+
+def _level(asked: Asked, alert: Alert, ladder: Ladder) -> int:
+    names = [level.name for level in ladder.levels]
+    if asked.level is not None and asked.level not in names:
+        raise Conflict(f"expected a level of the ladder {ladder.name} ({', '.join(names)}), got {asked.level[:40]!r}")
+    level = names.index(asked.level) + 1 if asked.level is not None else alert.level + 1
+    if level <= alert.level or level > len(names):
+        raise Conflict(
+            f"expected a level that was not told yet, got an alert that told {alert.level} of {len(names)} levels of "
+            f"the ladder {ladder.name}; name another ladder"
+        )
+    return level
+
+
+def _recorded(  # noqa: PLR0913, PLR0917 - what was, what is, and who says so
+    tx: LedgerTx,
+    before: Incident,
+    after: Incident,
+    word: Word,
+    kind: CommandKind,
+    more: dict[str, object] | None = None,
+) -> Command:
+    command = Command(
+        id=word.new_id(),
+        actor=word.actor,
+        reason=word.reason,
+        created_at=word.at,
+        kind=kind,
+        incident_id=before.id,
+        dependency=before.dependency,
+        before=_standing(before),
+        after=_standing(after) | (more or {}),
+    )
+    tx.add_command(command)
+    tx.emit(command_recorded(command, after, word.at))
+    return command
+
+
+def _standing(incident: Incident) -> dict[str, object]:
+    at, snoozed = incident.acknowledged_at, incident.snoozed_until
+    return {
+        "acknowledged_by": incident.acknowledged_by,
+        "acknowledged_at": at.isoformat() if at else None,
+        "snoozed_until": snoozed.isoformat() if snoozed else None,
+        "severity": str(incident.severity),
+        "revision": incident.revision,
+    }
+
+
+def pages_to_test(target: str, word: Word) -> Sequence[Event]:
+    """Make a page to one target, and its end, so that nothing stays open there; both say that they are a test."""
+    alert_id = word.new_id()
+    return [_test_page(target, word, alert_id, number, action) for number, action in enumerate(TESTED, 1)]
+
+
+TESTED: Final = (Action.TRIGGER, Action.RESOLVE)
+
+
+def _test_page(target: str, word: Word, alert_id: UUID, number: int, action: Action) -> Event:
+    state = AlertState.RESOLVED if action is Action.RESOLVE else AlertState.FIRING
+    data = {
+        "alert_id": str(alert_id),
+        "dedup_key": f"redrive-test-{alert_id}",
+        "number": number,
+        "action": str(action),
+        "state": str(state),
+        "ladder": "test",
+        "level": 1,
+        "level_name": "test",
+        "severity": "info",
+        "targets": [target],
+        "title": "[TEST] Redrive can reach you" if number == 1 else "[TEST] Redrive's test is over",
+        "text": f"{word.actor} has sent this test page to {target}: {word.reason}. Nothing has failed.",
+        "reason": "a test",
+        "commands": ["redrive alerts list"],
+        "incident_id": str(alert_id),
+        "incident_ids": [],
+        "incidents": 1,
+        "open": 0,
+        "size": 0,
+        "dependency": None,
+        "task": "none",
+        "kind": "unknown",
+        "signature": "none",
+        "began_at": word.at.isoformat(),
+        "usd_cost": None,
+        "acknowledged_by": None,
+        "reopened": 0,
+    }
+    event_id = str(derive(ALERT_CHANGED, alert_id, number))
+    return Event(id=event_id, source=SOURCE, type=ALERT_CHANGED, time=word.at, data=data)

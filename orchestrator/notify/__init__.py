@@ -1,0 +1,1 @@
+"""Telling people: over any service that apprise knows, and over PagerDuty's own events."""

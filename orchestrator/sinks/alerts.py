@@ -1,0 +1,174 @@
+"""The sink of one target of alerts: it takes the events that name it, and goes to the next where it does not answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import structlog
+
+from eventbus.wire import ALERT_CHANGED
+from orchestrator.domain.alerts import Action, Notice
+from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
+from orchestrator.domain.incidents import Severity
+from orchestrator.domain.notifying import NotSent, Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.domain.events import Delivery, StoredEvent
+    from orchestrator.domain.notifying import Notifier
+
+log = structlog.get_logger("redrive.alerts")
+# Seconds for which a target that failed is asked last.
+REST: Final = 60.0
+# These end what a target may have open, so all that keep alerts hear them.
+ENDING: Final = frozenset({Action.ACKNOWLEDGE, Action.RESOLVE})
+# How often an end is handed over while some of those who are to hear it do not; how many alerts are known by heart.
+MOST_TURNS: Final = 5
+MOST_HEARD: Final = 1_000
+DETAILS: Final = (
+    "alert_id", "ladder", "level", "level_name", "incident_id", "incidents", "size", "dependency", "task", "kind",
+    "signature", "began_at", "usd_cost", "acknowledged_by", "reason",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Link:
+    """One target of a chain: how often it is tried, and until when it is left alone, which no restart keeps."""
+
+    notifier: Notifier
+    tries: int = 2
+    resting_until: float = 0.0
+
+    def tell(self, notice: Notice) -> Sent | NotSent:
+        """Try it; one that is late is not tried again."""
+        answer: Sent | NotSent = NotSent("not tried")
+        for _ in range(self.tries):
+            answer = self.notifier.notify(notice)
+            if isinstance(answer, Sent) or answer.final or answer.late or answer.retry_after:
+                break
+        failed = isinstance(answer, NotSent) and not answer.final
+        self.resting_until = monotonic() + REST if failed else 0.0
+        return answer
+
+
+@dataclass(slots=True)
+class Telling:
+    """Who has the event that is being told by now; after a restart they may hear it twice, under the same key."""
+
+    event_id: str
+    told: set[str] = field(default_factory=set)
+    turns: int = 0
+
+
+@dataclass(slots=True)
+class AlertSink:
+    """Tells a target, else the next of its chain; one event after the other.
+
+    It has an event once one of the chain has it. An end is for all that heard the beginning, and for those that keep
+    alerts: they are tried a few times more, since no page may wait behind it for ever.
+    """
+
+    name: str
+    target: str
+    chain: Sequence[Link]
+    types: frozenset[str] = frozenset({ALERT_CHANGED})
+    _now: Telling = field(default_factory=lambda: Telling(""))
+    _heard: dict[str, set[str]] = field(default_factory=dict)
+
+    def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
+        """Tell each event of the batch that names this target."""
+        refusals: dict[int, Refusal] = {}
+        upto: int | None = None
+        for event in batch:
+            answer = self._deliver(event)
+            if isinstance(answer, NotSent) and not answer.final:
+                passed = {} if upto is None else refusals
+                return Deferred(answer.reason, answer.retry_after, upto=upto, refusals=passed)
+            if isinstance(answer, NotSent):
+                refusals[event.seq] = Refusal(answer.reason)
+            upto = event.seq
+        return Rejected(refusals) if refusals else Delivered()
+
+    def _deliver(self, event: StoredEvent) -> Sent | NotSent:
+        try:
+            data = orjson.loads(event.record.body)["data"]
+            if self.target not in data["targets"]:
+                return Sent()
+            notice = notice_of(data)
+        except (KeyError, TypeError, ValueError) as error:
+            return NotSent(f"expected an alert's event, got one without {error}", final=True)
+        return self._tell(event.record.id, notice)
+
+    def _tell(self, event_id: str, notice: Notice) -> Sent | NotSent:
+        if self._now.event_id != event_id:
+            self._now = Telling(event_id)
+        now, failed = self._now, list[NotSent]()
+        now.turns += 1
+        wanted = self._wanted(notice)
+        for link in sorted(self.chain, key=lambda each: each.resting_until > monotonic()):
+            name = link.notifier.name
+            if name in now.told or (now.told and name not in wanted):
+                continue
+            answer = link.tell(notice)
+            _log(name, notice, answer)
+            if isinstance(answer, Sent):
+                now.told.add(name)
+            else:
+                failed.append(answer)
+        return self._settled(notice, wanted, failed)
+
+    def _wanted(self, notice: Notice) -> set[str]:
+        """Name those beside the first who has to hear it: of an end, whoever may have heard the beginning."""
+        if notice.action not in ENDING:
+            return set()
+        keep = {link.notifier.name for link in self.chain if link.notifier.keeps}
+        return keep | self._heard.get(notice.key, set())
+
+    def _settled(self, notice: Notice, wanted: set[str], failed: list[NotSent]) -> Sent | NotSent:
+        told = self._now.told
+        if told:
+            self._remember(notice, told)
+            missed = wanted - told
+            if not missed or self._now.turns >= MOST_TURNS or all(each.final for each in failed):
+                return Sent()
+        waits = [each.retry_after for each in failed if each.retry_after is not None]
+        why = "; ".join(each.reason for each in failed) or "nobody is there to be told"
+        final = bool(failed) and all(each.final for each in failed)
+        return NotSent(why, final=final, retry_after=min(waits, default=None))
+
+    def _remember(self, notice: Notice, told: set[str]) -> None:
+        """Know who has heard of an alert, until it is over; of the oldest nothing is known any more."""
+        if notice.action is Action.RESOLVE:
+            self._heard.pop(notice.key, None)
+            return
+        self._heard[notice.key] = self._heard.get(notice.key, set()) | told
+        while len(self._heard) > MOST_HEARD:
+            self._heard.pop(next(iter(self._heard)))
+
+
+def _log(target: str, notice: Notice, answer: Sent | NotSent) -> None:
+    about = {"target": target, "action": str(notice.action), "alert": notice.key}
+    if isinstance(answer, Sent):
+        log.info("alert.told", **about)
+    else:
+        log.warning("alert.not_told", **about, why=answer.reason)
+
+
+def notice_of(data: dict[str, Any]) -> Notice:
+    """Read what a target is told out of an event's data; raises KeyError or ValueError for what is none."""
+    return Notice(
+        key=data["dedup_key"],
+        action=Action(data["action"]),
+        severity=Severity(data["severity"]),
+        title=data["title"],
+        text=data["text"],
+        at=data.get("at") or data["began_at"],
+        targets=tuple(data["targets"]),
+        commands=tuple(data["commands"]),
+        details={name: data.get(name) for name in DETAILS},
+        reopened=bool(data.get("reopened")),
+    )
