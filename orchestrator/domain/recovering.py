@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -35,15 +35,9 @@ class RecoveringTx(Protocol):
     def runs_for(self, command_id: UUID) -> bool:
         """Tell whether a command has a release that has not ended."""
 
-    def list_items(self, recovery: Recovery, judging: Judging) -> Mapping[UUID, int]:
-        """Write down which failures are a recovery's: of those it selects the ones that can go, in its order and up to
-        its limit. Gives their number by incident.
-        """
-
-    def claim_items(self, recovery_id: UUID) -> int:
-        """Reserve what was written down for the releases that this recovery has by now; the dead ones are held again.
-
-        Gives their number.
+    def claim_selected(self, recovery: Recovery, judging: Judging) -> int:
+        """Write down which failures are a recovery's, and reserve them for its releases: of those it selects the ones
+        that can go, in its order and up to its limit. The dead ones are held again. Gives their number.
         """
 
     def progress(self, recovery_id: UUID) -> Progress:
@@ -52,7 +46,7 @@ class RecoveringTx(Protocol):
     def give_back(self, recovery_id: UUID, now: datetime) -> int:
         """Let go of what a recovery has not sent: it stands again as it did, and is nobody's. Gives its number."""
 
-    def settle_release(self, release: Release, now: datetime) -> None:
+    def settle_release(self, release: Release) -> None:
         """Note of what a release that has ended still had that it stays behind, and that it is nobody's."""
 
     def settle_discarded(self, failure_ids: Sequence[UUID]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Uuid, and_, case, func, insert, literal, null, or_, select, update
+from sqlalchemy import Uuid, and_, case, func, insert, literal, or_, select, update
 
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.recoveries import ItemOutcome, Order, Progress, Recovery, RecoveryState, progress_of
@@ -17,14 +17,14 @@ from orchestrator.ledger.rows import Rows
 from orchestrator.ledger.schema import failures, releases
 from orchestrator.ledger.searching import in_order
 from orchestrator.ledger.selecting import can_go, selected
-from orchestrator.ledger.settling import settle, standing
+from orchestrator.ledger.settling import owner_of_held, settle, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import Select
 
     from orchestrator.domain.release import Release
     from orchestrator.domain.searching import Judging
@@ -72,32 +72,26 @@ class RecoveringRows(Rows):
         query = select(releases.c.id).where(releases.c.command_id == command_id, running).limit(1)
         return self._reading.execute(query).first() is not None
 
-    def list_items(self, recovery: Recovery, judging: Judging) -> Mapping[UUID, int]:
-        """Write down which failures are a recovery's. Gives their number by incident."""
-        table, connection = failures.c, self._connection
-        order = in_order(newest=recovery.order is Order.NEWEST)
-        ordinal = func.row_number().over(order_by=order)
-        id_ = literal(recovery.id, Uuid())
-        mine = select(id_, table.id, table.incident_id, ordinal, table.state, table.reason).where(
-            selected(recovery.selection, connection.dialect), can_go(judging)
-        )
-        if recovery.limit is not None:
-            mine = mine.order_by(*order).limit(recovery.limit)
-        names = ("recovery_id", "failure_id", "incident_id", "ordinal", "taken_from", "reason")
-        connection.execute(insert(recovery_items).from_select(names, mine))
-        count = select(_items.incident_id, func.count()).where(_items.recovery_id == recovery.id)
-        return {row[0]: row[1] for row in connection.execute(count.group_by(_items.incident_id))}
-
-    def claim_items(self, recovery_id: UUID) -> int:
-        """Reserve what was written down for the releases that this recovery has by now; what was dead is held again."""
+    def claim_selected(self, recovery: Recovery, judging: Judging) -> int:
+        """Write down which failures are a recovery's, and reserve them for its releases. Gives their number."""
         connection = self._connection
-        mine = and_(releases.c.command_id == recovery_id, releases.c.incident_id == _items.incident_id)
-        release = select(releases.c.id).where(mine).correlate(recovery_items).scalar_subquery()
-        of_mine = _items.recovery_id == recovery_id
-        connection.execute(update(recovery_items).where(of_mine).values(release_id=release))
-        held = {"state": HELD, "closed_at": None, "reason": None, "pending_since": None}
-        statement = update(failures).where(failures.c.id == _items.failure_id, of_mine)
-        return connection.execute(statement.values(**held, command_release_id=_items.release_id)).rowcount
+        names = ("recovery_id", "failure_id", "incident_id", "release_id", "ordinal", "taken_from", "reason")
+        connection.execute(insert(recovery_items).from_select(names, self._going(recovery, judging)))
+        # What is held already keeps all but its owner: the indexes on the rest are left alone.
+        mine = and_(failures.c.id == _items.failure_id, _items.recovery_id == recovery.id)
+        held, owned = _items.taken_from == HELD, {"command_release_id": _items.release_id}
+        again = {"state": HELD, "closed_at": None, "reason": None, "pending_since": None}
+        claimed = connection.execute(update(failures).where(mine, held).values(**owned)).rowcount
+        return claimed + connection.execute(update(failures).where(mine, ~held).values(**owned, **again)).rowcount
+
+    def _going(self, recovery: Recovery, judging: Judging) -> Select[Any]:
+        table, order = failures.c, in_order(newest=recovery.order is Order.NEWEST)
+        ordinal = func.row_number().over(order_by=order)
+        mine = and_(releases.c.command_id == recovery.id, releases.c.incident_id == table.incident_id)
+        columns = (table.id, table.incident_id, releases.c.id, ordinal, table.state, table.reason)
+        query = select(literal(recovery.id, Uuid()), *columns).select_from(failures.join(releases, mine))
+        query = query.where(selected(recovery.selection, self._plain.dialect), can_go(judging))
+        return query if recovery.limit is None else query.order_by(*order).limit(recovery.limit)
 
     def progress(self, recovery_id: UUID) -> Progress:
         """Count what became of a recovery's failures, those that retention took included."""
@@ -110,34 +104,29 @@ class RecoveringRows(Rows):
     def give_back(self, recovery_id: UUID, now: datetime) -> int:
         """Let go of what a recovery has not sent: it stands again as it did, and is nobody's. Gives its number."""
         connection = self._connection
-        here = and_(failures.c.id == _items.failure_id, _waits())
-        mine, open_ = _items.recovery_id == recovery_id, _items.outcome.is_(None)
-        unsent = select(failures.c.id).where(here).correlate(recovery_items).exists()
-        statement = update(recovery_items).where(mine, open_, unsent)
-        given = connection.execute(statement.values(outcome=str(ItemOutcome.GIVEN_BACK))).rowcount
-        was_dead = _items.taken_from == str(FailureState.DEAD)
-        before = {
-            "state": _items.taken_from,
-            "reason": _items.reason,
-            "closed_at": case((was_dead, now), else_=null()),
-            "command_release_id": None,
-        }
-        back = update(failures).where(here, mine, _items.outcome == str(ItemOutcome.GIVEN_BACK))
-        connection.execute(back.values(**before))
-        return given
+        mine, given = _items.recovery_id == recovery_id, str(ItemOutcome.GIVEN_BACK)
+        unsent = update(recovery_items).where(mine, _items.outcome.is_(None), owner_of_held() == _items.release_id)
+        count = connection.execute(unsent.values(outcome=given)).rowcount
+        was_dead = and_(mine, _items.outcome == given, _items.taken_from != HELD)
+        before = {"state": _items.taken_from, "reason": _items.reason, "closed_at": now, "command_release_id": None}
+        buried = update(failures).where(failures.c.id == _items.failure_id, was_dead, failures.c.state == HELD)
+        connection.execute(buried.values(**before))
+        # What is still held by its releases was held before: no join, which a database without figures plans badly.
+        its = select(releases.c.id).where(releases.c.command_id == recovery_id)
+        held = and_(failures.c.command_release_id.in_(its), failures.c.state == HELD)
+        connection.execute(update(failures).where(held).values(command_release_id=None))
+        return count
 
-    def settle_release(self, release: Release, now: datetime) -> None:  # noqa: ARG002 - as the port has it
+    def settle_release(self, release: Release) -> None:
         """Note of what a release that has ended still had that it stays behind, and that it is nobody's."""
-        connection = self._connection
-        table = failures.c
-        awaited = and_(table.id == _items.failure_id, table.state == str(FailureState.REDELIVERY_PENDING))
-        brokers = select(table.id).where(awaited).correlate(recovery_items).exists()
+        connection, table = self._connection, failures.c
+        state = select(table.state).where(table.id == _items.failure_id).correlate(recovery_items).scalar_subquery()
+        brokers = state == str(FailureState.REDELIVERY_PENDING)
         outcome = case((brokers, str(ItemOutcome.ELSEWHERE)), else_=str(ItemOutcome.HELD_AGAIN))
         left = update(recovery_items).where(_items.release_id == release.id, _items.outcome.is_(None))
         connection.execute(left.values(outcome=outcome))
-        connection.execute(
-            update(failures).where(table.command_release_id == release.id).values(command_release_id=None)
-        )
+        mine = table.command_release_id == release.id
+        connection.execute(update(failures).where(mine).values(command_release_id=None))
 
     def settle_discarded(self, failure_ids: Sequence[UUID]) -> None:
         """Note that failures have ended by other means than their recovery's, and are nobody's."""
@@ -145,7 +134,3 @@ class RecoveringRows(Rows):
         settle(connection, {FailureState.DISCARDED: set(failure_ids)})
         mine = failures.c.id.in_(failure_ids)
         connection.execute(update(failures).where(mine).values(command_release_id=None))
-
-
-def _waits() -> ColumnElement[bool]:
-    return and_(failures.c.state == HELD, failures.c.command_release_id == _items.release_id)

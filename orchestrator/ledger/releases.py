@@ -65,14 +65,26 @@ class ReleaseRows(Rows):
     def held(self, release: Release, limit: int, *, fresh: bool) -> list[StoredFailure]:
         """List the failures that go next: `fresh` those tried least, else those tried most; the oldest of equals."""
         tries = failures.c.attempts - failures.c.attempts_before
-        tried = tries if fresh else tries.desc()
         oldest = in_order(newest=release.newest)
         # Nobody is tried less than those that were never tried, which the index has in their order: no sorting.
         untried = select(failures).where(_movable(release), tries == 0).order_by(*oldest).limit(limit)
-        found = self._failures(untried) if fresh else []
+        if fresh:
+            found = self._failures(untried)
+        elif release.command_id:
+            # However much a person has claimed: what its own redrives brought back goes first, and that is little.
+            found = self._failures(self._brought_back(release).order_by(tries.desc(), *oldest).limit(limit))
+            found += self._failures(untried.limit(limit - len(found))) if len(found) < limit else []
+        else:
+            found = []
         if len(found) == limit:
             return found
+        tried = tries if fresh else tries.desc()
         return self._failures(select(failures).where(_movable(release)).order_by(tried, *oldest).limit(limit))
+
+    def _brought_back(self, release: Release) -> Select[Any]:
+        ended = [str(AttemptState.FAILED), str(AttemptState.LOST)]
+        mine = select(attempts.c.failure_id).where(attempts.c.release_id == release.id, attempts.c.state.in_(ended))
+        return select(failures).where(_movable(release), failures.c.id.in_(mine), failures.c.attempts > 0)
 
     def _failures(self, query: Select[Any]) -> list[StoredFailure]:
         shelf = self._kept.failures

@@ -54,11 +54,15 @@ def _settle(
 
 def settle_given_up(connection: Connection, release_id: UUID) -> None:
     """Note of what a release holds that it is about to be dead."""
-    table = failures.c
-    held = and_(table.id == _items.failure_id, table.state == str(FailureState.HELD))
-    mine = select(table.id).where(held, table.command_release_id == release_id).correlate(recovery_items).exists()
-    statement = update(recovery_items).where(_items.release_id == release_id, _items.outcome.is_(None), mine)
+    open_ = and_(_items.release_id == release_id, _items.outcome.is_(None))
+    statement = update(recovery_items).where(open_, owner_of_held() == release_id)
     connection.execute(statement.values(outcome=str(ItemOutcome.DEAD)))
+
+
+def owner_of_held() -> ColumnElement[Any]:
+    """Give the release that holds an item's failure, where that is held: one look-up for each, whatever is planned."""
+    held = and_(failures.c.id == _items.failure_id, failures.c.state == str(FailureState.HELD))
+    return select(failures.c.command_release_id).where(held).correlate(recovery_items).scalar_subquery()
 
 
 def standing() -> ColumnElement[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def start(tx: LedgerTx, recovery: Recovery, judging: Judging) -> Mapping[UUID, i
     """
     if recovery.edits:
         judging = judged_by_edits(tx, recovery.selection, recovery.edits, judging)
-    taken = tx.list_items(recovery, judging)
+    taken = going(tx, recovery, judging)
     if not taken:
         raise Conflict(
             "expected failures that are held or dead and not asked for yet, got none; the dry run says why each "
@@ -118,9 +119,21 @@ def start(tx: LedgerTx, recovery: Recovery, judging: Judging) -> Mapping[UUID, i
     for incident_id in taken:
         tx.add_release(_release(running, incident_id, judging.now))
         _raise_revision(tx, incident_id)
-    tx.claim_items(recovery.id)
+    tx.claim_selected(recovery, judging)
     hit("recovery_claimed")
     return taken
+
+
+def going(tx: LedgerTx, recovery: Recovery, judging: Judging) -> Mapping[UUID, int]:
+    """Count the failures that would go, by their incident."""
+    found = [each for each in tx.survey(recovery.selection, judging) if each.why is None]
+    if recovery.limit is not None and recovery.limit < sum(each.count for each in found):
+        newest = recovery.order is Order.NEWEST
+        found = tx.survey_first(recovery.selection, judging, recovery.limit, newest=newest)
+    counts: Counter[UUID] = Counter()
+    for each in found:
+        counts[each.incident_id] += each.count
+    return counts
 
 
 def release_id_of(recovery: Recovery, incident_id: UUID) -> UUID:
