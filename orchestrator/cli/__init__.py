@@ -28,6 +28,7 @@ from orchestrator.cli.redriving import REROUTE, RETRY, redrive
 from orchestrator.cli.serve import dev, run
 from orchestrator.cli.sinks import sinks
 from orchestrator.cli.stackstorm import stackstorm
+from orchestrator.cli.top import top
 from orchestrator.cli.why import why
 from orchestrator.domain.errors import RedriveError
 
@@ -40,6 +41,7 @@ typer_app = typer.Typer(
 )
 for verb in (run, dev, demo, mode, dependencies, hold, release, lint, classify, why):
     typer_app.command()(verb)
+typer_app.command()(top)
 typer_app.command("retry", help=RETRY)(redrive)
 typer_app.command("reroute", help=REROUTE)(redrive)
 typer_app.add_typer(incidents)
