@@ -29,6 +29,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, TomlCo
 from eventbus import scrub
 from orchestrator.alert_settings import tables as alert_tables
 from orchestrator.alert_settings.tables import Alerts, AlertsTable
+from orchestrator.api.actors import THE_TOKEN, read_tokens
 from orchestrator.api.ingest.write_keys import read_keys
 from orchestrator.classification import ClassifyRules
 from orchestrator.dependency_settings.tables import Dependencies, secrets_of, urls_of
@@ -83,6 +84,7 @@ SCHEMES = {
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SECRETS = (
     "api_token",
+    "api_tokens",
     "write_keys",
     "stackstorm_api_key",
     "stackstorm_password",
@@ -131,6 +133,8 @@ class Settings(BaseSettings):
     api_port: int = Field(8400, ge=0, le=65535)
     api_token: SecretStr | None = None
     api_token_file: Path | None = None
+    api_tokens: SecretStr | None = None
+    api_tokens_file: Path | None = None
     write_keys: SecretStr | None = None
     write_keys_file: Path | None = None
     mode: Mode = Mode.OBSERVE
@@ -199,6 +203,12 @@ class Settings(BaseSettings):
         read_keys(given.get_secret_value() if given else "")
         return given
 
+    @field_validator("api_tokens")
+    @classmethod
+    def _expect_tokens(cls, given: SecretStr | None) -> SecretStr | None:
+        read_tokens(given.get_secret_value() if given else "")
+        return given
+
     @field_validator(*SCHEMES)
     @classmethod
     def _expect_scheme(cls, url: str | None, info: ValidationInfo) -> str | None:
@@ -220,17 +230,22 @@ class Settings(BaseSettings):
             path, given = values.get(f"{name}_file"), values.get(name)
             if path and not given:
                 given = Path(path).read_text().strip()
+            if isinstance(given, dict):
+                given = json.dumps(given)  # a table of the settings' file
             # An empty secret guards nothing: it counts as none.
             values = {**values, name: given or None}
         return values
 
     @model_validator(mode="after")
     def _guard(self) -> Self:
-        if self.api_host not in LOOPBACK and self.api_token is None:
+        if self.api_host not in LOOPBACK and not self.tokens_by_name:
             raise ValueError(
                 f"expected a token for an API on {self.api_host}, got none; "
-                "set REDRIVE_API_TOKEN or REDRIVE_API_TOKEN_FILE"
+                "set REDRIVE_API_TOKEN, REDRIVE_API_TOKENS, or a file with one of them"
             )
+        tokens = self.tokens_by_name
+        if len(set(tokens.values())) < len(tokens):
+            raise ValueError("expected REDRIVE_API_TOKEN to be none of REDRIVE_API_TOKENS, got one of them")
         login = (self.stackstorm_auth_url, self.stackstorm_user, self.stackstorm_password)
         if any(login) and (not all(login) or self.stackstorm_api_key):
             raise ValueError(
@@ -288,6 +303,12 @@ class Settings(BaseSettings):
         return read_keys(self.write_keys.get_secret_value()) if self.write_keys else {}
 
     @property
+    def tokens_by_name(self) -> dict[str, str]:
+        """Give the tokens of the API by the names that the audit knows them by."""
+        single = {THE_TOKEN: self.api_token.get_secret_value()} if self.api_token else {}
+        return single | (read_tokens(self.api_tokens.get_secret_value()) if self.api_tokens else {})
+
+    @property
     def redrive_url(self) -> str:
         """Give the broker that failed tasks are published to."""
         return self.broker_url or self.bus_url
@@ -332,10 +353,12 @@ def _all_text(names: object) -> bool:
 
 def _keep_secret(settings: Settings) -> None:
     """Have every log line, error and answer of this process told without these."""
-    values = [getattr(settings, name) for name in SECRETS]
+    # Of the table of tokens the tokens alone: the names that stand beside them are no secret.
+    values = [getattr(settings, name) for name in SECRETS if name != "api_tokens"]
     secrets = [value.get_secret_value() for value in values if value is not None]
     scrub.KNOWN.learn(*secrets, *(part for each in secrets for part in each.replace(",", " ").split()))
     scrub.KNOWN.learn(*settings.sources_by_key)
+    scrub.KNOWN.learn(*settings.tokens_by_name.values())
     scrub.KNOWN.learn(*secrets_of(settings.dependencies))
     scrub.KNOWN.learn_url(*urls_of(settings.dependencies))
     scrub.KNOWN.learn(*sink_tables.secrets_of(settings.all_sinks))

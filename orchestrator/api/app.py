@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,11 @@ from fastapi import Depends, FastAPI, Request
 
 from orchestrator.api import problems
 from orchestrator.api.alerts import router as alerts
+from orchestrator.api.actors import ON_BEHALF_OF, UNAUTHENTICATED, actor_of
 from orchestrator.api.approvals import router as approvals
+from orchestrator.api.audit import router as audit
 from orchestrator.api.dependencies import router as dependencies
+from orchestrator.api.deskwork import router as deskwork
 from orchestrator.api.events import router as events
 from orchestrator.api.failures import router as failures
 from orchestrator.api.incidents import router as incidents
@@ -63,6 +65,8 @@ def create_app(api: Api) -> FastAPI:
         sinks,
         why,
         alerts,
+        deskwork,
+        audit,
     )
     # Where most requests come in is looked for first.
     for router in (taken_events, taken_messages, *routers):
@@ -75,14 +79,14 @@ def create_app(api: Api) -> FastAPI:
 async def _authenticate(request: Request) -> None:
     """Learn who asks. Asynchronous, because it waits for nothing: a thread would take longer than it does."""
     api: Api = request.app.state.api
-    token, given = api.token, request.headers.get("authorization", "")
+    given = request.headers.get("authorization", "")
     if request.url.path in SDK:
-        request.state.source = source_of(given, api.write_keys, open_to_all=token is None)
+        request.state.source = source_of(given, api.write_keys, open_to_all=not api.tokens)
         return
-    if token is None or request.url.path in UNGUARDED:
-        request.state.actor = "unauthenticated"
+    if request.url.path in UNGUARDED:
+        request.state.actor = UNAUTHENTICATED
         return
-    scheme, _, given = given.partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
-        raise problems.Unauthorized("expected the API's bearer token, got none or another one")
-    request.state.actor = "token"
+    actor = actor_of(given, api.tokens, request.headers.get(ON_BEHALF_OF))
+    if actor is None:
+        raise problems.Unauthorized("expected a bearer token of the API, got none or another one")
+    request.state.actor = actor

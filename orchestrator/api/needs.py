@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What the handlers need. Checks raise DependencyUnreachable; with `token` None nobody is asked who they are.
+    """What the handlers need. Checks raise DependencyUnreachable.
 
+    `tokens` are the API's, by the names of whom they stand for; without any, nobody is asked who they are.
     `worker_slack` is the seconds of silence that a worker is allowed beyond three heartbeats; `keys_known`: the
     redriver has keys that open sealed messages. `write_keys`: which source each key of a RudderStack SDK stands for.
     `watch` is who is told of what, `alert_targets` the names of those who may be.
@@ -36,12 +37,12 @@ class Api:
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     default_mode: Mode
-    token: str | None
     desk: Desk
     checks: Mapping[str, Callable[[], None]]
     sink_checks: Mapping[str, Callable[[], None]]
     metrics: Callable[[], bytes]
     taking_in: Accepting
+    tokens: Mapping[str, str] = field(default_factory=dict)
     worker_slack: float = 30.0
     keys_known: bool = False
     policies: Policies = field(default_factory=Policies)

@@ -13,6 +13,8 @@ from fastapi.responses import JSONResponse
 from eventbus import scrub
 from orchestrator.api.schemas import ModeBody
 from orchestrator.domain.errors import RedriveError
+from orchestrator.flows.modes import switch_mode
+from orchestrator.flows.sending_again import Word
 from orchestrator.observability import METRICS_CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -34,10 +36,11 @@ def read_mode(request: Request) -> dict[str, str]:
 
 @router.put("/api/v1/mode")
 def set_mode(body: ModeBody, request: Request) -> dict[str, str]:
-    """Switch the mode; it holds over restarts."""
+    """Switch the mode; it holds over restarts, and the audit keeps who switched it and why."""
     api: Api = request.app.state.api
+    word = Word(api.new_id(), request.state.actor, body.reason, api.clock())
     with api.ledger.transaction() as tx:
-        tx.set_mode(body.mode, request.state.actor, api.clock())
+        switch_mode(tx, word, body.mode, api.default_mode)
     return {"mode": body.mode}
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from eventbus import scrub
+from orchestrator.api.actors import NameRefused
 from orchestrator.api.ingest.paths import SDK
 from orchestrator.api.ingest.working import Busy
 from orchestrator.api.ingest.write_keys import WrongKey
@@ -20,6 +21,7 @@ from orchestrator.domain.errors import (
     Conflict,
     DependencyUnreachable,
     IllegalTransition,
+    Invalid,
     InvalidPlan,
     NotFound,
     NotRedrivable,
@@ -70,8 +72,10 @@ _KNOWN: Final[dict[type[Exception], tuple[HTTPStatus, str, str]]] = {
     NotRedrivable: (HTTPStatus.CONFLICT, "not-redrivable", "do what the detail names, or discard the failure"),
     IllegalTransition: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
     InvalidPlan: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the plan and send it again"),
+    Invalid: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the request and send it again"),
     Unstorable: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the request and send it again"),
     CursorUnknown: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "begin at the first page"),
+    NameRefused: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "send another name, or leave the header out"),
     KeyMissing: (HTTPStatus.BAD_REQUEST, "invalid-request", "send Idempotency-Key with a value of your own, a UUID"),
     TooManyStreams: (
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -81,7 +85,7 @@ _KNOWN: Final[dict[type[Exception], tuple[HTTPStatus, str, str]]] = {
     Busy: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
     KeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "key-reused", "send another Idempotency-Key with another request"),
     WrongKey: (HTTPStatus.UNAUTHORIZED, "unauthorized", "name one of REDRIVE_WRITE_KEYS as the user"),
-    Unauthorized: (HTTPStatus.UNAUTHORIZED, "unauthorized", "send 'Authorization: Bearer' with REDRIVE_API_TOKEN"),
+    Unauthorized: (HTTPStatus.UNAUTHORIZED, "unauthorized", "send 'Authorization: Bearer' with a token of the API"),
     DependencyUnreachable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
 }
 

@@ -12,6 +12,7 @@ from orchestrator.domain.routes.reading import constraints_of
 from orchestrator.domain.schedule import GRACE, Misfire, Rung, Schedule
 
 LONGEST_REASON = 2_000
+NO_REASON = "no reason was given"
 OF_A_SCHEDULE = ("windows", "blackouts", "ladder", "misfire", "misfire_grace_seconds")
 
 
@@ -161,9 +162,10 @@ def _schedule(body: GateBody) -> Schedule:
 
 
 class ModeBody(Strict):
-    """The mode to switch to."""
+    """The mode to switch to, and why: the audit keeps that."""
 
     mode: Mode
+    reason: Text = Field(NO_REASON, min_length=1, max_length=LONGEST_REASON)
 
 
 class Problem(BaseModel):

@@ -143,19 +143,18 @@ class Composer:
         return makers[name]
 
     def _api(self) -> Sequence[Part]:
-        token = self.settings.api_token
         api = Api(
             ledger=WakingLedger(self.ledger, self._wakes()),
             warehouse=self.warehouse,
             clock=clock,
             new_id=uuid4,
             default_mode=self.settings.mode,
-            token=token.get_secret_value() if token else None,
             desk=self.desk,
             checks=self._checks(),
             sink_checks={"warehouse": partial(WAREHOUSE.ready, self.settings.warehouse_url)} | self._degrading(),
             metrics=self.exposition,
             taking_in=Accepting(self._taking_in(WakingLedger(self.ledger, self._wakes()), lambda _lag: None)),
+            tokens=self.settings.tokens_by_name,
             worker_slack=self.settings.worker_slack,
             keys_known=self.opener.keys_known,
             policies=self.policies,

@@ -52,6 +52,10 @@ class InvalidPlan(RedriveError):
     """A plan that cannot be carried out as it was given."""
 
 
+class Invalid(RedriveError):
+    """A request that cannot be carried out as it was given, whatever the state."""
+
+
 class DependencyUnreachable(RedriveError):
     """Something that Redrive leans on did not answer: the bus, StackStorm, a database, a sink."""
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.commands import Command
     from orchestrator.domain.failures import FailureState
     from orchestrator.domain.incidents import Incident
+    from orchestrator.domain.selection import Selection
 
 
 class OperatingTx(Protocol):
@@ -27,6 +28,15 @@ class OperatingTx(Protocol):
     def claim_incident(self, incident_id: UUID, release_id: UUID) -> int:
         """Reserve all failures of an incident that are held or dead, and not `asked_for`, for the release of a person's
         command; the dead ones are held again. Gives their number.
+        """
+
+    def stands(self, selection: Selection) -> list[tuple[UUID, FailureState, int]]:
+        """Count the failures that a selection means, by incident and state."""
+
+    def discard(self, selection: Selection, note: str, now: datetime, limit: int) -> list[UUID]:
+        """Give up at most so many of the failures that a selection means, saying so on each; gives their ids.
+
+        Whoever calls it settles them with their recoveries (`settle_discarded`).
         """
 
     def leaning_on(self, dependency: str, limit: int) -> list[Incident]:

@@ -12,6 +12,7 @@ from orchestrator.ledger.attempts import OVER
 from orchestrator.ledger.codec import attempt_value, incident_value
 from orchestrator.ledger.people import PeopleRows
 from orchestrator.ledger.schema import attempts, failures, incidents, releases
+from orchestrator.ledger.selecting import selected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.attempts import Attempt
     from orchestrator.domain.incidents import Incident
+    from orchestrator.domain.selection import Selection
 
 TAKEN_BY_A_PERSON: Final = (str(FailureState.HELD), str(FailureState.DEAD))
 
@@ -47,6 +49,25 @@ class OperatingRows(PeopleRows):
         )
         held = {"state": str(FailureState.HELD), "closed_at": None, "reason": None, "pending_since": None}
         return self._connection.execute(statement.values(**held, command_release_id=release_id)).rowcount
+
+    def stands(self, selection: Selection) -> list[tuple[UUID, FailureState, int]]:
+        """Count the failures that a selection means, by incident and state."""
+        groups = (failures.c.incident_id, failures.c.state)
+        query = select(*groups, func.count()).where(self._meant(selection)).group_by(*groups)
+        return [(row[0], FailureState(row[1]), row[2]) for row in self._connection.execute(query)]
+
+    def discard(self, selection: Selection, note: str, now: datetime, limit: int) -> list[UUID]:
+        """Give up at most so many of the failures that a selection means, saying so on each; gives their ids."""
+        connection = self._connection
+        query = select(failures.c.id).where(self._meant(selection)).order_by(failures.c.id).limit(limit)
+        ids = list(connection.execute(query).scalars())
+        over = {"state": str(FailureState.DISCARDED), "closed_at": now, "reason": note, "pending_since": None}
+        if ids:
+            connection.execute(update(failures).where(failures.c.id.in_(ids)).values(**over))
+        return ids
+
+    def _meant(self, selection: Selection) -> ColumnElement[bool]:
+        return selected(selection, self._plain.dialect)
 
     def leaning_on(self, dependency: str, limit: int) -> list[Incident]:
         """List the incidents of a dependency that are not closed, oldest first."""

@@ -42,7 +42,7 @@ def command_of(field: Field, task_id: str, **more: Any) -> dict[str, Any]:
 def expect_audit(field: Field) -> None:
     """See that the commands are kept with their actor and reason, and the forced one with what it overrode."""
     commands = [each for incident in field.incidents() for each in incident["commands"] if each["kind"] == "retry"]
-    assert {each["actor"] for each in commands} == {"unauthenticated"}
+    assert {each["actor"] for each in commands} == {"unauthenticated on loopback"}
     (by_force,) = (each for each in commands if each["forced"])
     assert by_force["reason"] == "the page is wrong"
     assert any("held by" in each for each in by_force["before"]["waits_for"])

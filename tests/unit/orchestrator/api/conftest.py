@@ -41,7 +41,7 @@ class Served:
     checks: dict[str, Callable[[], None]] = field(default_factory=dict)
     sink_checks: dict[str, Callable[[], None]] = field(default_factory=dict)
     url: str = ""
-    token: str | None = None
+    tokens: dict[str, str] = field(default_factory=dict)
     write_keys: dict[str, str] = field(default_factory=dict)
     server: Server | None = None
     warehouse: Engine = field(default_factory=lambda: WAREHOUSE.open("sqlite://"))
@@ -71,7 +71,7 @@ class Served:
             clock=self.scene.clock,
             new_id=uuid4,
             default_mode=Mode.OBSERVE,
-            token=self.token,
+            tokens=self.tokens,
             desk=self.desk,
             checks=self.checks,
             sink_checks=self.sink_checks,
@@ -132,5 +132,5 @@ def api(server: Server) -> Served:
 
 @pytest.fixture
 def guarded(server: Server) -> Served:
-    """The API with a token."""
-    return server.serve(Served(Scene(), token="s3cret"))
+    """The API with tokens."""
+    return server.serve(Served(Scene(), tokens={"token": "s3cret", "ann": "anns-own", "stackstorm": "the-pack-s"}))

@@ -82,12 +82,12 @@ def test_consent_starts_it_once(api: Served) -> None:
     for verb in ("approve", "reject"):
         late = say(api, recovery, verb)
         assert late.status_code == 409
-        assert "unauthenticated has approved" in late.json()["detail"]
+        assert "unauthenticated on loopback has approved" in late.json()["detail"]
         assert "changes nothing" in late.json()["detail"]
     assert len(api.scene.release()) == 1  # the canary
     assert [kind for kind, _ in commands(api)] == ["retry", "approve"]
     (shown,) = api.ask("GET", "/api/v1/approvals?state=approved").json()["approvals"]
-    assert (shown["decided_by"], shown["decided_reason"]) == ("unauthenticated", HOSTILE)
+    assert (shown["decided_by"], shown["decided_reason"]) == ("unauthenticated on loopback", HOSTILE)
 
 
 def test_a_refusal_ends_it(api: Served) -> None:
@@ -95,7 +95,7 @@ def test_a_refusal_ends_it(api: Served) -> None:
     recovery = proposed(api)
     assert say(api, recovery, "reject").json()["state"] == "aborted"
     assert api.scene.release() == []
-    assert "rejected by unauthenticated: so" in api.ask("GET", f"{RETRIES}/{recovery}").json()["note"]
+    assert "rejected by unauthenticated on loopback: so" in api.ask("GET", f"{RETRIES}/{recovery}").json()["note"]
     assert say(api, recovery, "approve").status_code == 409
     assert [kind for kind, _ in commands(api)] == ["retry", "reject"]
 
@@ -139,11 +139,11 @@ def test_a_proposal_that_is_aborted_asks_nobody_any_more(api: Served) -> None:
     api.ask("POST", f"{RETRIES}/{recovery}/inquiry", {"inquiry_id": "inq"})
     assert say(api, recovery, "abort").json()["state"] == "aborted"
     (shown,) = api.ask("GET", "/api/v1/approvals?state=rejected").json()["approvals"]
-    assert (shown["decided_by"], shown["decided_reason"]) == ("unauthenticated", "so")
+    assert (shown["decided_by"], shown["decided_reason"]) == ("unauthenticated on loopback", "so")
     api.scene.later(60)
     assert lapse(api) == 0
     assert answerer(api, workflows := asking()).run_once() == 1
-    assert workflows.inquiries["inq"] == {"approve": False, "reason": "unauthenticated: so"}
+    assert workflows.inquiries["inq"] == {"approve": False, "reason": "unauthenticated on loopback: so"}
 
 
 def test_what_cannot_be_proposed_is_refused(api: Served) -> None:
@@ -199,7 +199,7 @@ def test_stackstorm_is_told_what_was_decided_elsewhere(api: Served) -> None:
     api.scene.later(1)
     workflows.down = False
     assert (told.run_once(), told.run_once()) == (1, 0)
-    assert workflows.inquiries["inq"] == {"approve": True, "reason": f"unauthenticated: {HOSTILE}"}
+    assert workflows.inquiries["inq"] == {"approve": True, "reason": f"unauthenticated on loopback: {HOSTILE}"}
     (shown,) = api.ask("GET", "/api/v1/approvals").json()["approvals"]
     assert (shown["told"], shown["note"], shown["tries"]) == (True, "answered in StackStorm", 1)
 
@@ -214,7 +214,7 @@ def test_an_inquiry_that_begins_after_the_answer_is_answered_too(api: Served) ->
     assert answerer(api, workflows).run_once() == 1
     api.ask("POST", f"{RETRIES}/{recovery}/inquiry", {"inquiry_id": "inq"})
     assert answerer(api, workflows).run_once() == 0
-    assert workflows.inquiries["inq"] == {"approve": False, "reason": "unauthenticated: so"}
+    assert workflows.inquiries["inq"] == {"approve": False, "reason": "unauthenticated on loopback: so"}
 
 
 def test_an_inquiry_that_waits_no_longer_is_let_be(api: Served) -> None:

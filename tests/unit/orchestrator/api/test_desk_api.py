@@ -108,7 +108,7 @@ def test_a_circuit_is_held_and_let_go(desk: Served) -> None:
         "warehouse/telemetry",
     ]
     circuit = desk.ask("GET", "/api/v1/sinks").json()["warehouse"]["circuits"]["telemetry"]
-    assert circuit["forced"] == {"state": "open", "by": "unauthenticated", "reason": "a deploy"}
+    assert circuit["forced"] == {"state": "open", "by": "unauthenticated on loopback", "reason": "a deploy"}
     desk.ask("PUT", path, {"state": "auto", "lane": "telemetry", "reason": "deployed"})
     circuits = desk.ask("GET", "/api/v1/sinks").json()["warehouse"]["circuits"]
     assert (circuits["telemetry"]["forced"], circuits["priority"]["forced"]["state"]) == (None, "open")
@@ -153,7 +153,7 @@ def test_a_sink_that_is_gone_is_forgotten(desk: Served) -> None:
     assert (done["sink"], done["by"], done["pending"], done["dead"]) == ("acme", "ada", 2, 1)
     assert list(desk.ask("GET", "/api/v1/sinks").json()) == ["warehouse", "rudderstack"]
     (told,) = commands(desk)
-    assert (told["command"], told["actor"], told["reason"]) == ("forget", "unauthenticated", "moved")
+    assert (told["command"], told["actor"], told["reason"]) == ("forget", "unauthenticated on loopback", "moved")
     assert (told["before"]["sink"], told["before"]["pending"], told["before"]["dead"]) == ("acme", 2, 1)
     assert told["after"] == {"forgotten_by": "ada"}
     refused(desk.ask("DELETE", asked), 404, "not-found")
@@ -242,7 +242,7 @@ def test_a_replay_is_cancelled(desk: Served) -> None:
     told = desk.ask("DELETE", f"{place}?reason=the+wrong+day").json()
     assert (told["state"], told["cancelled"]) == (
         "cancelled",
-        {"actor": "unauthenticated", "reason": "the wrong day"},
+        {"actor": "unauthenticated on loopback", "reason": "the wrong day"},
     )
     assert told["sinks"]["warehouse"] == {"waiting": 0, "delivered": 0, "refused": 0, "cancelled": 1}
     assert desk.ask("GET", place).json()["state"] == "cancelled"

@@ -58,7 +58,7 @@ def test_an_incident_shows_its_ramp_and_what_it_waits_for(api: Served) -> None:
     said(api, "hold", "model", "--yes", "--reason", "a deploy")
     shown = said(api, "incidents", "show", incident).stdout
     assert "ramp        model is holding, window 1.0, 1 tries" in shown
-    assert "waits for   held by unauthenticated: a deploy" in shown
+    assert "waits for   held by unauthenticated on loopback: a deploy" in shown
     assert "plan        retry (execution e-1): it passes by itself" in shown
     told = "holding, 0 of 1 first attempts succeeded, 1 in all; on the ramp of model, not before 2025-"
     assert told in flat(shown)
@@ -140,7 +140,9 @@ def test_a_forced_retry_tells_what_it_overrides(api: Served) -> None:
     """The dry run and the command name it; without --force they name what it would wait for."""
     outage(api)
     assert said(api, "hold", "model", "--yes", "--reason", "a deploy").exit_code == DONE
-    assert "waits for    held by unauthenticated: a deploy" in said(api, "retry", "--task", "t1", *WHY).stdout
+    assert (
+        "waits for    held by unauthenticated on loopback: a deploy" in said(api, "retry", "--task", "t1", *WHY).stdout
+    )
     assert "overrides    held by" in said(api, "retry", "--task", "t1", "--force", *WHY).stdout
     assert "forced, overriding: held by" in said(api, "retry", "--task", "t1", "--force", "--yes", *WHY).stderr
 
@@ -153,7 +155,7 @@ def test_a_hold_is_shown_first_and_lifted_again(api: Served, what: str) -> None:
     dry = said(api, "hold", *words, "--reason", "a deploy")
     assert (dry.exit_code, "9 failures" in dry.stdout) == (DONE, True)
     held = said(api, "hold", *words, "--reason", "a deploy", "--yes")
-    assert held.stdout == "held by unauthenticated: a deploy\n"
+    assert held.stdout == "held by unauthenticated on loopback: a deploy\n"
     assert said(api, "release", *words, "--reason", "done", "--yes").stdout == "released\n"
     again = said(api, "release", *words, "--reason", "done", "--yes")
     assert isinstance(again.exception, RedriveError)

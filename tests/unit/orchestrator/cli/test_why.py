@@ -135,13 +135,13 @@ def test_a_hold_is_what_it_waits_for(api: Served) -> None:
     api.scene.plan()
     said(api, "hold", "--incident", incident, "--yes", "--reason", "a deploy")
     text = screen(api, "t0")
-    assert "hold by unauthenticated: a deploy" in text
+    assert "hold by unauthenticated on loopback: a deploy" in text
     assert "waits for the incident is held by" in text
     assert f"redrive release --incident {incident} --reason WHY" in text
     said(api, "release", "--incident", incident, "--yes", "--reason", "done")
     said(api, "hold", "model", "--yes", "--reason", "its deploy")
     text = screen(api, "t0")
-    assert "waits for held by unauthenticated: its deploy" in text
+    assert "waits for held by unauthenticated on loopback: its deploy" in text
     assert "redrive release model --reason WHY" in text
 
 
@@ -152,7 +152,7 @@ def test_a_person_s_command_is_told_with_its_release(api: Served) -> None:
     api.scene.later(5)
     api.scene.release()
     text = screen(api, "t0")
-    assert "retry by unauthenticated: looked: it did not run" in text
+    assert "retry by unauthenticated on loopback: looked: it did not run" in text
     assert "a command's release (retry) opened" in text
     assert "the outcome of its redrive" in text
 

@@ -1,0 +1,182 @@
+"""A person's work on incidents and failures over HTTP, and the audit of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from orchestrator.flows.outbox import OutboxCopier
+from tests.contracts.conftest import unguarded
+from tests.recovery import NOON, failed_event, failure
+from tests.unit.orchestrator.api.test_recovery_api import refused
+
+if TYPE_CHECKING:
+    from tests.unit.orchestrator.api.conftest import Served
+
+WHY = {"reason": "the provider says an hour"}
+AUDIT = "/api/v1/audit"
+
+
+def opened(api: Served, size: int = 3) -> str:
+    """Let an incident of so many failures be open; gives the path of it."""
+    declaration = {"dependency": "model", "idempotent": True}
+    api.scene.take_in(*(failed_event(number, declaration=declaration) for number in range(size)))
+    return f"/api/v1/incidents/{api.scene.incident.id}"
+
+
+def patched(api: Served, path: str, **wanted: Any) -> dict[str, Any]:
+    """Change an incident, which must be taken."""
+    answer = api.ask("PATCH", path, WHY | wanted)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def test_an_update_answers_with_before_and_after(api: Served) -> None:
+    """The answer has what changed, the revision and the command; the incident shows it, in lists as well."""
+    path = opened(api)
+    told = patched(api, path, owner="bob", severity="critical")
+    assert (told["revision"], told["changed"], told["command"]) == (2, True, "update")
+    assert told["before"] == {"owner": None, "severity": "error"}
+    assert told["after"] == {"owner": "bob", "severity": "critical"}
+    assert api.ask("GET", path).json()["owner"] == "bob"
+    (listed,) = api.ask("GET", "/api/v1/incidents").json()["incidents"]
+    assert {name: listed[name] for name in ("owner", "severity", "acknowledged_by", "snoozed_until", "revision")} == {
+        "owner": "bob", "severity": "critical", "acknowledged_by": None, "snoozed_until": None, "revision": 2,
+    }  # fmt: skip
+    (entry,) = api.ask("GET", AUDIT).json()["entries"]
+    assert (entry["id"], entry["revision"]) == (told["command_id"], 2)
+
+
+def test_a_dry_run_changes_nothing(api: Served) -> None:
+    """It shows what would change; revision and audit stay."""
+    path = opened(api)
+    told = patched(api, path, discard=True, dry_run=True)
+    assert (told["dry_run"], told["after"]) == (True, {"state": "discarded", "failures": {"discarded": 3}})
+    assert api.ask("GET", path).json()["revision"] == 1
+    assert api.ask("GET", AUDIT).json()["entries"] == []
+
+
+def test_an_old_revision_is_409_with_what_changed(api: Served) -> None:
+    """The problem has the present revision and each change with who, what, why, newest first."""
+    path = opened(api)
+    patched(api, path, owner="bob")
+    answer = api.ask("PATCH", path, WHY | {"owner": "cy", "revision": 1})
+    refused(answer, 409, "conflict")
+    told = answer.json()
+    assert told["revision"] == 2
+    (change,) = told["changes"]
+    assert change == {
+        "at": NOON.isoformat(), "actor": "unauthenticated on loopback", "verb": "update", "reason": WHY["reason"],
+        "before": {"owner": None}, "after": {"owner": "bob"}, "revision": 2,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"severity": None},
+        {"severity": "bad"},
+        {"owner": ""},
+        {"owner": "a\x1b[31m"},
+        {"owner": "x" * 101},
+        {"acknowledge": False},
+        {"discard": True, "owner": "bob"},
+        {"snooze_until": NOON.isoformat()},
+        {"snooze_until": (NOON + timedelta(days=31)).isoformat()},
+        {"snooze_until": "2027-01-01T00:00:00"},
+        {"revision": 0, "owner": "bob"},
+        {"state": "recovered"},
+    ],
+)
+def test_what_is_no_update_is_refused(api: Served, wanted: dict[str, Any]) -> None:
+    """Nothing wanted, words that are none, names that steer a terminal, times that are over: 422, nothing recorded."""
+    path = opened(api)
+    refused(api.ask("PATCH", path, WHY | wanted), 422, "invalid-request")
+    assert api.ask("GET", AUDIT).json()["entries"] == []
+
+
+def test_an_update_wants_a_reason(api: Served) -> None:
+    """Who changes an incident says why."""
+    refused(api.ask("PATCH", opened(api), {"owner": "bob"}), 422, "invalid-request")
+    refused(api.ask("PATCH", f"/api/v1/incidents/{uuid4()}", WHY | {"owner": "bob"}), 404, "not-found")
+
+
+def test_failures_are_discarded_by_name_and_their_incident_closes(api: Served) -> None:
+    """One of three leaves it open, the others close it; said again it changes nothing; the counts are right."""
+    path = opened(api)
+    one = api.ask("POST", f"/api/v1/failures/{failure(0).id}/discard", WHY).json()
+    assert (one["discarded"], one["not_discarded"]) == (1, {})
+    again = api.ask("POST", f"/api/v1/failures/{failure(0).id}/discard", WHY).json()
+    assert (again["discarded"], again["command_id"], again["not_discarded"]) == (0, None, {"discarded": 1})
+    assert api.ask("GET", path).json()["state"] == "open"
+    ids = [str(failure(number).id) for number in range(3)]
+    rest = api.ask("POST", "/api/v1/failures/discard", WHY | {"ids": ids}).json()
+    assert (rest["discarded"], rest["not_discarded"]) == (2, {"discarded": 1})
+    incident = api.ask("GET", path).json()
+    assert (incident["state"], incident["note"]) == (
+        "discarded", f"discarded by unauthenticated on loopback: {WHY['reason']}",
+    )  # fmt: skip
+    shown = api.ask("GET", f"/api/v1/failures/{failure(1).id}").json()
+    assert (shown["state"], shown["reason"]) == ("discarded", incident["note"])
+    assert api.ask("GET", "/api/v1/summary").json()["failures"] == {"discarded": 3}
+    assert [each["verb"] for each in api.ask("GET", AUDIT).json()["entries"]] == ["discard", "discard"]
+    refused(api.ask("POST", f"/api/v1/failures/{uuid4()}/discard", WHY), 404, "not-found")
+
+
+def test_a_dry_run_of_a_discard_counts(api: Served) -> None:
+    """It says how many would go, of which incidents, and gives nothing up."""
+    opened(api)
+    incident = str(api.scene.incident.id)
+    body = WHY | {"incident_id": incident, "dry_run": True}
+    told = api.ask("POST", "/api/v1/failures/discard", body).json()
+    assert told == {
+        "dry_run": True, "discarded": 3, "incidents": [{"id": incident, "failures": {"held": 3}}], "not_discarded": {},
+    }  # fmt: skip
+    assert api.ask("GET", "/api/v1/summary").json()["failures"] == {"held": 3}
+
+
+def test_the_audit_is_read_in_pages_and_by_what_is_asked(api: Served) -> None:
+    """Newest first; each page links to the next; filters narrow it."""
+    path = opened(api)
+    for name in ("a", "b", "c"):
+        patched(api, path, owner=name)
+    api.ask("POST", "/api/v1/dependencies/model/hold", WHY)
+    first = api.ask("GET", f"{AUDIT}?limit=3")
+    assert [each["seq"] for each in first.json()["entries"]] == [4, 3, 2]
+    second = api.ask("GET", first.links["next"]["url"].removeprefix(api.url))
+    assert [each["seq"] for each in second.json()["entries"]] == [1]
+    incident = path.rpartition("/")[2]
+    for asked, found in (
+        ("verb=hold", [4]), (f"incident={incident}", [3, 2, 1]), ("dependency=model&verb=update", [3, 2, 1]),
+        ("actor=nobody", []), ("forced=true", []), ("origin=person&limit=1", [4]),
+        ("since=2026-01-01T00:00:00Z", []), ("until=2026-01-01T00:00:00Z&verb=hold", [4]),
+    ):  # fmt: skip
+        assert [each["seq"] for each in api.ask("GET", f"{AUDIT}?{asked}").json()["entries"]] == found, asked
+    refused(api.ask("GET", f"{AUDIT}?cursor=x"), 422, "invalid-request")
+
+
+def test_the_chain_is_verified_against_the_event_log(api: Served) -> None:
+    """It holds; with its end taken away it fits in itself, and the event log shows it; a noted head too."""
+    path = opened(api)
+    for name in ("a", "b"):
+        patched(api, path, owner=name)
+    while OutboxCopier(api.scene.ledger, api.scene.log).run_once():
+        pass
+    told = api.ask("GET", f"{AUDIT}/verify").json()
+    assert (told["holds"], told["entries"], told["fault"]) == (True, 2, None)
+    assert [each["seq"] for each in told["compared_with"]] == [2, 1]
+    with api.scene.ledger.transaction() as tx, unguarded(tx._plain):
+        tx._plain.execute(text("DELETE FROM audit WHERE seq = 2"))
+    told = api.ask("GET", f"{AUDIT}/verify").json()
+    assert (told["holds"], told["fault"]["seq"]) == (False, 2)
+    assert "the event log has entry 2: its end is gone" in told["fault"]["why"]
+    api.scene.log._events.clear()
+    assert api.ask("GET", f"{AUDIT}/verify").json()["holds"]
+    assert not api.ask("GET", f"{AUDIT}/verify?seq=2&hash={'a' * 64}").json()["holds"]
+    refused(api.ask("GET", f"{AUDIT}/verify?seq=2"), 422, "invalid-request")
