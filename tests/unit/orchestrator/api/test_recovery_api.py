@@ -60,7 +60,11 @@ def test_a_retry_is_accepted_with_a_place_to_look_at(api: Served, path: str) -> 
         "state": "accepted",
     }
     shown = api.ask("GET", place).json()
-    assert (shown["actor"], shown["reason"], shown["state"]) == ("unauthenticated on loopback", ASKED["reason"], "running")
+    assert (shown["actor"], shown["reason"], shown["state"]) == (
+        "unauthenticated on loopback",
+        ASKED["reason"],
+        "running",
+    )
     assert [each["state"] for each in shown["releases"]] == ["holding"]
     assert (shown["plan"]["name"], shown["attempts"], shown["outcome"], shown["executions"]) == ("retry", [], None, [])
     (attempt,) = api.scene.release()
