@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from fastapi import Depends, FastAPI, Request
 
 from orchestrator.api import problems
-from orchestrator.api.alerts import router as alerts
 from orchestrator.api.actors import ON_BEHALF_OF, UNAUTHENTICATED, actor_of
+from orchestrator.api.alerts import router as alerts
 from orchestrator.api.approvals import router as approvals
 from orchestrator.api.audit import router as audit
 from orchestrator.api.dependencies import router as dependencies
