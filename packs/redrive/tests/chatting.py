@@ -98,3 +98,43 @@ def test_a_text_goes_through_a_workflow_sealed(stackstorm, orchestrator):
     for action in ("retry", "reroute", "cron_backoff", "escalate"):
         assert stackstorm.run("redrive." + action, incident_id="inc-1", revision=3, reason=sealed).succeeded
     assert [each["reason"] for each in orchestrator.plans if "plan" in each] == [HOSTILE] * 4
+
+
+PAYLOAD = {
+    "incident_id": "inc-1", "revision": 3, "why": HOSTILE, "captured": HOSTILE, "size": 5000, "dependency": HOSTILE,
+    "signature": HOSTILE, "task": "billing." + HOSTILE, "idempotent": True, "tries": 4, "stands_for": 1,
+    "failure": {"message": HOSTILE, "task": HOSTILE, "exception": {"message": HOSTILE}},
+}  # fmt: skip
+RELEASE = {
+    "incident_id": "inc-1", "revision": 3, "release_id": "rel-1", "task": HOSTILE, "first_attempts": 1,
+    "first_successes": 1, "attempts": 1, "successes": 1,
+}  # fmt: skip
+SENT = [
+    *[(each, dict(PAYLOAD, kind="transient")) for each in ("incident_opened", "incident_reclassified", "task_failed")],
+    *[(each, dict(PAYLOAD, kind="resource")) for each in ("incident_opened", "incident_reclassified")],
+    *[(each, dict(PAYLOAD, kind="poison")) for each in ("incident_opened", "incident_reclassified")],
+    *[(each, dict(PAYLOAD, kind="rate_limited")) for each in ("incident_opened", "incident_grew")],
+    *[(each, dict(PAYLOAD, kind="transient")) for each in ("attempts_exhausted", "incident_recovered")],
+    ("release_succeeded", RELEASE),
+    ("release_failed", RELEASE),
+]
+
+
+def test_what_tasks_say_passes_no_rule_evaluated(stackstorm, orchestrator):
+    """Every rule with all of them on: what the orchestrator hears has no trace of what an attacker wrote."""
+    orchestrator.releases["rel-1"] = {"first_attempts": 1, "first_successes": 1, "outcome": "succeeded"}
+    orchestrator.says = {"/postmortem": (200, {"title": HOSTILE}), "/escalate": (200, {"note": HOSTILE})}
+    off = ("alert_task_failed", "cron_backoff", "escalate_grown", "postmortem_recovered")
+    for rule in off:
+        stackstorm.enable("redrive." + rule)
+    answered = set()
+    for trigger, payload in SENT:
+        fired = stackstorm.send("redrive." + trigger, payload)
+        assert fired.failures == {}
+        assert fired.executions
+        assert all(each.succeeded for each in fired.executions), trigger
+        answered |= {rule.replace("redrive.", "") for rule in fired.rules}
+    assert answered >= {*off, "retry", "reroute", "escalate", "escalate_exhausted", "settle_failed"}
+    heard = json.dumps([(path, body) for _, path, body, _ in orchestrator.calls])
+    assert "inc-1" in heard
+    assert not any(each in heard for each in ("49", "7*7", "billing"))
