@@ -30,6 +30,7 @@ from orchestrator.api.life import router as life
 from orchestrator.api.limits import BodyLimit
 from orchestrator.api.logs import router as logs
 from orchestrator.api.operations import router as operations
+from orchestrator.api.postmortem import router as postmortem
 from orchestrator.api.recoveries import router as recoveries
 from orchestrator.api.recovery import router as recovery
 from orchestrator.api.sinks import router as sinks
@@ -67,6 +68,7 @@ def create_app(api: Api) -> FastAPI:
         alerts,
         deskwork,
         audit,
+        postmortem,
     )
     # Where most requests come in is looked for first.
     for router in (taken_events, taken_messages, *routers):

@@ -16,7 +16,6 @@ from orchestrator.flows.explaining.known import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from orchestrator.api.needs import Api
     from orchestrator.domain.events import StoredEvent
@@ -52,17 +51,12 @@ def read_timeline(incident_id: UUID, request: Request) -> dict[str, Any]:
         incident = tx.incident(incident_id)
         if incident is None:
             raise NotFound("incident", str(incident_id))
-        return {"incident_id": incident_id, "steps": steps_view(timeline(tx, incident, known_of(api)))}
+        return {"incident_id": incident_id, "steps": steps_view(timeline(tx, incident))}
 
 
 def known_of(api: Api) -> Known:
     """Give what stories need beside the ledger."""
-
-    def told_at(key: UUID) -> datetime | None:
-        found = api.desk.log.find(key)
-        return found.record.time if found else None
-
-    return Known(api.clock(), api.policies, api.default_mode, keys_known=api.keys_known, told_at=told_at)
+    return Known(api.clock(), api.policies, api.default_mode, keys_known=api.keys_known)
 
 
 def story_view(story: Story) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from orchestrator.cli.incidents import incidents
 from orchestrator.cli.lint import lint
 from orchestrator.cli.operate import mode
 from orchestrator.cli.packs import packs
+from orchestrator.cli.postmortem import postmortem
 from orchestrator.cli.prices import prices
 from orchestrator.cli.recoveries import recoveries
 from orchestrator.cli.redriving import REROUTE, RETRY, redrive
@@ -39,7 +40,7 @@ typer_app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (run, dev, demo, mode, dependencies, hold, release, lint, classify, why):
+for verb in (run, dev, demo, mode, dependencies, hold, release, lint, classify, why, postmortem):
     typer_app.command()(verb)
 typer_app.command()(top)
 typer_app.command("retry", help=RETRY)(redrive)

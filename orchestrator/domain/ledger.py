@@ -8,6 +8,7 @@ from orchestrator.domain.alerting import AlertingTx
 from orchestrator.domain.approving import ApprovingTx
 from orchestrator.domain.auditing import AuditingTx
 from orchestrator.domain.operating import OperatingTx
+from orchestrator.domain.postmortem import SummingTx
 from orchestrator.domain.predicting import PredictingTx
 from orchestrator.domain.recovering import RecoveringTx
 from orchestrator.domain.retention import RetentionTx
@@ -37,7 +38,16 @@ if TYPE_CHECKING:
 
 
 class LedgerTx(
-    OperatingTx, RetentionTx, SearchingTx, PredictingTx, RecoveringTx, AuditingTx, AlertingTx, ApprovingTx, Protocol
+    OperatingTx,
+    RetentionTx,
+    SearchingTx,
+    PredictingTx,
+    RecoveringTx,
+    AuditingTx,
+    AlertingTx,
+    ApprovingTx,
+    SummingTx,
+    Protocol,
 ):
     """One transaction. Reads see what it has written."""
 

@@ -25,6 +25,7 @@ from orchestrator.ledger.releases import ReleaseRows
 from orchestrator.ledger.retention import RetentionRows
 from orchestrator.ledger.schema import STORE, incidents, metadata
 from orchestrator.ledger.searching import SearchingRows
+from orchestrator.ledger.summing import SummingRows
 from orchestrator.ledger.tallies import TallyRows
 from orchestrator.ledger.triggers import DispatchRows
 from orchestrator.ledger.workers import WorkerRows
@@ -66,6 +67,7 @@ class SqlTransaction(
     RecoveringRows,
     AlertingRows,
     ApprovingRows,
+    SummingRows,
 ):
     """One transaction on the ledger: every group of verbs on one connection."""
 

@@ -14,7 +14,7 @@ from orchestrator.warehouse.columns import SCALE
 from orchestrator.warehouse.schema import STORE, event_logs, model_cost_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Engine
@@ -38,6 +38,15 @@ class ModelCost:
     unpriced: int
 
 
+@dataclass(frozen=True, slots=True)
+class TasksCost:
+    """What the calls of some tasks cost, in USD; `unpriced` of them have no price and are not in the sum."""
+
+    calls: int
+    usd_cost: Decimal
+    unpriced: int
+
+
 def rows(engine: Engine) -> int:
     """Count the events that the warehouse holds: the rows of `event_logs`."""
     with reachable(STORE.name), engine.connect() as connection:
@@ -52,6 +61,19 @@ def held(engine: Engine, ids: Iterable[UUID]) -> set[UUID]:
             query = select(event_logs.c.id).where(event_logs.c.id.in_(asked[first : first + ASKED_AT_ONCE]))
             found.update(UUID(str(each)) for each in connection.execute(query).scalars())
     return found
+
+
+def cost_of_tasks(engine: Engine, task_ids: Sequence[str], since: datetime, until: datetime) -> TasksCost:
+    """Add up what the calls cost that these tasks made in a stretch of time; the sum is exact."""
+    calls, total, unpriced = 0, Decimal(0), 0
+    amounts = select(func.count(), sum_usd(engine.dialect.name), func.count() - func.count(table.usd_cost))
+    during = amounts.where(table.created_at >= since, table.created_at <= until)
+    with reachable(STORE.name), engine.connect() as connection:
+        for first in range(0, len(task_ids), ASKED_AT_ONCE):
+            some = during.where(table.task_id.in_(task_ids[first : first + ASKED_AT_ONCE]))
+            number, amount, without = connection.execute(some).one()
+            calls, total, unpriced = calls + number, total + usd(amount), unpriced + without
+    return TasksCost(calls, total, unpriced)
 
 
 def cost_by_model(engine: Engine) -> list[ModelCost]:

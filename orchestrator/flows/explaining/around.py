@@ -23,9 +23,26 @@ HOLDS = (CommandKind.HOLD, CommandKind.RELEASE)
 def steps_around(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
     """Tell how the dependency went since, who held it, and who took the incident on."""
     yield from _dependency(tx, incident)
+    yield from _alerts(tx, incident)
     if incident.acknowledged_at:
         by = incident.acknowledged_by
         yield Step(incident.acknowledged_at, "incident.acknowledged", f"acknowledged by {by}", by=by)
+
+
+def _alerts(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
+    """Tell of the alert that tells of the incident: each level once, who answered, when it was over."""
+    alert = tx.alert_of(incident.id)
+    if alert is None:
+        return
+    of = f" (it tells of {alert.incidents:,} incidents)" if alert.incidents > 1 else ""
+    for raised in alert.raised:
+        text = f"alert: level {raised.level} ({raised.name}) of ladder {alert.ladder} told{of}"
+        yield Step(raised.at, "alert.raised", text, by="redrive")
+    if alert.acknowledged_at:
+        by = alert.acknowledged_by
+        yield Step(alert.acknowledged_at, "alert.acknowledged", f"alert acknowledged by {by}", by=by)
+    if alert.resolved_at:
+        yield Step(alert.resolved_at, "alert.resolved", "alert resolved")
 
 
 def _dependency(tx: LedgerTx, incident: Incident) -> Iterator[Step]:

@@ -4,45 +4,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eventbus.wire import INCIDENT_PLANNED
+from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.dispatches import Dispatch, DispatchState
-from orchestrator.domain.events import row_key
-from orchestrator.domain.ids import derive
 from orchestrator.domain.incidents import DECIDING
 from orchestrator.domain.plan import PlanName
 from orchestrator.domain.release import ReleaseState
 from orchestrator.domain.story import Step
-from orchestrator.flows.announcing import SOURCE
+from orchestrator.flows.auditing import EXHAUST, PLAN
 from orchestrator.flows.explaining.words import at, counted, cut, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
 
+    from orchestrator.domain.auditing import AuditEntry
     from orchestrator.domain.commands import Command
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
     from orchestrator.domain.plan import Gate, Plan, Route
     from orchestrator.domain.release import Release, ReleaseCounts
-    from orchestrator.flows.explaining.known import Known
 
 PREFIX: Final = "redrive."
 # What a command changed, shown in a line.
 MOST_CHANGED: Final = 4
+# Entries of the audit of one incident that are looked through for plans: the newest.
+MOST_AUDITED: Final = 1_000
 
 
-def steps_of_decision(tx: LedgerTx, incident: Incident, known: Known) -> Iterator[Step]:
-    """Tell of every trigger (when it went, which rule fired, which execution answered, or why none did), and behind the
-    one that the plan answers, of the plan.
+def steps_of_decision(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
+    """Tell of every trigger (when it went, which rule fired, which execution answered, or why none did), and of every
+    plan that the incident got, as the audit has it.
     """
-    dispatches = tx.dispatches_of(incident.id)
-    plan, answered = incident.plan, _answered(dispatches, incident)
-    if plan and answered is None:
-        yield _plan(incident, plan, None, known)
+    dispatches, plans = tx.dispatches_of(incident.id), _audited(tx, incident)
+    yield from (_plan_of(entry, incident) for entry in plans)
+    answered = None if plans else _answered(dispatches, incident)
     for dispatch in dispatches:
         yield _trigger(dispatch)
-        if plan and dispatch is answered:
-            yield _plan(incident, plan, dispatch, known)
+        if dispatch is answered:
+            yield from _untimed(incident)
+    if answered is None and not plans:
+        yield from _untimed(incident)
+
+
+def _audited(tx: LedgerTx, incident: Incident) -> list[AuditEntry]:
+    """Give what the audit has of plans of an incident, and of their end, oldest first."""
+    found = tx.audited(AuditQuery(incident_id=incident.id), MOST_AUDITED)
+    return [each for each in reversed(found) if each.verb in (PLAN, EXHAUST)]
+
+
+def _plan_of(entry: AuditEntry, incident: Incident) -> Step:
+    """Tell of a plan when it was accepted; of one that is not the present plan, what the audit has of it."""
+    if entry.verb == EXHAUST:
+        return Step(entry.at, "incident.exhausted", cut(entry.reason), by=entry.actor, execution_id=entry.execution_id)
+    told = entry.after.get("plan") or {}
+    plan = incident.plan
+    present = plan is not None and (plan.name, plan.execution_id, plan.reason) == (
+        told.get("name"),
+        entry.execution_id,
+        entry.reason,
+    )
+    words = _words_of(plan) if plan and present else f"{told.get('name')}: {cut(entry.reason)}; not the plan any more"
+    by = maker(plan) if plan and present else entry.actor
+    return Step(entry.at, "plan.accepted", f"plan {words}", by=by, rule=entry.rule, execution_id=entry.execution_id)
 
 
 def _answered(dispatches: list[Dispatch], incident: Incident) -> Dispatch | None:
@@ -90,27 +112,16 @@ def undecided(dispatches: list[Dispatch]) -> Dispatch | None:
     return next((each for each in reversed(dispatches) if each.trigger in DECIDING), None)
 
 
-def _plan(incident: Incident, plan: Plan, answers: Dispatch | None, known: Known) -> Step:
-    """Tell which plan the incident has, by whom and why; the ledger keeps no time of it."""
-    by_rule = answers is not None and plan.execution_id in answers.execution_ids
-    return Step(
-        at=planned_at(incident, plan, known),
-        what="plan.accepted",
-        text=f"plan {plan.name}{_route(plan.route)}: {cut(plan.reason)}; {gate_words(plan)}",
-        by=maker(plan),
-        rule=", ".join(answers.rules) if answers and by_rule else None,
-        execution_id=plan.execution_id,
-    )
+def _untimed(incident: Incident) -> Iterator[Step]:
+    """Tell which plan the incident has where the audit does not know of it: nobody noted when it came."""
+    plan = incident.plan
+    if plan:
+        text = f"plan {_words_of(plan)}"
+        yield Step(None, "plan.accepted", text, by=maker(plan), execution_id=plan.execution_id)
 
 
-def planned_at(incident: Incident, plan: Plan, known: Known) -> datetime | None:
-    """Give when the incident got its plan, by the event that told of it."""
-    for revision in {incident.asked_on, incident.revision}:
-        more = ("built in",) if plan.built_in else ()
-        moment = known.told_at(row_key(SOURCE, str(derive(INCIDENT_PLANNED, incident.id, revision, *more))))
-        if moment:
-            return moment
-    return None
+def _words_of(plan: Plan) -> str:
+    return f"{plan.name}{_route(plan.route)}: {cut(plan.reason)}; {gate_words(plan)}"
 
 
 def maker(plan: Plan) -> str:

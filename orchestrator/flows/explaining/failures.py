@@ -33,7 +33,7 @@ def story_of_failure(tx: LedgerTx, stored: StoredFailure, known: Known) -> Story
     attempts = tx.attempts_of(failure.id)
     steps = [*_of_the_run(failure, stored), *_filed(stored, incident)]
     if incident:
-        steps += _decided(tx, stored, incident, attempts, known)
+        steps += _decided(tx, stored, incident, attempts)
     steps += [step for each in attempts[-MOST_ATTEMPTS:] for step in _of_attempt(each)]
     steps += _closed(stored)
     return Story(
@@ -112,10 +112,8 @@ def _filed(stored: StoredFailure, incident: Incident | None) -> Iterator[Step]:
         yield Step(stored.failure.occurred_at, "failure.reopened", f"opened again: failure number {stored.openings}")
 
 
-def _decided(
-    tx: LedgerTx, stored: StoredFailure, incident: Incident, attempts: list[Attempt], known: Known
-) -> Iterator[Step]:
-    yield from steps_of_decision(tx, incident, known)
+def _decided(tx: LedgerTx, stored: StoredFailure, incident: Incident, attempts: list[Attempt]) -> Iterator[Step]:
+    yield from steps_of_decision(tx, incident)
     mine = (None, stored.failure.id)
     yield from (step_of_command(each) for each in tx.commands_of(incident.id) if each.failure_id in mine)
     took_part = {each.release_id for each in attempts} | {stored.command_release_id}

@@ -28,15 +28,15 @@ def story_of_incident(tx: LedgerTx, incident: Incident, known: Known) -> Story:
         about="incident",
         id=str(incident.id),
         title=incident.signature,
-        steps=timeline(tx, incident, known),
+        steps=timeline(tx, incident),
         now=now_of_incident(tx, incident, known),
         gone=tuple(_gone(tx, incident)),
     )
 
 
-def timeline(tx: LedgerTx, incident: Incident, known: Known) -> tuple[Step, ...]:
+def timeline(tx: LedgerTx, incident: Incident) -> tuple[Step, ...]:
     """Tell all that happened to an incident, in its order."""
-    steps = [*_begun(tx, incident), *steps_of_decision(tx, incident, known), *steps_around(tx, incident)]
+    steps = [*_begun(tx, incident), *steps_of_decision(tx, incident), *steps_around(tx, incident)]
     steps += [step_of_command(each) for each in tx.commands_of(incident.id)]
     steps += [step for each in tx.releases_of(incident.id) for step in steps_of_release(tx, each)]
     return in_order([*steps, *_redriven(tx, incident), *_closed(tx, incident)])
