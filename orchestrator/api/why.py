@@ -26,7 +26,7 @@ router = APIRouter(prefix="/api/v1", tags=["why"])
 
 @router.get("/why/{named:path}")
 def why(named: str, request: Request) -> dict[str, Any]:
-    """Tell the story of a task that failed, a failure, an incident, a redrive, a release, a command or an event.
+    """Tell the story of whatever an id names: a task that failed, a failure, an incident, an event and others.
 
     Of an event its fate at each sink is told as well. 404 says which ids are known.
     """

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from orchestrator.cli.answers import Refusal
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown
 from orchestrator.cli.columns import wrapped
+from orchestrator.cli.naming import incident_of
 from orchestrator.cli.stories import standing, told, told_steps
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ STATES: Final = {
     "dead": "dead: the sink refused it for good",
 }
 INDENT: Final = " " * 12
+BEGINNING: Final = re.compile(r"[0-9a-f-]{4,35}")
 # Lines of the story that an event tells of, below what became of the event itself.
 MOST_STEPS: Final = 16
 # Steps of the event itself, which are told by its sinks.
@@ -29,20 +33,34 @@ OF_EVENTS: Final = "event."
 
 def why(
     named: Annotated[
-        str, typer.Argument(metavar="ID", help="Of a task, a failure, an incident, a redrive, a release, an event.")
+        str,
+        typer.Argument(metavar="ID", help="Of a task, a failure, an incident, a recovery, a redrive, an event."),
     ],
     everything: Annotated[bool, typer.Option("--all", help="Fold nothing.")] = False,
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:
     """Tell why something is as it is: each step of it with its time and reason, what it waits for, what to do next."""
-    found = call("GET", api, path_of("why", named))
+    found = _found(api, named)
     if as_json:
         as_data(found)
         return
     lines = _event(found, whole=everything) if found["about"] == "event" else told(found, whole=everything)
     for line in lines:
         shown(line)
+
+
+def _found(api: str, named: str) -> dict[str, Any]:
+    """Ask for a story; what nobody knows may be the beginning of an incident's id, as lists show it."""
+    try:
+        return call("GET", api, path_of("why", named))
+    except Refusal as unknown:
+        if not BEGINNING.fullmatch(named):
+            raise
+        try:
+            return call("GET", api, path_of("why", incident_of(api, named)))
+        except Refusal:
+            raise unknown from None
 
 
 def _event(found: dict[str, Any], *, whole: bool) -> Iterator[str]:

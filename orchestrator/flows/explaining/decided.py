@@ -8,7 +8,6 @@ from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.dispatches import Dispatch, DispatchState
 from orchestrator.domain.incidents import DECIDING
 from orchestrator.domain.plan import PlanName
-from orchestrator.domain.release import ReleaseState
 from orchestrator.domain.story import Step
 from orchestrator.flows.auditing import EXHAUST, PLAN
 from orchestrator.flows.explaining.words import at, counted, cut, span
@@ -176,12 +175,6 @@ def _counts(counts: ReleaseCounts) -> str:
 
 def _because(note: str | None) -> str:
     return f"; {cut(note)}" if note else ""
-
-
-def running(tx: LedgerTx, incident: Incident) -> list[Release]:
-    """List the releases of an incident that have not ended."""
-    over = (ReleaseState.SUCCEEDED, ReleaseState.FAILED)
-    return [each for each in tx.releases_of(incident.id) if each.state not in over]
 
 
 def step_of_command(command: Command) -> Step:

@@ -9,7 +9,8 @@ from orchestrator.domain.attempts import IN_FLIGHT, Attempt, AttemptState
 from orchestrator.domain.failures import FailureState, Way
 from orchestrator.domain.story import Step, Story, in_order
 from orchestrator.flows.explaining.around import steps_around
-from orchestrator.flows.explaining.decided import step_of_command, steps_of_decision, steps_of_release
+from orchestrator.flows.explaining.decided import steps_of_decision, steps_of_release
+from orchestrator.flows.explaining.recoveries import commanded
 from orchestrator.flows.explaining.standing import now_of_failure
 from orchestrator.flows.explaining.words import COMES_AGAIN, WAYS, at, cut, rule_of, span
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.failures import Failure
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
+    from orchestrator.domain.release import Release
     from orchestrator.domain.standing import StoredFailure
     from orchestrator.flows.explaining.known import Known
 
@@ -115,12 +117,18 @@ def _filed(stored: StoredFailure, incident: Incident | None) -> Iterator[Step]:
 def _decided(tx: LedgerTx, stored: StoredFailure, incident: Incident, attempts: list[Attempt]) -> Iterator[Step]:
     yield from steps_of_decision(tx, incident)
     mine = (None, stored.failure.id)
-    yield from (step_of_command(each) for each in tx.commands_of(incident.id) if each.failure_id in mine)
     took_part = {each.release_id for each in attempts} | {stored.command_release_id}
-    for release in tx.releases_of(incident.id):
-        if release.id in took_part or (not release.ended and release.command_id is None):
-            yield from steps_of_release(tx, release)
+    releases = [each for each in tx.releases_of(incident.id) if each.id in took_part or _covers(each)]
+    commands = [each for each in tx.commands_of(incident.id) if each.failure_id in mine]
+    yield from commanded(tx, incident, commands, releases)
+    for release in releases:
+        yield from steps_of_release(tx, release)
     yield from steps_around(tx, incident)
+
+
+def _covers(release: Release) -> bool:
+    """Tell whether a release takes whatever its incident holds, and has not ended."""
+    return not release.ended and release.command_id is None
 
 
 def _of_attempt(attempt: Attempt) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""Finding what an id names: a failure, an incident, a redrive, a release, a command, a task, or an event."""
+"""Finding what an id names: a failure, an incident, a recovery, a redrive, a release, a command, a task, an event."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from orchestrator.domain.errors import NotFound
 from orchestrator.flows.explaining.events import story_of_event
 from orchestrator.flows.explaining.failures import story_of_failure
 from orchestrator.flows.explaining.incidents import story_of_incident
+from orchestrator.flows.explaining.recoveries import story_of_recovery
 
 if TYPE_CHECKING:
     from orchestrator.domain.events import StoredEvent
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.flows.desk import Fate
     from orchestrator.flows.explaining.known import Known
 
-KINDS: Final = "task that failed, failure, incident, release, redrive, command or event"
+KINDS: Final = "task that failed, failure, incident, recovery, release, redrive, command or event"
 
 
 def story_of(tx: LedgerTx, named: str, known: Known) -> Story | None:
@@ -56,6 +57,9 @@ def _by_id(tx: LedgerTx, key: UUID, known: Known) -> Story | None:
     if stored is not None:
         told = story_of_failure(tx, stored, known)
         return replace(told, about="redrive", id=str(key)) if attempt else told
+    recovery = tx.recovery(key)
+    if recovery is not None:
+        return story_of_recovery(tx, recovery, known)
     incident_id = _incident_of(tx, key)
     incident = tx.incident(incident_id) if incident_id else None
     return story_of_incident(tx, incident, known) if incident else None

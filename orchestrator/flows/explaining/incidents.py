@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.story import Step, Story, in_order
 from orchestrator.flows.explaining.around import steps_around
-from orchestrator.flows.explaining.decided import step_of_command, steps_of_decision, steps_of_release
+from orchestrator.flows.explaining.decided import steps_of_decision, steps_of_release
+from orchestrator.flows.explaining.recoveries import commanded
 from orchestrator.flows.explaining.standing import now_of_incident
 from orchestrator.flows.explaining.words import WAYS, counted, cut, rule_of
 
@@ -37,8 +38,9 @@ def story_of_incident(tx: LedgerTx, incident: Incident, known: Known) -> Story:
 def timeline(tx: LedgerTx, incident: Incident) -> tuple[Step, ...]:
     """Tell all that happened to an incident, in its order."""
     steps = [*_begun(tx, incident), *steps_of_decision(tx, incident), *steps_around(tx, incident)]
-    steps += [step_of_command(each) for each in tx.commands_of(incident.id)]
-    steps += [step for each in tx.releases_of(incident.id) for step in steps_of_release(tx, each)]
+    releases = tx.releases_of(incident.id)
+    steps += commanded(tx, incident, tx.commands_of(incident.id), releases)
+    steps += [step for each in releases for step in steps_of_release(tx, each)]
     return in_order([*steps, *_redriven(tx, incident), *_closed(tx, incident)])
 
 

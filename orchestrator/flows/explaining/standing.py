@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.commands import Mode
@@ -10,9 +9,11 @@ from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.eligibility import expired, refusal_of
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.pacing import Phase
-from orchestrator.domain.release import ENDED
+from orchestrator.domain.release import ENDED, Halt
 from orchestrator.domain.story import Now
+from orchestrator.flows.explaining.advice import BY_HAND, advised, asked_for, meant
 from orchestrator.flows.explaining.decided import undecided
+from orchestrator.flows.explaining.recoveries import consent, proposed_for
 from orchestrator.flows.explaining.words import at, cut
 from orchestrator.flows.obstacles import obstacles
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from orchestrator.flows.explaining.known import Known
 
 NOTHING: Final = "nothing is left to do"
-BY_HAND: Final = "nothing happens by itself: a person has to decide"
-BY_ITSELF: Final = "it goes by itself; nothing has to be done"
 
 
 def now_of_failure(tx: LedgerTx, stored: StoredFailure, incident: Incident | None, known: Known) -> Now:
@@ -75,7 +74,7 @@ def _waiting(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailu
     waits = tuple(_waits(tx, incident, known, stored))
     state = str(stored.state if stored else incident.state)
     next_at = _next_at(tx, incident, stored, known.now) if _goes(tx, incident, stored) else None
-    text, command = _next(tx, incident, known, stored)
+    text, command = advised(tx, incident, known, stored)
     return Now(state, text, waits, next_at, command)
 
 
@@ -84,7 +83,8 @@ def _waits(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailure
     if mode is not Mode.ACT:
         yield f"the mode is {mode}: nothing is redriven before somebody sets it to act"
     yield from obstacles(tx, incident, known.policies, known.now)
-    asked = _asked_for(tx, stored)
+    yield from (consent(tx, each) for each in proposed_for(tx, incident) if meant(each, stored))
+    asked = asked_for(tx, stored)
     if asked is None:
         yield from _of_decision(tx, incident, stored)
     for release in [asked] if asked else _active(tx, incident):
@@ -122,6 +122,9 @@ def _undecided(tx: LedgerTx, incident: Incident) -> Iterator[str]:
 
 
 def _of_release(tx: LedgerTx, release: Release, now: datetime) -> Iterator[str]:
+    if release.halted is Halt.PAUSED:
+        yield f"its recovery, which rests: {cut(release.note or 'paused')}"
+        return
     ramp = tx.ramp(release.ramp)
     told = ramp.gate_at if ramp and ramp.phase is Phase.HOLDING else None
     if release.gate_at > now and release.gate_at != told:
@@ -136,11 +139,6 @@ def _of_release(tx: LedgerTx, release: Release, now: datetime) -> Iterator[str]:
         yield cut(release.note)
 
 
-def _asked_for(tx: LedgerTx, stored: StoredFailure | None) -> Release | None:
-    release = tx.release(stored.command_release_id) if stored and stored.command_release_id else None
-    return release if release and release.state not in ENDED else None
-
-
 def _active(tx: LedgerTx, incident: Incident) -> list[Release]:
     return [each for each in tx.releases_of(incident.id) if each.state not in ENDED]
 
@@ -148,14 +146,15 @@ def _active(tx: LedgerTx, incident: Incident) -> list[Release]:
 def _goes(tx: LedgerTx, incident: Incident, stored: StoredFailure | None) -> bool:
     """Tell whether it goes by the clock: nobody holds it, and a plan or a command redrives it."""
     dependency = tx.dependency(incident.dependency) if incident.dependency else None
-    if incident.held_by or (dependency and dependency.held_by):
+    asked = asked_for(tx, stored)
+    if incident.held_by or (dependency and dependency.held_by) or (asked and asked.halted):
         return False
-    return bool(_asked_for(tx, stored)) or (incident.plan is not None and incident.plan.redrives)
+    return bool(asked) or (incident.plan is not None and incident.plan.redrives)
 
 
 def _next_at(tx: LedgerTx, incident: Incident, stored: StoredFailure | None, now: datetime) -> datetime | None:
     """Give the earliest time at which something of it may go, where that is a matter of the clock."""
-    asked = _asked_for(tx, stored)
+    asked = asked_for(tx, stored)
     dependency = tx.dependency(incident.dependency) if incident.dependency else None
     until = dependency.not_before if dependency else None
     times = [_gate_of(tx, each) for each in ([asked] if asked else _active(tx, incident))]
@@ -168,36 +167,3 @@ def _gate_of(tx: LedgerTx, release: Release) -> datetime:
     ramp = tx.ramp(release.ramp)
     holding = ramp is not None and ramp.phase is Phase.HOLDING
     return max(release.gate_at, ramp.gate_at) if ramp and holding and ramp.gate_at else release.gate_at
-
-
-def _next(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailure | None) -> tuple[str, str]:
-    """Say what comes next, and what a person may type: what is in the way first."""
-    dependency = tx.dependency(incident.dependency) if incident.dependency else None
-    if (tx.mode() or known.default_mode) is not Mode.ACT:
-        return "nothing goes before the mode is act", "redrive mode act"
-    if incident.held_by:
-        return "nothing goes before the hold is lifted", f"redrive release --incident {incident.id} --reason WHY"
-    if dependency and dependency.held_by:
-        return "nothing goes before the hold is lifted", f"redrive release {quote(dependency.name)} --reason WHY"
-    waits_for_person = incident.plan is None or not incident.plan.redrives
-    alone = stored is not None and not stored.idempotent
-    if (waits_for_person or alone) and not _asked_for(tx, stored):
-        what = f"--failure {stored.failure.id}" if stored else f"--incident {incident.id}"
-        return _of_undecided(tx, incident), f"redrive retry {what} --reason WHY"
-    if dependency and dependency.unwell:
-        text = f"a canary asks {cut(dependency.name, 60)} first; the rest goes by itself once that has come back"
-        return text, f"redrive dependencies {quote(dependency.name)}"
-    return BY_ITSELF, f"redrive incidents watch {incident.id}"
-
-
-def _of_undecided(tx: LedgerTx, incident: Incident) -> str:
-    dispatch = undecided(tx.dispatches_of(incident.id))
-    answers = dispatch is not None and dispatch.state in (
-        DispatchState.PENDING,
-        DispatchState.SENDING,
-        DispatchState.SENT,
-        DispatchState.FIRED,
-    )
-    if incident.plan is None and answers:
-        return "a rule may still decide; a person can meanwhile"
-    return BY_HAND

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from rich.cells import cell_len
 
 from orchestrator.cli.exits import DONE
 from orchestrator.cli.stories import SCREEN
-from orchestrator.domain.commands import Mode
+from orchestrator.domain.approving import Approval, Otherwise, decided
+from orchestrator.domain.commands import CommandKind, Mode
+from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.errors import RedriveError
 from orchestrator.domain.plan import Gate, PlanName, Route
+from orchestrator.domain.recoveries import Recovery, RecoveryState
+from orchestrator.domain.rules import Contact, built_in
 from orchestrator.domain.schedule import Schedule
-from tests.recovery import failed_event, redelivered_event
+from orchestrator.domain.selection import Selection
+from orchestrator.flows.recovery import accept_plan
+from tests.recovery import RETRY, failed_event, redelivered_event
 from tests.unit.orchestrator.cli.test_operating import ESCAPE, outage, said
 from tests.ways import told_ways
 
@@ -201,14 +209,14 @@ def test_every_sort_of_id_tells_its_story(api: Served) -> None:
     failure = api.scene.failures[0].failure.id
     abouts = {
         "t0": "task", str(failure): "failure", incident: "incident", str(attempt): "redrive",
-        str(release.id): "incident", str(release.command_id): "incident",
+        str(release.id): "incident", str(release.command_id): "recovery",
     }  # fmt: skip
     for named, about in abouts.items():
         assert json.loads(said(api, "why", named, "--json").stdout)["about"] == about
         assert screen(api, named).startswith(f"{about} ")
     problem = said(api, "why", "nothing-of-ours").exception
     assert isinstance(problem, RedriveError)
-    assert "task that failed, failure, incident, release, redrive, command or event" in str(problem)
+    assert "task that failed, failure, incident, recovery, release, redrive, command or event" in str(problem)
 
 
 def test_a_redelivered_run_closes_the_story(api: Served) -> None:
@@ -252,3 +260,125 @@ def test_what_others_wrote_neither_steers_nor_widens_the_screen(api: Served, evi
         assert done.exit_code == DONE, done.output
         assert [line for line in done.stdout.split("\n") if cell_len(line) > 80] == []
         assert not {"\x1b", "\x07", "\u202e", "\u2066", "\x85", "\u2028", "\r"} & set(done.stdout)
+
+
+def bulk(api: Served, **more: Any) -> str:
+    """Have a person ask for all tasks of a dependency; gives the recovery."""
+    body = {"query": {"dependency": "model"}, "reason": "the bill is paid", **more}
+    answer = api.ask("POST", "/api/v1/recovery/retry", body, headers={"Idempotency-Key": "k1"})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def test_a_recovery_tells_its_story(api: Served) -> None:
+    """Who asked and why, its release, what became of its failures; and the failure tells that it belongs to it."""
+    outage(api, each=3)
+    recovery = bulk(api)
+    api.scene.later(5)
+    api.scene.answer(api.scene.release())
+    text = screen(api, recovery)
+    assert text.startswith(f"recovery {recovery} retry by unauthenticated")
+    for each in ("the bill is paid", "a command's release (retry) opened", "3 failures asked for", "1 recovered"):
+        assert each in text, each
+    assert text.endswith(f"redrive recoveries watch {recovery}")
+    assert f"(recovery {recovery})" in screen(api, "t1")
+
+
+def test_a_recovery_that_rests_is_what_its_failures_wait_for(api: Served) -> None:
+    """Who paused it and why, and the command that goes on."""
+    outage(api, each=3)
+    recovery = bulk(api)
+    paused = api.ask("POST", f"/api/v1/recovery/retries/{recovery}/pause", {"reason": "wait for the deploy"})
+    assert paused.status_code == 200, paused.text
+    for named in (recovery, "t1"):
+        text = screen(api, named)
+        assert "wait for the deploy" in text
+        assert text.endswith(f"redrive recoveries resume {recovery} --reason WHY")
+
+
+def test_an_approval_is_what_it_waits_for(api: Served) -> None:
+    """Whose consent, until when, what is done otherwise, and how to give it."""
+    incident = failed_once(api)
+    now = api.scene.now
+    plan = replace(RETRY, execution_id=None)
+    recovery = Recovery(
+        uuid4(), RecoveryState.PROPOSED, "ann via chat", "a big one", CommandKind.RETRY, now, Selection(), plan,
+        incident_id=api.scene.incident.id,
+    )  # fmt: skip
+    approval = Approval(recovery.id, "ann via chat", "a big one", 1, now, now + timedelta(hours=1), Otherwise.REJECT)
+    with api.scene.ledger.transaction() as tx:
+        tx.add_recovery(recovery)
+        tx.save_approval(approval)
+    for named in ("t0", incident, str(recovery.id)):
+        text = screen(api, named)
+        assert "waits for consent until 2025-11-20 13:00:00Z, then reject: 1 failure" in text
+        assert f"somebody's consent to recovery {recovery.id}, until 2025-11-20 13:00:00Z; then reject" in text
+        assert text.endswith(f"redrive approvals approve {recovery.id} --reason WHY")
+    with api.scene.ledger.transaction() as tx:
+        tx.save_approval(decided(approval, approve=False, by="bob", reason="not tonight", now=now))
+        tx.save_recovery(replace(recovery, state=RecoveryState.ABORTED, ended_at=now, note="rejected by bob"))
+    text = screen(api, str(recovery.id))
+    assert "rejected by bob: not tonight" in text
+    assert text.endswith(f"redrive recoveries show {recovery.id}")
+
+
+def test_the_built_in_plan_says_that_nobody_decided(api: Served) -> None:
+    """StackStorm is away: since when, and what stands in for its rules."""
+    failed_once(api)
+    with api.scene.ledger.transaction() as tx:
+        contact = Contact(rules=()).failed(api.scene.now)
+        tx.save_contact(contact)
+    assert "StackStorm, which has been out of reach since 2025-11-20 12:00:00Z" in screen(api, "t0")
+    with api.scene.ledger.transaction() as tx:
+        accept_plan(tx, api.scene.incident.id, built_in(contact), 1, api.scene.now)
+    text = screen(api, "t0")
+    assert "plan retry: StackStorm cannot be reached since 2025-11-20 12:00:00 UTC" in text
+    assert "(built in, StackStorm being away)" in text
+
+
+def test_a_rule_and_its_execution_are_named(api: Served) -> None:
+    """Which rule fired, which execution answered, and that the plan is its."""
+    failed_once(api)
+    with api.scene.ledger.transaction() as tx:
+        (asked,) = tx.dispatches_of(api.scene.incident.id)
+        answered = {"rules": ("redrive.retry_transient",), "execution_ids": ("e-1",), "state": DispatchState.ENDED}
+        tx.save_dispatch(replace(asked, sent_at=api.scene.now, **answered))
+    api.scene.plan()
+    text = screen(api, "t0")
+    assert "trigger incident_opened: rule redrive.retry_transient fired; execution e-1 ended" in text
+    assert "(execution e-1) [rule redrive.retry_transient]" in text
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        (DispatchState.NO_RULE, "trigger incident_opened: no rule answered: rule r is off"),
+        (DispatchState.SENT, "sent; no rule has fired yet"),
+        (DispatchState.COLLAPSED, "not sent: the trigger of incident"),
+    ],
+    ids=str,
+)
+def test_a_trigger_without_an_answer_says_why(api: Served, state: DispatchState, sentence: str) -> None:
+    """No rule, none yet, or another incident's trigger stands for it."""
+    failed_once(api)
+    with api.scene.ledger.transaction() as tx:
+        (asked,) = tx.dispatches_of(api.scene.incident.id)
+        tx.save_dispatch(replace(asked, state=state, note="rule r is off", led_by=uuid4()))
+    assert sentence in screen(api, "t0")
+
+
+def test_an_event_tells_of_the_failure_that_it_is_of(api: Served) -> None:
+    """What became of it at each sink as before, then the failure's story and what comes next."""
+    event = failed_event(0)
+    api.scene.take_in(event)
+    text = screen(api, event.id)
+    assert text.startswith(f"event {event.id}")
+    assert "rudderstack " in text
+    assert "tells of redrive.task.failed.v1: app.call, task t0" in text
+    assert "classified transient" in text
+
+
+def test_an_incident_is_found_by_the_beginning_of_its_id(api: Served) -> None:
+    """The short ids of the list are good for this as well."""
+    incident = failed_once(api)
+    assert screen(api, incident[:8]).startswith(f"incident {incident}")

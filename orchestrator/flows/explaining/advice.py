@@ -1,0 +1,87 @@
+"""What comes next for what waits, and the command that a person may type: what is in the way first."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.domain.commands import Mode
+from orchestrator.domain.dispatches import TO_ASK_ABOUT, TO_SEND
+from orchestrator.domain.release import ENDED, Halt
+from orchestrator.flows.explaining.decided import undecided
+from orchestrator.flows.explaining.recoveries import proposed_for
+from orchestrator.flows.explaining.words import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.domain.incidents import Incident
+    from orchestrator.domain.ledger import LedgerTx
+    from orchestrator.domain.recoveries import Recovery
+    from orchestrator.domain.release import Release
+    from orchestrator.domain.standing import StoredFailure
+    from orchestrator.flows.explaining.known import Known
+
+BY_HAND: Final = "nothing happens by itself: a person has to decide"
+BY_ITSELF: Final = "it goes by itself; nothing has to be done"
+
+
+def advised(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailure | None) -> tuple[str, str]:
+    """Say what comes next for a failure, or with None for all of an incident, and what a person may type."""
+    return next(_advice(tx, incident, known, stored))
+
+
+def _advice(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailure | None) -> Iterator[tuple[str, str]]:
+    asked = asked_for(tx, stored)
+    if (tx.mode() or known.default_mode) is not Mode.ACT:
+        yield "nothing goes before the mode is act", "redrive mode act"
+    yield from _holds(tx, incident)
+    if asked and asked.halted is Halt.PAUSED:
+        resume = f"redrive recoveries resume {asked.command_id} --reason WHY"
+        yield "nothing goes before its recovery is resumed", resume
+    if asked is None:
+        yield from _undecided(tx, incident, stored)
+    dependency = tx.dependency(incident.dependency) if incident.dependency else None
+    if dependency and dependency.unwell:
+        text = f"a canary asks {cut(dependency.name, 60)} first; the rest goes by itself once that has come back"
+        yield text, f"redrive dependencies {quote(dependency.name)}"
+    yield BY_ITSELF, f"redrive incidents watch {incident.id}"
+
+
+def _holds(tx: LedgerTx, incident: Incident) -> Iterator[tuple[str, str]]:
+    dependency = tx.dependency(incident.dependency) if incident.dependency else None
+    lifted = "nothing goes before the hold is lifted"
+    if incident.held_by:
+        yield lifted, f"redrive release --incident {incident.id} --reason WHY"
+    if dependency and dependency.held_by:
+        yield lifted, f"redrive release {quote(dependency.name)} --reason WHY"
+
+
+def _undecided(tx: LedgerTx, incident: Incident, stored: StoredFailure | None) -> Iterator[tuple[str, str]]:
+    """Advise on what neither a plan nor a command lets go."""
+    for proposed in proposed_for(tx, incident):
+        if meant(proposed, stored):
+            yield "nothing goes before somebody agrees", f"redrive approvals approve {proposed.id} --reason WHY"
+    waits_for_person = incident.plan is None or not incident.plan.redrives
+    if waits_for_person or (stored is not None and not stored.idempotent):
+        what = f"--failure {stored.failure.id}" if stored else f"--incident {incident.id}"
+        yield _who_decides(tx, incident), f"redrive retry {what} --reason WHY"
+
+
+def _who_decides(tx: LedgerTx, incident: Incident) -> str:
+    dispatch = undecided(tx.dispatches_of(incident.id))
+    answers = dispatch is not None and dispatch.state in (*TO_SEND, *TO_ASK_ABOUT)
+    if incident.plan is None and answers:
+        return "a rule may still decide; a person can meanwhile"
+    return BY_HAND
+
+
+def asked_for(tx: LedgerTx, stored: StoredFailure | None) -> Release | None:
+    """Give the release that a person asked for a failure, where it has not ended."""
+    release = tx.release(stored.command_release_id) if stored and stored.command_release_id else None
+    return release if release and release.state not in ENDED else None
+
+
+def meant(recovery: Recovery, stored: StoredFailure | None) -> bool:
+    """Tell whether a proposed recovery is of all that its incident holds, or of this failure."""
+    return recovery.failure_id is None or (stored is not None and recovery.failure_id == stored.failure.id)
