@@ -14,7 +14,7 @@ from orchestrator.domain.errors import DependencyUnreachable, NotFound
 from orchestrator.domain.postmortem import Money
 from orchestrator.flows.explaining.page import page
 from orchestrator.flows.explaining.postmortem import postmortem_of, tasks_asked_about
-from orchestrator.warehouse.queries import cost_of_tasks
+from orchestrator.warehouse.queries import spent_on_tasks
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,7 +47,7 @@ def read_postmortem(incident_id: UUID, request: Request) -> Response:
 def _money(api: Api, tasks: list[str], since: datetime, until: datetime, size: int) -> Money | None:
     """Ask the warehouse; None where it has no call of these tasks, or cannot be asked."""
     try:
-        cost = cost_of_tasks(api.warehouse, tasks, since, until)
+        cost = spent_on_tasks(api.warehouse, tasks, since, until)
     except DependencyUnreachable:
         return None
     return Money(cost.usd_cost, cost.calls, cost.unpriced, len(tasks), max(size, len(tasks))) if cost.calls else None

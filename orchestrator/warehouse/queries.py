@@ -63,8 +63,8 @@ def held(engine: Engine, ids: Iterable[UUID]) -> set[UUID]:
     return found
 
 
-def cost_of_tasks(engine: Engine, task_ids: Sequence[str], since: datetime, until: datetime) -> TasksCost:
-    """Add up what the calls cost that these tasks made in a stretch of time; the sum is exact."""
+def spent_on_tasks(engine: Engine, task_ids: Sequence[str], since: datetime, until: datetime) -> TasksCost:
+    """Add up what the calls cost that these tasks made in a stretch of time, and how many have no price."""
     calls, total, unpriced = 0, Decimal(0), 0
     amounts = select(func.count(), sum_usd(engine.dialect.name), func.count() - func.count(table.usd_cost))
     during = amounts.where(table.created_at >= since, table.created_at <= until)
