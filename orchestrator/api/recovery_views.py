@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.api.views import release_view
+from orchestrator.api.views import plan_view, release_view
+from orchestrator.domain.edits import shown
 from orchestrator.ledger.recovery_codec import selection_to_json
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ def preview_view(found: Preview, asked: RetryRequest, tx: LedgerTx, note: str | 
         "overrides" if asked.force else "waits_for": found.waits_for,
         "duplicates": found.duplicates,
         "decision": asdict(found.decision) if found.decision else None,
-        "prediction": None,
         "load": [],
         "seconds": None,
         "seconds_says": "nothing is known of how fast it would go",
@@ -61,8 +61,8 @@ def _refused(refused: Refused) -> dict[str, Any]:
 
 
 def _incident(incident: Incident, eligible: int) -> dict[str, Any]:
-    shown = {name: getattr(incident, name) for name in ("id", "task", "signature", "dependency", "state", "revision")}
-    return shown | {"eligible": eligible}
+    named = {name: getattr(incident, name) for name in ("id", "task", "signature", "dependency", "state", "revision")}
+    return named | {"eligible": eligible}
 
 
 def _dependency(tx: LedgerTx, incident: Incident | None) -> dict[str, Any] | None:
@@ -73,7 +73,10 @@ def _dependency(tx: LedgerTx, incident: Incident | None) -> dict[str, Any] | Non
 def recovery_view(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
     """Show a recovery in a list: what was asked for, and its progress in tasks."""
     fields = asdict(recovery)
-    fields |= {"selection": selection_to_json(recovery.selection), "plan": asdict(recovery.plan)}
+    command = tx.command(recovery.id) if recovery.edits else None
+    told = command.after.get("edits") if command else None
+    fields |= {"edits": told or shown(recovery.edits, ()), "plan": plan_view(recovery.plan)}
+    fields |= {"selection": selection_to_json(recovery.selection)}
     return fields | {"progress": asdict(tx.progress(recovery.id)), "location": location(recovery.id)}
 
 
@@ -82,8 +85,8 @@ def recovery_whole(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
     releases = tx.releases_by(recovery.id)
     command = tx.command(recovery.id)
     counts = _counts(tx, releases)
-    shown = recovery_view(tx, recovery) | _of_the_command(tx, recovery.failure_id, command, releases)
-    return shown | {
+    whole = recovery_view(tx, recovery) | _of_the_command(tx, recovery.failure_id, command, releases)
+    return whole | {
         "counts": counts,
         "first_attempts": counts["first_attempts"],
         "first_successes": counts["first_successes"],

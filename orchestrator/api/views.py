@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.domain.canvas import canvas_of, chord_note
+from orchestrator.domain.edits import shown
 from orchestrator.domain.eligibility import refusal_of
 from orchestrator.domain.failures import FailureState
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.dispatches import Dispatch
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
+    from orchestrator.domain.plan import Plan
     from orchestrator.domain.release import Release
     from orchestrator.domain.standing import StoredFailure
 
@@ -69,7 +71,13 @@ def dispatch_view(dispatch: Dispatch) -> dict[str, Any]:
 def release_view(tx: LedgerTx, release: Release) -> dict[str, Any]:
     """Show a release with its counts; `outcome` is None while it runs."""
     counts = asdict(tx.release_counts(release.id))
-    return asdict(release) | counts | {"outcome": str(release.state) if release.ended else None}
+    fields = asdict(release) | {"plan": plan_view(release.plan)}
+    return fields | counts | {"outcome": str(release.state) if release.ended else None}
+
+
+def plan_view(plan: Plan) -> dict[str, Any]:
+    """Show a plan; of its edits the names, for the values may be secrets."""
+    return asdict(plan) | {"edits": shown(plan.edits, ())}
 
 
 def decision_view(tx: LedgerTx, incident_id: UUID) -> dict[str, Any]:

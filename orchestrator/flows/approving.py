@@ -23,6 +23,7 @@ from orchestrator.domain.recoveries import Recovery, RecoveryStep, stepped
 from orchestrator.domain.searching import Judging
 from orchestrator.flows.announcing import command_recorded
 from orchestrator.flows.bulk.commanding import proposed, start
+from orchestrator.flows.bulk.edits import edits_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ def propose(tx: LedgerTx, request: RetryRequest, asking: Asking, command_id: UUI
     )
     told = {"state": str(recovery.state), "recovery_id": str(command_id), "failures": asking.failures}
     command = _command(tx, recovery, Answer(command_id, actor=request.actor, reason=request.reason, at=judging.now))
-    told |= {"until": until.isoformat(), "otherwise": str(asking.otherwise)}
+    told |= {"until": until.isoformat(), "otherwise": str(asking.otherwise)} | edits_told(tx, recovery)
     _record(tx, replace(command, kind=request.kind, after=told))
     return recovery
 

@@ -19,7 +19,7 @@ from orchestrator.domain.selection import Selection
 from orchestrator.failpoints import hit
 from orchestrator.flows.announcing import command_recorded
 from orchestrator.flows.auditing import refuse_outdated
-from orchestrator.flows.bulk.edits import judged_by_edits
+from orchestrator.flows.bulk.edits import edited_before, edits_told, judged_by_edits
 from orchestrator.flows.bulk.single import asked_for, refuse
 from orchestrator.flows.gates import check_times, first_gate
 from orchestrator.flows.obstacles import obstacles
@@ -169,7 +169,7 @@ def _raise_revision(tx: LedgerTx, incident_id: UUID) -> None:
 def _before(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
     if recovery.failure_id:
         stored = tx.failure(recovery.failure_id)
-        return {"state": str(stored.state)} if stored else {}
+        return {"state": str(stored.state)} | edited_before(tx, recovery) if stored else {}
     if recovery.incident_id is None:
         return {}
     return {"failures": {str(state): count for state, count in tx.states_of(recovery.incident_id).items()}}
@@ -194,7 +194,8 @@ def _recorded(
         release_id=release_id_of(recovery, only) if only else None,
         forced=recovery.forced,
         before=before | {"waits_for": list(waits_for(tx, taken, policies, recovery.created_at))},
-        after={"state": str(FailureState.HELD)} if recovery.failure_id else {"failures": failures} | several,
+        after=({"state": str(FailureState.HELD)} if recovery.failure_id else {"failures": failures} | several)
+        | edits_told(tx, recovery),
     )
     tx.add_command(command)
     tx.emit(command_recorded(command, incident, recovery.created_at))

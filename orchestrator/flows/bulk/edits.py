@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from orchestrator.domain.edits import why_not_editable
+from orchestrator.domain.edits import shown, why_not_editable
 from orchestrator.domain.errors import InvalidPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.domain.ledger import LedgerTx
+    from orchestrator.domain.recoveries import Recovery
     from orchestrator.domain.searching import Judging
     from orchestrator.domain.selection import Selection
 
@@ -26,3 +27,23 @@ def judged_by_edits(tx: LedgerTx, selection: Selection, edits: Mapping[str, Any]
     if declared and not allowed:
         raise InvalidPlan(next(why for why in refused.values() if why))
     return replace(judging, declarations=allowed)
+
+
+def edits_told(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
+    """Give a recovery's edits as its command, and so the audit, tell them: values where every task that is meant allows
+    the argument to be searched by, else the names alone.
+    """
+    if not recovery.edits:
+        return {}
+    declared = [orjson.loads(each) for each in tx.declared(recovery.selection)]
+    may = [set(each.get("search") or ()) for each in declared if why_not_editable(each, recovery.edits) is None]
+    return {"edits": shown(recovery.edits, set.intersection(*may) if may else set())}
+
+
+def edited_before(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
+    """Give what the edited arguments of one failure were, as far as they may be told; of many each has its own."""
+    stored = tx.failure(recovery.failure_id) if recovery.edits and recovery.failure_id else None
+    if stored is None:
+        return {}
+    known = {name: value for name, value in stored.failure.arguments.items() if name in recovery.edits}
+    return {"edits": shown(dict.fromkeys(recovery.edits), ()) | known}
