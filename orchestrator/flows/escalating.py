@@ -56,20 +56,32 @@ class Escalating:
     def run_once(self) -> float:
         """Take up what is new and do what is due; seconds until the next look."""
         now = self.clock()
+        taken, done = self._take_up(now), self._look(now)
+        if taken or done:
+            return 0.0
+        self._since = max(self._since, now - BACK)
+        return IDLE
+
+    def _take_up(self, now: datetime) -> int:
         with self.ledger.reading() as tx:
-            fresh = tx.without_alert(self._since, MOST)
-            due = [] if fresh else tx.due_alerts(now, MOST)
+            opened = tx.without_alert(self._since, MOST)
+        if opened:
+            with self.ledger.transaction() as tx:
+                for incident in opened:
+                    take_up(tx, incident, self.watch, now)
+        return len(opened)
+
+    def _look(self, now: datetime) -> int:
+        """Have alerts climb that are due. What calls cost is asked before: the warehouse may take its time."""
+        with self.ledger.reading() as tx:
+            due = tx.due_alerts(now, MOST)
             tasks = self._samples(tx, due)
-        if not fresh and not due:
-            self._since = max(self._since, now - BACK)
-            return IDLE
-        money = {alert_id: self._cost(found) for alert_id, found in tasks.items()}
-        with self.ledger.transaction() as tx:
-            for incident in fresh:
-                take_up(tx, incident, self.watch, now)
-            for alert in tx.due_alerts(now, MOST) if fresh else due:
-                look(tx, alert, self.watch, now, money.get(alert.id))
-        return 0.0
+        if due:
+            money = {alert_id: self._cost(found) for alert_id, found in tasks.items()}
+            with self.ledger.transaction() as tx:
+                for alert in due:
+                    look(tx, tx.alert(alert.id) or alert, self.watch, now, money.get(alert.id))
+        return len(due)
 
     def _samples(self, tx: LedgerTx, due: Sequence[Alert]) -> dict[UUID, list[tuple[Incident, list[str]]]]:
         """Give, for each alert whose ladder asks for money, its incidents' sizes with some tasks of each."""

@@ -15,6 +15,7 @@ import uvicorn
 from orchestrator.api.app import create_app
 from orchestrator.api.needs import Api
 from orchestrator.domain.commands import Mode
+from orchestrator.domain.ladders import Watch
 from orchestrator.eventlog.circuits import MemoryCircuits
 from orchestrator.eventlog.reconciliations import MemoryReconciliations
 from orchestrator.eventlog.replays_memory import MemoryReplays
@@ -43,6 +44,8 @@ class Served:
     url: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
     write_keys: dict[str, str] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    alert_targets: frozenset[str] = frozenset()
     server: Server | None = None
     warehouse: Engine = field(default_factory=lambda: WAREHOUSE.open("sqlite://"))
     held: set[UUID] = field(default_factory=set)
@@ -78,6 +81,8 @@ class Served:
             metrics=Metrics().exposition,
             taking_in=Accepting(self.scene.intake),
             write_keys=self.write_keys,
+            watch=self.watch,
+            alert_targets=self.alert_targets,
         )
 
     def again(self) -> Served:

@@ -1,0 +1,155 @@
+"""The desk of alerts: acknowledged for all its incidents, or escalated on somebody's word, each a command."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from orchestrator.domain.commands import CommandKind
+from orchestrator.domain.errors import Conflict, NotFound
+from orchestrator.domain.incidents import Severity
+from orchestrator.domain.ladders import Ladder, Level, Rule, Watch
+from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate
+from tests import recovery
+from tests.alerting import LADDER, NIGHT, WATCH, Desk
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from orchestrator.domain.alerts import Alert
+    from orchestrator.domain.commands import Command
+
+
+def word(desk: Desk) -> Word:
+    """Say something as ann, now."""
+    return Word("ann", "on it", desk.now, uuid4)
+
+
+def escalated(desk: Desk, incident_id: UUID, **asked: object) -> tuple[Alert, Command]:
+    """Escalate an incident."""
+    with desk.ledger.transaction() as tx:
+        return escalate(tx, incident_id, Asked(**asked), word(desk), desk.watch)  # type: ignore[arg-type]
+
+
+def test_acknowledging_an_alert_acknowledges_each_of_its_open_incidents() -> None:
+    """Each is a command with before and after, and the ladder stops; a second time there is nothing to know."""
+    desk = Desk()
+    opened = [desk.open(signature=f"s{number}") for number in range(3)]
+    desk.look()
+    desk.close(opened[0].id)
+    with desk.ledger.transaction() as tx:
+        (alert,) = tx.alerts([], 10)
+        _, commands = acknowledge_alert(tx, alert.id, word(desk))
+    assert {each.incident_id for each in commands} == {each.id for each in opened[1:]}
+    assert {each.kind for each in commands} == {CommandKind.ACKNOWLEDGE}
+    assert (commands[0].before["acknowledged_by"], commands[0].after["acknowledged_by"]) == (None, "ann")
+    desk.look(7200)
+    assert [action for action, _, _ in desk.steps()] == ["trigger", "acknowledge"]
+    with desk.ledger.transaction() as tx, pytest.raises(Conflict, match="acknowledged by ann"):
+        acknowledge_alert(tx, alert.id, word(desk))
+    with desk.ledger.transaction() as tx, pytest.raises(NotFound):
+        acknowledge_alert(tx, uuid4(), word(desk))
+
+
+def test_escalating_tells_the_next_level_now() -> None:
+    """Whatever the conditions say, and though somebody had acknowledged and slept on it: that is taken back."""
+    desk = Desk()
+    incident = desk.open()
+    desk.look()
+    desk.change(incident.id, acknowledged_by="bo", acknowledged_at=desk.now, snoozed_until=desk.now)
+    desk.look(1)
+    _, command = escalated(desk, incident.id, severity=Severity.CRITICAL, execution_id="e-1")
+    desk.look(1)
+    assert desk.steps()[-1] == ("trigger", 2, ["pager"])
+    assert desk.told()[-1]["severity"] == "critical"
+    assert (command.kind, command.before["acknowledged_by"]) == (CommandKind.ESCALATE, "bo")
+    assert (
+        command.after.items() >= {"acknowledged_by": None, "ladder": "night", "level": 2, "execution_id": "e-1"}.items()
+    )
+
+
+def test_escalating_by_name_tells_that_level_and_those_passed_over() -> None:
+    """Whoever stands between is told too."""
+    desk = Desk()
+    incident = desk.open()
+    desk.look()
+    escalated(desk, incident.id, level="boss")
+    desk.look(1)
+    assert desk.steps()[-1] == ("trigger", 3, ["pager", "mail"])
+    with pytest.raises(Conflict, match="told 3 of 3 levels"):
+        escalated(desk, incident.id)
+
+
+def test_another_ladder_begins_at_its_first_level() -> None:
+    """A workflow may name it, also for an incident of which nobody was to be told."""
+    other = Ladder("day", (Level("desk", ("mail",), after=86_400),))
+    watch = replace(WATCH, ladders={"night": LADDER, "day": other}, rules=(Rule(None, task="quiet.*"),))
+    desk = Desk(watch)
+    quiet, loud = desk.open(task="quiet.one", dependency=None), desk.open()
+    desk.look()
+    assert [each["task"] for each in desk.told()] == ["app.call"]
+    for each in (quiet, loud):
+        escalated(desk, each.id, ladder="day")
+    desk.look(1)
+    assert desk.steps()[1:] == [("trigger", 1, ["mail"])] * 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"ladder": "noon"}, "expected a ladder of the settings"),
+        ({"level": "noon"}, "expected a level of the ladder night"),
+        ({"level": "chat"}, "expected a level that was not told yet"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(asked: dict[str, str], why: str) -> None:
+    """With what there is instead."""
+    desk = Desk()
+    incident = desk.open()
+    desk.look()
+    with pytest.raises(Conflict, match=why):
+        escalated(desk, incident.id, **asked)
+
+
+def test_nothing_is_escalated_where_nobody_could_be_told() -> None:
+    """No ladder, an incident that is over, one that is not known."""
+    desk = Desk(Watch())
+    incident = desk.open()
+    with pytest.raises(Conflict, match="name it in"):
+        escalated(desk, incident.id)
+    desk = Desk()
+    incident = desk.open()
+    desk.close(incident.id)
+    with pytest.raises(Conflict, match="expected an incident that is open"):
+        escalated(desk, incident.id)
+    with pytest.raises(NotFound):
+        escalated(desk, uuid4())
+
+
+def test_what_the_failed_calls_cost_reaches_a_level_once_it_is_known() -> None:
+    """A sample's cost stands for the whole incident; while no price is known nothing is reached by it."""
+    ladder = Ladder("night", (Level("money", ("mail",), money=Decimal(50)),))
+    desk = Desk(replace(WATCH, ladders={"night": ladder}))
+    incident = recovery.filed(desk.ledger, *[recovery.failure(number) for number in range(4)], opened_at=NIGHT)
+    asked: list[tuple[int, float]] = []
+    known: list[Decimal] = []
+
+    def cost(tasks: object, since: object) -> Decimal | None:
+        asked.append((len(list(tasks)), (NIGHT - since).total_seconds()))  # type: ignore[call-overload, operator]
+        return known[0] if known else None
+
+    desk.escalating.cost = cost  # type: ignore[assignment]
+    desk.look()
+    assert (asked[-1], desk.told()) == ((4, 86_400.0), [])
+    known.append(Decimal("0.4"))
+    desk.change(incident.id, size=499)
+    desk.look(60)
+    assert desk.told() == []
+    desk.change(incident.id, size=500)
+    desk.look(60)
+    assert [(each["action"], each["usd_cost"]) for each in desk.told()] == [("trigger", "50.0000")]
+    assert "level money: USD 50.0000" in desk.told()[0]["text"]
