@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 
+from orchestrator.api.idempotency import stored_answer
 from orchestrator.api.paging import link_next
 from orchestrator.api.problems import CursorUnknown
 from orchestrator.api.schemas import LONGEST_REASON, Strict, Text
 from orchestrator.domain.alerts import Alert, AlertState
+from orchestrator.domain.commands import StoredAnswer
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.incidents import Incident, Severity
-from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate, pages_to_test
+from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate, page_to_test
 from orchestrator.flows.escalating import ladder_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.api.needs import Api
+    from orchestrator.domain.ledger import LedgerTx
 
 MOST = 1_000
 MOST_SHOWN = 100
 router = APIRouter(prefix="/api/v1", tags=["alerts"])
 Reason = Annotated[Text, Field(min_length=1, max_length=LONGEST_REASON)]
+Key = Annotated[str | None, Header(min_length=1, max_length=255, alias="Idempotency-Key")]
 Named = Annotated[Text, Field(min_length=1, max_length=30)]
 
 
@@ -89,37 +97,68 @@ def read_alert(alert_id: UUID, request: Request) -> dict[str, Any]:
 
 
 @router.post("/alerts/{alert_id}/acknowledge")
-def acknowledge(alert_id: UUID, body: AcknowledgeBody, request: Request) -> dict[str, Any]:
-    """Say that somebody knows: its open incidents are acknowledged, and its ladder stops."""
+def acknowledge(alert_id: UUID, body: AcknowledgeBody, request: Request, idempotency_key: Key = None) -> Response:
+    """Say that somebody knows: its open incidents are acknowledged, and its ladder stops.
+
+    The same Idempotency-Key gives the same answer for 24 hours, here and in the two below.
+    """
     api: Api = request.app.state.api
     if body.dry_run:
-        return {"dry_run": True, **read_alert(alert_id, request)}
-    with api.ledger.transaction() as tx:
+        return _answer(HTTPStatus.OK, {"dry_run": True, **read_alert(alert_id, request)})
+
+    def done(tx: LedgerTx) -> dict[str, Any]:
         alert, commands = acknowledge_alert(tx, alert_id, _word(request, body.reason))
-    return _view(api, alert) | {"acknowledged": [str(each.incident_id) for each in commands]}
+        return _view(api, alert) | {"acknowledged": [str(each.incident_id) for each in commands]}
+
+    return _once(request, body, idempotency_key, HTTPStatus.OK, done)
 
 
 @router.post("/incidents/{incident_id}/escalate", status_code=HTTPStatus.ACCEPTED)
-def escalate_incident(incident_id: UUID, body: EscalateBody, request: Request) -> dict[str, Any]:
+def escalate_incident(incident_id: UUID, body: EscalateBody, request: Request, idempotency_key: Key = None) -> Response:
     """Have the next level of an incident's alert told now, or the one that is named; for workflows and for people."""
     api: Api = request.app.state.api
-    with api.ledger.transaction() as tx:
+
+    def done(tx: LedgerTx) -> dict[str, Any]:
         alert, command = escalate(tx, incident_id, body.asked(), _word(request, body.reason), api.watch)
-    return {"id": command.id, "alert": _view(api, alert), "command": asdict(command)}
+        return {"id": command.id, "alert": _view(api, alert), "command": asdict(command)}
+
+    return _once(request, body, idempotency_key, HTTPStatus.ACCEPTED, done)
 
 
 @router.post("/alert-tests", status_code=HTTPStatus.ACCEPTED)
-def send_test(body: TestBody, request: Request) -> dict[str, Any]:
+def send_test(body: TestBody, request: Request, idempotency_key: Key = None) -> Response:
     """Send a test page, and its end, to one target, by the way that every page goes."""
     api: Api = request.app.state.api
     if body.target not in api.alert_targets:
         raise NotFound("target of alerts", body.target)
     if body.dry_run:
-        return {"dry_run": True, "target": body.target}
+        return _answer(HTTPStatus.OK, {"dry_run": True, "target": body.target})
+
+    def done(tx: LedgerTx) -> dict[str, Any]:
+        page_to_test(tx, body.target, _word(request, body.reason))
+        return {"target": body.target, "sink": f"alerts-{body.target}"}
+
+    return _once(request, body, idempotency_key, HTTPStatus.ACCEPTED, done)
+
+
+def _once(
+    request: Request, body: Strict, key: str | None, status: HTTPStatus, done: Callable[[LedgerTx], dict[str, Any]]
+) -> Response:
+    """Do it, unless a request with this key has done it: whoever got no answer may ask again, and wakes nobody more."""
+    api: Api = request.app.state.api
+    digest = sha256(f"{request.url.path}\n{body.model_dump_json()}".encode()).hexdigest()
     with api.ledger.transaction() as tx:
-        for event in pages_to_test(body.target, _word(request, body.reason)):
-            tx.emit(event)
-    return {"target": body.target, "sink": f"alerts-{body.target}"}
+        stored = stored_answer(tx, key, digest, api.clock()) if key else None
+        if stored is not None:
+            return Response(stored.body, stored.status, media_type="application/json")
+        answer = _answer(status, done(tx))
+        if key:
+            tx.store_answer(key, StoredAnswer(digest, status, bytes(answer.body).decode(), request.url.path))
+    return answer
+
+
+def _answer(status: HTTPStatus, content: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(content, default=str), status, media_type="application/json")
 
 
 def _word(request: Request, reason: str) -> Word:

@@ -9,10 +9,11 @@ import typer
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, told
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Iterator
 
 alerts = typer.Typer(name="alerts", help="Alerts: who was told of what, and who has answered.", no_args_is_help=True)
-WIDTH: Final = 80
+# What is left of a line of 80 columns.
+LONGEST: Final = 76
 MOST: Final = 1_000
 Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only told what would be done.")]
@@ -34,12 +35,9 @@ def list_alerts(
     if not found["alerts"]:
         shown("no alert; targets: " + (", ".join(found["targets"]) or "none: see docs/alerts.md"))
         return
-    from rich.console import Console
-
-    Console(width=WIDTH).print(_table(found["alerts"]))
-    for each in found["alerts"]:
-        shown(f"{each['id']}  {each['dependency'] or 'no dependency'}")
-    told("one of them whole: redrive alerts list --json; redrive alerts acknowledge ID --reason '...' --yes")
+    for line in (line for each in found["alerts"] for line in _lines(each)):
+        shown(line)
+    told("to stop one: redrive alerts acknowledge ID --reason '...' --yes")
 
 
 @alerts.command()
@@ -84,15 +82,19 @@ def send_test(
         told("nothing was done: say it again with --yes")
 
 
-def _table(found: list[dict[str, Any]]) -> Table:
-    """Draw the list within 80 columns."""
-    from rich.table import Column, Table
-    from rich.text import Text
+def _lines(each: dict[str, Any]) -> Iterator[str]:
+    """Give an alert in lines of 80 columns: what it is and how far, what it is about, who knows of it."""
+    began = each["began_at"][5:16].replace("T", " ")
+    yield f"{each['id']}  {each['state']}, {each['severity']}, since {began}"
+    ahead = f"then {each['next_level']}" if each["next_level"] else "nobody is left to be told"
+    counted = f"{each['incidents']} incidents, {each['pages']} pages"
+    yield f"    level {each['level']} of {each['levels']} of {each['ladder']}, {ahead}; {counted}"
+    yield f"    {_cut(each['dependency'] or 'no dependency')}"
+    if each["acknowledged_by"]:
+        yield f"    {_cut('acknowledged by ' + each['acknowledged_by'])}"
 
-    table = Table(Column("began", no_wrap=True), "state", "severity", "level", "next", "incidents", "pages", "by")
-    for each in found:
-        level = f"{each['level']}/{each['levels']}"
-        cells = (each["began_at"][5:16].replace("T", " "), each["state"], each["severity"], level)
-        more = (each["next_level"] or "-", each["incidents"], each["pages"], each["acknowledged_by"] or "-")
-        table.add_row(*(Text(safe(cell)) for cell in (*cells, *more)))
-    return table
+
+def _cut(text: str) -> str:
+    """Give a text of others as part of one line."""
+    plain = safe(text)
+    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 1]}…"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from eventbus.wire import ALERT_CHANGED, Event
 from orchestrator.domain.alerts import Action, Alert, AlertState
+from orchestrator.domain.auditing import Deed, Origin
 from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.errors import Conflict, NotFound
 from orchestrator.domain.ids import derive
@@ -14,7 +15,7 @@ from orchestrator.flows.announcing import SOURCE, command_recorded
 from orchestrator.flows.escalating import fresh, ladder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
     from uuid import UUID
 
@@ -154,12 +155,25 @@ def _standing(incident: Incident) -> dict[str, object]:
     }
 
 
-def pages_to_test(target: str, word: Word) -> Sequence[Event]:
-    """Make a page to one target, and its end, so that nothing stays open there; both say that they are a test."""
+def page_to_test(tx: LedgerTx, target: str, word: Word) -> None:
+    """Send a page to one target, and its end, so that nothing stays open there; both say that they are a test."""
     alert_id = word.new_id()
-    return [_test_page(target, word, alert_id, number, action) for number, action in enumerate(TESTED, 1)]
+    tx.audit(
+        Deed(
+            id=derive("audit", alert_id, TEST),
+            at=word.at,
+            actor=word.actor,
+            origin=Origin.PERSON,
+            verb=TEST,
+            reason=word.reason,
+            sink=target,
+        )
+    )
+    for number, action in enumerate(TESTED, 1):
+        tx.emit(_test_page(target, word, alert_id, number, action))
 
 
+TEST: Final = "test_alert"
 TESTED: Final = (Action.TRIGGER, Action.RESOLVE)
 
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.domain.alerts import Alert, AlertState
+from orchestrator.domain.alerts import Action, Alert, AlertState
 from orchestrator.domain.climbing import GROWN, decide
 from orchestrator.domain.ids import derive
 from orchestrator.domain.incidents import Incident, Severity
 from orchestrator.domain.ladders import Ladder
 from orchestrator.flows.alert_facts import facts_of, look_again
-from orchestrator.flows.telling import alert_changed
+from orchestrator.flows.telling import alert_changed, raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -164,6 +164,8 @@ def look(tx: LedgerTx, alert: Alert, watch: Watch, now: datetime, money: Decimal
         if step.action is None:
             break
         tx.emit(alert_changed(step, facts, members, now))
+        if step.action is Action.TRIGGER:
+            tx.audit(raised(step, facts, now))
     tx.save_alert(alert)
     grown = [alert.told.size * GROWN] if alert.told else []
     tx.note_looked(alert.id, look_again(alert, facts, members, ladder, grown))

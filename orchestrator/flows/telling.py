@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eventbus.wire import ALERT_CHANGED, Event
+from orchestrator.domain.auditing import REDRIVE, Deed, Origin
 from orchestrator.domain.ids import derive
 from orchestrator.flows.announcing import SOURCE
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from orchestrator.domain.alerts import Facts, Step
     from orchestrator.domain.incidents import Incident
 
+# What the audit calls it.
+RAISE: Final = "raise_alert"
 MOST_NAMED: Final = 20
 # Characters of what may be long: a task's name, a signature, a reason.
 LONGEST: Final = 200
@@ -55,6 +58,23 @@ def alert_changed(step: Step, facts: Facts, members: Sequence[Incident], now: da
     event_id = str(derive(ALERT_CHANGED, alert.id, alert.events))
     extensions = {"traceparent": largest.context.traceparent}
     return Event(id=event_id, source=SOURCE, type=ALERT_CHANGED, time=now, data=data, extensions=extensions)
+
+
+def raised(step: Step, facts: Facts, now: datetime) -> Deed:
+    """Give the deed that a page is: whom the orchestrator has woken, by which ladder, and why."""
+    alert = step.alert
+    told = {"alert_id": str(alert.id), "ladder": alert.ladder, "level": alert.level, "targets": list(step.targets)}
+    return Deed(
+        id=derive("audit", alert.id, alert.events),
+        at=now,
+        actor=REDRIVE,
+        origin=Origin.REDRIVE,
+        verb=RAISE,
+        reason=step.why,
+        incident_id=facts.largest.id,
+        dependency=facts.largest.dependency,
+        after=told,
+    )
 
 
 def title_of(step: Step, facts: Facts) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
+from orchestrator.domain.alerting import AlertTallies, Took
 from orchestrator.domain.events import SinkCounts
 from orchestrator.domain.tallies import TableSize, Tallies
 from orchestrator.observability import Metrics, set_up_logging
@@ -139,5 +140,21 @@ def test_a_sum_that_is_off_shows_in_a_metric() -> None:
         'redrive_events_unaccounted{sink="warehouse"} 0.0',
         'redrive_events_unaccounted{sink="rudderstack"} 2.0',
         'redrive_events_missing{sink="warehouse"} 3.0',
+    ):
+        assert line in lines
+
+
+def test_alerts_are_told_in_numbers() -> None:
+    """By state, by the name of the level, and how long it took: count and sum; no label holds an id."""
+    metrics = Metrics()
+    metrics.alerts.set(AlertTallies({"firing": 2}, {"chat": 5, "phone": 1}, Took(2, 90.0), Took(1, 600.0)))
+    lines = metrics.exposition().decode().splitlines()
+    for line in (
+        'redrive_alerts{state="firing"} 2.0',
+        'redrive_alerts{state="resolved"} 0.0',
+        'redrive_alert_pages_total{level="chat"} 5.0',
+        "redrive_time_to_acknowledge_seconds_count 2.0",
+        "redrive_time_to_acknowledge_seconds_sum 90.0",
+        "redrive_time_to_resolve_seconds_sum 600.0",
     ):
         assert line in lines

@@ -103,8 +103,21 @@ def test_a_test_page_and_its_end_go_the_way_of_every_page(alerting: Alerting) ->
     """They are events for that target alone; a target that is not known is refused."""
     ask = alerting.api.ask
     before = len(alerting.api.scene.outbox())
-    assert ask("POST", "/api/v1/alert-tests", {"target": "pager", "reason": "r", "dry_run": True}).status_code == 202
+    assert ask("POST", "/api/v1/alert-tests", {"target": "pager", "reason": "r", "dry_run": True}).status_code == 200
     assert len(alerting.api.scene.outbox()) == before
     assert ask("POST", "/api/v1/alert-tests", {"target": "pager", "reason": "r"}).json()["sink"] == "alerts-pager"
-    assert alerting.api.scene.outbox()[before:] == ["redrive.alert.changed.v1"] * 2
+    told = alerting.api.scene.outbox()[before:]
+    assert told == ["redrive.audit.recorded.v1", *["redrive.alert.changed.v1"] * 2]
     assert ask("POST", "/api/v1/alert-tests", {"target": "nobody", "reason": "r"}).status_code == 404
+
+
+def test_a_call_repeated_under_its_key_wakes_nobody_more(alerting: Alerting) -> None:
+    """A workflow that got no answer asks again: the same answer, and no further level; another request is refused."""
+    path, key = f"/api/v1/incidents/{alerting.incident.id}/escalate", {"Idempotency-Key": "e-1"}
+    first = alerting.api.ask("POST", path, {"reason": "a plan"}, headers=key)
+    alerting.look()
+    again = alerting.api.ask("POST", path, {"reason": "a plan"}, headers=key)
+    alerting.look()
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert alerting.alert["level"] == 2
+    assert alerting.api.ask("POST", path, {"reason": "another"}, headers=key).status_code == 422

@@ -12,6 +12,7 @@ import pytest
 
 from eventbus.wire import ALERT_CHANGED, schema_text
 from orchestrator.domain.alerts import AlertState
+from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.incidents import Severity
 from orchestrator.domain.ladders import Ladder, Level, Rule
 from orchestrator.ledger.sql import SqlTransaction
@@ -181,6 +182,21 @@ def test_what_is_told_keeps_to_the_schema() -> None:
     for each in desk.told():
         validator.validate(each)
     assert desk.told()[1]["commands"] == [f"redrive postmortem {incident.id}"]
+
+
+def test_each_page_is_in_the_audit_and_nothing_else() -> None:
+    """Who was woken by the orchestrator itself, by which ladder, and why; updates and ends wake nobody."""
+    desk = Desk()
+    incident = desk.open()
+    desk.look()
+    desk.change(incident.id, size=10)
+    desk.look(60)
+    desk.close(incident.id)
+    desk.look(60)
+    with desk.ledger.reading() as tx:
+        (entry,) = tx.audited(AuditQuery(verb="raise_alert"), 10)
+    assert (entry.actor, entry.incident_id, entry.after["targets"]) == ("redrive", incident.id, ["slack"])
+    assert entry.reason == "level chat: it has opened"
 
 
 class Killed(BaseException):
