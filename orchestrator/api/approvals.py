@@ -84,5 +84,5 @@ def _answered(recovery_id: UUID, body: SteerBody, request: Request, *, approve: 
     now = api.clock()
     given = Answer(api.new_id(), request.state.actor, body.reason, now, approve)
     with api.ledger.transaction() as tx:
-        content = recovery_whole(tx, answer(tx, recovery_id, given, Judging(now, api.keys_known)))
+        content = recovery_whole(tx, answer(tx, recovery_id, given, Judging(now, api.keys_known)), now)
     return Response(orjson.dumps(content, default=str), HTTPStatus.OK, media_type="application/json")

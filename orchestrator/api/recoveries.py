@@ -54,7 +54,7 @@ def read_retry(recovery_id: UUID, request: Request) -> dict[str, Any]:
         recovery = tx.recovery(recovery_id)
         if recovery is None:
             raise NotFound("retry", str(recovery_id))
-        return recovery_whole(tx, recovery)
+        return recovery_whole(tx, recovery, api.clock())
 
 
 @router.post("/{recovery_id}/pause")
@@ -79,5 +79,5 @@ def _steered(recovery_id: UUID, body: SteerBody, request: Request, kind: Command
     api: Api = request.app.state.api
     asked = Steering(api.new_id(), kind, request.state.actor, body.reason, api.clock())
     with api.ledger.transaction() as tx:
-        content = recovery_whole(tx, steer(tx, recovery_id, asked))
+        content = recovery_whole(tx, steer(tx, recovery_id, asked), asked.at)
     return Response(orjson.dumps(content, default=str), HTTPStatus.OK, media_type="application/json")

@@ -19,7 +19,6 @@ from orchestrator.domain.searching import Judging
 from orchestrator.flows.approving import Asking, propose
 from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.bulk.previewing import Previewer
-from orchestrator.flows.predicting import Predictor
 
 if TYPE_CHECKING:
     from orchestrator.api.needs import Api
@@ -63,10 +62,8 @@ def _answered(body: RetryBody, request: Request, key: str | None) -> Response:
 
 def _told(api: Api, asked: RetryRequest) -> Response:
     with api.ledger.reading() as tx:
-        now = api.clock()
-        found = Previewer(tx, now, api.keys_known, api.policies, api.routes).preview(asked)
-        predicted = Predictor(tx, api.policies, now).predict(found.incidents, forced=asked.force)
-        content = preview_view(found, asked, tx, _mode_note(tx, api)) | {"prediction": predicted.view()}
+        found = Previewer(tx, api.clock(), api.keys_known, api.policies, api.routes).preview(asked)
+        content = preview_view(found, asked, tx, _mode_note(tx, api))
     return Response(orjson.dumps(content, default=str), HTTPStatus.OK, media_type="application/json")
 
 

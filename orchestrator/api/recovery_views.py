@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api.views import plan_view, release_view
 from orchestrator.domain.edits import shown
+from orchestrator.domain.estimates import seconds_left
+from orchestrator.domain.recoveries import RecoveryState
 from orchestrator.ledger.recovery_codec import selection_to_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from orchestrator.domain.commands import Command
@@ -44,9 +47,10 @@ def preview_view(found: Preview, asked: RetryRequest, tx: LedgerTx, note: str | 
         "overrides" if asked.force else "waits_for": found.waits_for,
         "duplicates": found.duplicates,
         "decision": asdict(found.decision) if found.decision else None,
-        "load": [],
-        "seconds": None,
-        "seconds_says": "nothing is known of how fast it would go",
+        "prediction": found.prediction.view() if found.prediction else None,
+        "load": [asdict(each) for each in found.loads if each.per_second is not None],
+        "seconds": found.seconds,
+        "seconds_says": found.seconds_says,
         "note": note,
     }
 
@@ -80,7 +84,7 @@ def recovery_view(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
     return fields | {"progress": asdict(tx.progress(recovery.id)), "location": location(recovery.id)}
 
 
-def recovery_whole(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
+def recovery_whole(tx: LedgerTx, recovery: Recovery, now: datetime) -> dict[str, Any]:
     """Show a recovery with its command, its releases and their counts, and for one failure its attempts."""
     releases = tx.releases_by(recovery.id)
     command = tx.command(recovery.id)
@@ -93,8 +97,15 @@ def recovery_whole(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
         "incidents": [each.incident_id for each in releases[:MOST_SHOWN]],
         "releases": [release_view(tx, each) for each in releases[:MOST_SHOWN]],
         "waits_for": _why_waiting(tx, recovery, releases),
-        "seconds_left": None,
+        "seconds_left": _seconds_left(recovery, whole["progress"], now),
     }
+
+
+def _seconds_left(recovery: Recovery, progress: dict[str, int], now: datetime) -> float | None:
+    if recovery.state is not RecoveryState.RUNNING:
+        return None
+    left = progress["waiting"] + progress["in_flight"]
+    return seconds_left(progress["asked"] - left, left, (now - recovery.created_at).total_seconds())
 
 
 def _counts(tx: LedgerTx, releases: list[Release]) -> dict[str, int]:

@@ -43,6 +43,11 @@ class RecoveringTx(Protocol):
     def progress(self, recovery_id: UUID) -> Progress:
         """Count what became of a recovery's failures, those that retention took included."""
 
+    def run_seconds(self, tasks: Sequence[str], since: datetime) -> tuple[int, float | None]:
+        """Measure how long redrives of these tasks ran that ended well `since`, the newest: their number and the mean
+        from publication to end, None where there is none.
+        """
+
     def give_back(self, recovery_id: UUID, now: datetime) -> int:
         """Let go of what a recovery has not sent: it stands again as it did, and is nobody's. Gives its number."""
 

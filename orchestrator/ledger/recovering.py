@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Uuid, and_, case, func, insert, literal, or_, select, update
 
+from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.recoveries import ItemOutcome, Order, Progress, Recovery, RecoveryState, progress_of
 from orchestrator.domain.release import ENDED
@@ -14,7 +16,7 @@ from orchestrator.ledger.codec import release_value
 from orchestrator.ledger.recovering_schema import recoveries, recovery_items
 from orchestrator.ledger.recovery_codec import recovery_row, recovery_value
 from orchestrator.ledger.rows import Rows
-from orchestrator.ledger.schema import failures, releases
+from orchestrator.ledger.schema import attempts, failures, incidents, releases
 from orchestrator.ledger.searching import in_order
 from orchestrator.ledger.selecting import can_go, selected
 from orchestrator.ledger.settling import owner_of_held, settle, standing
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from orchestrator.domain.searching import Judging
 
 _items = recovery_items.c
+# Runs that are measured, and the newest releases that they are looked for in.
+MOST_RUNS: Final = 200
+MOST_RELEASES: Final = 20
 HELD = str(FailureState.HELD)
 
 
@@ -100,6 +105,18 @@ class RecoveringRows(Rows):
         counted = Counter({row[0]: row[1] for row in self._reading.execute(query)})
         gone = self._plain.execute(select(recoveries.c.purged).where(recoveries.c.id == recovery_id)).scalar()
         return progress_of(counted + Counter(gone or {}))
+
+    def run_seconds(self, tasks: Sequence[str], since: datetime) -> tuple[int, float | None]:
+        """Measure how long redrives of these tasks ran that ended well `since`: their number and the mean."""
+        table = attempts.c
+        of_tasks = select(incidents.c.id).where(incidents.c.task.in_(tasks))
+        newest = select(releases.c.id).where(releases.c.incident_id.in_(of_tasks))
+        newest = newest.order_by(releases.c.started_at.desc()).limit(MOST_RELEASES)
+        won = and_(table.state == str(AttemptState.SUCCEEDED), table.ended_at >= since, table.published_at.is_not(None))
+        query = select(table.published_at, table.ended_at).where(won, table.release_id.in_(newest))
+        rows = self._reading.execute(query.limit(MOST_RUNS)).all()
+        seconds = [max(0.0, (row.ended_at - row.published_at).total_seconds()) for row in rows]
+        return len(seconds), fmean(seconds) if seconds else None
 
     def give_back(self, recovery_id: UUID, now: datetime) -> int:
         """Let go of what a recovery has not sent: it stands again as it did, and is nobody's. Gives its number."""

@@ -44,7 +44,6 @@ class RetryRequest:
     limit: int | None = None
     edits: Mapping[str, Any] = field(default_factory=dict)
     revision: int | None = None
-    prediction: Mapping[str, Any] | None = None
 
     @property
     def kind(self) -> CommandKind:

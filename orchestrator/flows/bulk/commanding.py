@@ -23,6 +23,7 @@ from orchestrator.flows.bulk.edits import edited_before, edits_told, judged_by_e
 from orchestrator.flows.bulk.single import asked_for, refuse
 from orchestrator.flows.gates import check_times, first_gate
 from orchestrator.flows.obstacles import obstacles
+from orchestrator.flows.predicting import Predictor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ def command_retry(  # noqa: PLR0913 - what the orchestrator knows beside what is
     recovery = proposed(tx, request, command_id, judging)
     before = _before(tx, recovery)
     tx.add_recovery(recovery)
-    taken = start(tx, recovery, judging)
+    taken = start(tx, recovery, judging, policies)
     return _recorded(tx, recovery, taken, before, policies or Policies())
 
 
@@ -77,7 +78,6 @@ def proposed(tx: LedgerTx, request: RetryRequest, command_id: UUID, judging: Jud
         order=request.order,
         limit=request.limit,
         edits=dict(request.edits),
-        prediction=request.prediction,
     )
     if request.single:
         return _of_one(tx, request, bare, judging)
@@ -101,8 +101,10 @@ def _of_one(tx: LedgerTx, request: RetryRequest, bare: Recovery, judging: Judgin
     )
 
 
-def start(tx: LedgerTx, recovery: Recovery, judging: Judging) -> Mapping[UUID, int]:
+def start(tx: LedgerTx, recovery: Recovery, judging: Judging, policies: Policies | None = None) -> Mapping[UUID, int]:
     """Claim what a recovery means, and open a release for each incident; gives the number of failures of each.
+
+    What is predicted for them now is kept beside it, to be held against what comes of it.
 
     Raises Conflict where nothing can go, InvalidPlan for edits that no task allows.
     """
@@ -115,7 +117,9 @@ def start(tx: LedgerTx, recovery: Recovery, judging: Judging) -> Mapping[UUID, i
             "cannot go"
         )
     running = stepped(recovery, RecoveryStep.START, judging.now)
-    tx.save_recovery(running)
+    known = [(incident, count) for each, count in taken.items() if (incident := tx.incident(each))]
+    predicted = Predictor(tx, policies or Policies(), judging.now).predict(known[:MOST_NAMED], forced=recovery.forced)
+    tx.save_recovery(replace(running, prediction=predicted.view()))
     for incident_id in taken:
         tx.add_release(_release(running, incident_id, judging.now))
         _raise_revision(tx, incident_id)

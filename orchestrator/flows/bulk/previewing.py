@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.dependencies import Policies
 from orchestrator.domain.errors import Conflict, NotFound, NotRedrivable
-from orchestrator.domain.plan import check
+from orchestrator.domain.estimates import Load, seconds_of
+from orchestrator.domain.plan import Plan, check
 from orchestrator.domain.recoveries import Order
 from orchestrator.domain.routes.table import RouteTable
 from orchestrator.domain.searching import Found, Judging, Why
 from orchestrator.domain.selection import Selection
 from orchestrator.flows.bulk.commanding import waits_for
 from orchestrator.flows.bulk.edits import judged_by_edits
+from orchestrator.flows.bulk.loads import Loads
 from orchestrator.flows.bulk.reasons import told
 from orchestrator.flows.bulk.single import asked_for, refuse
 from orchestrator.flows.detours import health_of
 from orchestrator.flows.gates import check_times
+from orchestrator.flows.predicting import Predicted, Predictor
 from orchestrator.flows.rerouting import Router
 
 if TYPE_CHECKING:
@@ -75,6 +78,10 @@ class Preview:
     duplicates: tuple[str, ...]
     incident: Incident | None = None
     decision: Decision | None = None
+    prediction: Predicted | None = None
+    loads: tuple[Load, ...] = ()
+    seconds: float | None = None
+    seconds_says: str = ""
 
     @property
     def not_eligible(self) -> int:
@@ -109,7 +116,8 @@ class Previewer:
         counted = self.tx.survey(selection, judging)
         going = self._going(request, selection, judging, counted)
         found = self._found(selection, judging, counted, going)
-        return self._decided(request, replace(found, incident=meant or _only(found)), selection, judging)
+        found = self._foretold(request, replace(found, incident=meant or _only(found)), plan)
+        return self._decided(request, found, selection, judging)
 
     def _meant(self, request: RetryRequest) -> tuple[Selection, Incident | None]:
         """Give what is meant, and its incident, where it is one."""
@@ -170,6 +178,13 @@ class Previewer:
         except (Conflict, NotRedrivable) as why:
             return str(why)
         return None
+
+    def _foretold(self, request: RetryRequest, found: Preview, plan: Plan) -> Preview:
+        """Say how it would go, what it would add to what it leans on, and how long it would take."""
+        predicted = Predictor(self.tx, self.policies, self.now).predict(found.incidents, forced=request.force)
+        loads = Loads(self.tx, self.policies, self.now).of(found.incidents, plan, forced=request.force)
+        seconds, says = seconds_of(loads, scheduled=plan.gate.schedule is not None)
+        return replace(found, prediction=predicted, loads=loads, seconds=seconds, seconds_says=says)
 
     def _decided(self, request: RetryRequest, found: Preview, selection: Selection, judging: Judging) -> Preview:
         if request.route is None or not found.eligible:
