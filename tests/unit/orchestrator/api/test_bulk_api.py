@@ -94,7 +94,7 @@ def test_a_paused_recovery_rests_until_it_is_resumed(api: Served) -> None:
     assert api.ask("POST", f"{recovery['location']}/resume", {"reason": "deployed"}).json()["state"] == "running"
     assert len(api.scene.release()) == 2
     commands = [each["data"]["command"] for each in api.scene.events() if each["type"].startswith("redrive.command")]
-    assert commands == ["retry", "pause", "resume"]
+    assert commands == ["mode", "retry", "pause", "resume"]
 
 
 @pytest.mark.parametrize(
