@@ -58,7 +58,7 @@ def theatre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = cache.mkdir("celery56") if cache else tmp_path_factory.mktemp("celery56")
     made = Theatre(tmp_path_factory.mktemp("capture"), folder)
     for item in request.session.items:
-        row, cell = _row_of(item), _cell_of(item)
+        row, cell = _row_of(item) or _told_row_of(item), _cell_of(item)
         if row and cell:
             made.want(cell, row.cases)
     yield made
@@ -67,6 +67,12 @@ def theatre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def _row_of(item: pytest.Item) -> Row | None:
     return getattr(getattr(item, "function", None), "row", None)
+
+
+def _told_row_of(item: pytest.Item) -> Row | None:
+    """Give the way whose story a test asks for; its figures are noted by the test of its capture."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("told") if callspec else None
 
 
 def _cell_of(item: pytest.Item) -> Cell | None:
