@@ -76,7 +76,7 @@ def _again(failure: Failure) -> str:
 def _published(failure: Failure) -> Step:
     message = failure.message
     headers, properties = message.headers, message.properties
-    where = message.queue or message.routing_key or message.exchange or "a queue that nobody told"
+    where = f"queue {message.queue}" if message.queue else message.routing_key or "a queue that nobody told"
     moment = _timestamp(properties)
     asked = [f"{name} {headers[name]}" for name in ("eta", "expires") if _shown(headers.get(name))]
     by = str(headers["origin"]) if _shown(headers.get("origin")) else None

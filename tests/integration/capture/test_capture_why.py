@@ -1,4 +1,4 @@
-"""`redrive why` of each of the 14 ways to fail, by what real workers told of it; the stages are those of test_capture."""
+"""`redrive why` of each of the 14 ways to fail, by what real workers told; the stages are those of test_capture."""
 
 from __future__ import annotations
 
