@@ -19,9 +19,13 @@ def main() -> int:
     """Play it, check it, tell it."""
     parser = argparse.ArgumentParser(description="A night with so many failed tasks, and a person's way out of it")
     parser.add_argument("--failures", type=int, default=40_000, help="a multiple of 40")
+    parser.add_argument("--fed", type=int, default=0, help="so many are told of and never ran")
     parser.add_argument("--write", type=Path, help="the page to write")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="redrive-night-") as folder, Night(Path(folder), options.failures) as night:
+    with (
+        tempfile.TemporaryDirectory(prefix="redrive-night-") as folder,
+        Night(Path(folder), options.failures, fed=options.fed) as night,
+    ):
         night.break_out(SECONDS)
         walk = Walk(night)
         walk.go()

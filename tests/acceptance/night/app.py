@@ -21,6 +21,7 @@ MODEL: Final = {"dependency": "model-api", "idempotent": True}
 
 app = Celery("night", broker=os.environ.get("ACCEPTANCE_BROKER"))
 app.conf.task_ignore_result = True
+app.conf.worker_prefetch_multiplier = 50
 install(app)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.acceptance.night.night import SHARES
+from tests.acceptance.night.walk import REASON
+
 if TYPE_CHECKING:
     from tests.acceptance.night.night import Night
     from tests.acceptance.night.walk import Walk
@@ -27,14 +30,19 @@ def expect_each_once(night: Night) -> None:
 
 
 def expect_audited(walk: Walk) -> None:
-    """See that what was typed is in the audit, with who and why, and that its chain holds."""
-    records = audit_of(walk.night)
-    kinds = {each["verb"] for each in records}
-    assert {"retry", "update"} <= kinds, kinds
-    walk.terminal.run("audit", "verify")
+    """See that what was typed is in the audit with who and why, what rules decided too, and that its chain holds."""
+    entries = audit_of(walk.night)
+    (retry,) = (each for each in entries if each["verb"] == "retry")
+    assert (retry["origin"], retry["reason"]) == ("person", REASON)
+    assert retry["after"]["failures"] == walk.night.paying
+    (updated,) = (each for each in entries if each["after"].get("owner") == "ada")
+    assert (updated["origin"], updated["before"]["owner"]) == ("person", None)
+    planned = {each["incident_id"] for each in entries if each["origin"] == "rule"}
+    assert len(planned) == len(SHARES)
+    assert walk.night.ground.ask("/api/v1/audit/verify")["holds"]
 
 
 def audit_of(night: Night) -> list[dict[str, Any]]:
     """Give the audit, newest first."""
-    found: list[dict[str, Any]] = night.ground.ask("/api/v1/audit?limit=1000")["records"]
+    found: list[dict[str, Any]] = night.ground.ask("/api/v1/audit?limit=1000")["entries"]
     return found

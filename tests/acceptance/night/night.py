@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from orchestrator.dev.stack import Engines
 from tests.acceptance.field import Field
+from tests.acceptance.night.feeding import captured, feed
 from tests.acceptance.night.outage import Outage
 from tests.acceptance.night.truth import Truth
 
@@ -21,26 +23,33 @@ SHARES: Final = {
     "texts.summarise": 9,
     "texts.classify": 5,
 }
+FIRST: Final = 100_000
 WHOLE: Final = sum(SHARES.values())
 PAYMENTS: Final = sum(share for task, share in SHARES.items() if task.startswith("payments."))
 
 
+def shares(failures: int) -> Counter[str]:
+    """Divide so many failures among the tasks."""
+    assert failures % WHOLE == 0, f"expected a multiple of {WHOLE}, got {failures}"
+    return Counter({task: failures // WHOLE * share for task, share in SHARES.items()})
+
+
 @dataclass(slots=True)
 class Night:
-    """So many tasks on a field of their own. `failures` is a multiple of 40."""
+    """So many tasks on a field of their own, of which `fed` are told of and never ran. Both are multiples of 40."""
 
     folder: Path
     failures: int
     engines: Engines = field(default_factory=Engines)
     environ: dict[str, str] = field(default_factory=dict)
     per_second: int = 1000
+    fed: int = 0
     outage: Outage = field(init=False)
     ground: Field = field(init=False)
     truth: Truth = field(init=False)
 
     def __enter__(self) -> Self:
         """Start all of it."""
-        assert self.failures % WHOLE == 0, f"expected a multiple of {WHOLE}, got {self.failures}"
         self.outage = Outage(self.folder).__enter__()
         self.truth = Truth(self.folder / "runs.txt")
         environ = {"REDRIVE_DEPENDENCIES": self.outage.settings(self.per_second), **self.environ}
@@ -62,13 +71,21 @@ class Night:
         return self.failures // WHOLE * PAYMENTS
 
     def break_out(self, seconds: float) -> None:
-        """Let every task run and fail, and wait until each failure is in the ledger."""
-        numbers = iter(range(100_000, 100_000 + self.failures))
-        for task, share in SHARES.items():
-            for _ in range(self.failures // WHOLE * share):
-                self.ground.sender.send_task(task, [next(numbers)], ignore_result=True)
-        self.ground.until("every task to fail", lambda: len(self.truth.read().first) >= self.failures, seconds)
-        self.ground.until("every failure to be known", lambda: self.known() >= self.failures, seconds)
+        """Let tasks run and fail, tell of the others, and wait until each failure is in the ledger."""
+        ran = self._sent(self.failures - self.fed, FIRST)
+        self.ground.until("every task to fail", lambda: len(self.truth.read().first) >= ran, seconds)
+        self.ground.until("every failure to be known", lambda: self.known() >= ran, seconds)
+        if self.fed:
+            stack = self.ground.stack.engines
+            feed(stack.bus, self.folder / "feed", captured(stack.eventlog), shares(self.fed), FIRST + ran)
+            self.ground.until("every failure to be known", lambda: self.known() >= self.failures, seconds)
+
+    def _sent(self, many: int, first: int) -> int:
+        """Enqueue so many tasks; gives their number."""
+        names = shares(many).elements()
+        for number, task in enumerate(names, first):
+            self.ground.sender.send_task(task, [number], ignore_result=True)
+        return many
 
     def known(self) -> int:
         """Count the failures that the ledger has."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import shlex
 from datetime import UTC, datetime
-from textwrap import fill
+from pathlib import Path
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Final
+
+import celery
 
 from tests.acceptance.night.terminal import COLUMNS
 
@@ -24,12 +27,17 @@ SAID: Final = (
     "What leans on the other dependency waits for its gate, and needs no command. Say who has it:",
     "Later that dependency came back, its gate opened, and its failures went by themselves. What was it all?",
 )
-INTRO: Final = """
-{failures:,} tasks of five kinds failed within a few minutes, since the two services they lean on were away:
-payments-api ({paying:,} tasks, which nobody declared to be safe to run twice) and model-api ({reading:,}, which are).
-Then payments-api came back, and model-api did not. Below is each command that a person typed from there on, and what
-it showed, in a terminal of 80 columns. Nothing was typed between, and nothing was changed afterwards.
-`python -m tests.acceptance.night --write docs/night.md` plays the night again, with real workers, and writes this page.
+# Folders that a traceback names, the longer first.
+HERE: Final = (str(Path(celery.__file__).parents[1]), str(Path(__file__).parents[3]))
+INTRO: Final = """\
+{failures:,} tasks of five kinds failed within a few minutes, since the two services they lean on
+were away: payments-api ({paying:,} tasks, which nobody declared to be safe to run twice) and
+model-api ({reading:,}, which are). Then payments-api came back, and model-api did not. Below is
+each command that a person typed from there on, and what it showed, in a terminal of 80 columns.
+Nothing was typed between, and nothing was changed afterwards, but that the postmortem's lines are
+folded, and `...` stands for the folders of the machine it was played on. `python -m
+tests.acceptance.night --write docs/night.md` plays the night again, with real workers, and writes
+this page.
 """
 
 
@@ -43,12 +51,27 @@ def _lines(walk: Walk) -> Iterator[str]:
     yield from (f"# A night with {night.failures:,} failed tasks", "")
     counts = {"failures": night.failures, "paying": night.paying, "reading": night.failures - night.paying}
     yield from (_folded(INTRO.format(**counts)), "")
-    yield from (_folded(f"Played on {datetime.now(UTC):%Y-%m-%d}, {walk.where}."), "")
+    yield from (_folded(f"Played on {datetime.now(UTC):%Y-%m-%d}, {walk.where}. {_fed(night.fed)}"), "")
     for number, (said, screen) in enumerate(zip(SAID, walk.terminal.screens, strict=True), 1):
         yield from (f"## {number}. `{' '.join(screen.typed.split()[:2])}`", "", _folded(said), "")
-        yield from ("```text", *_typed(screen), *screen.output.rstrip().splitlines(), "```", "")
+        yield from ("```text", *_typed(screen), *_shown(screen), "```", "")
     yield from ("## What the tasks say", "")
     yield from _table(figures(walk))
+
+
+def _fed(many: int) -> str:
+    """Say of how many tasks the first run was not run: their failures are copies of captured ones."""
+    return f"The first runs of {many:,} were not run: their failure events are copies of captured ones." if many else ""
+
+
+def _shown(screen: Screen) -> Iterator[str]:
+    """Give the lines of a screen; a document's are folded, and no folder of this machine is named."""
+    told = screen.output.rstrip()
+    for folder in HERE:
+        told = told.replace(folder, "...")
+    for line in told.splitlines():
+        inside = " " * (len(line) - len(line.lstrip(" -")))
+        yield from wrap(line, COLUMNS, subsequent_indent=inside, drop_whitespace=True) or [""]
 
 
 def _typed(screen: Screen) -> Iterator[str]:
@@ -67,7 +90,7 @@ def figures(walk: Walk) -> dict[str, str]:
     truth, last = walk.night.truth.read(), walk.recovery.looks[-1].progress
     dry = sorted(walk.dry_seconds)
     return {
-        "tasks that failed": f"{len(truth.first):,}",
+        "tasks that failed": f"{walk.night.failures:,}",
         "commands that were typed": f"{len(walk.terminal.screens)}",
         "dry run over HTTP, median and longest": f"{dry[len(dry) // 2]:.2f} s, {dry[-1]:.2f} s",
         "recovered, as the recovery counts": f"{last['recovered']:,} of {last['asked']:,}",

@@ -49,7 +49,7 @@ class Walk:
         said = ("--assign", "ada", "--acknowledge", "--reason", "their status page says two hours")
         self.terminal.type("incidents", "update", reading, *said)
         self._until_all_is_over()
-        self.terminal.type("postmortem", paying)
+        self.terminal.type("postmortem", paying, document=True)
 
     @property
     def where(self) -> str:

@@ -1,0 +1,44 @@
+"""From the alert to recovered in six commands, an abort, and counts: each held against what the tasks count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.acceptance.night.engines import SERVERS, SQLITE, engines_of
+from tests.acceptance.night.figures import expect_all
+from tests.acceptance.night.night import Night
+from tests.acceptance.night.page import figures, page
+from tests.acceptance.night.terminal import COLUMNS
+from tests.acceptance.night.walk import Walk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_COMMANDS: Final = 6
+SECONDS: Final = 1_800.0
+
+
+@pytest.mark.parametrize(
+    ("engine", "failures"),
+    [
+        (SQLITE, 400),
+        pytest.param(SERVERS, 4_000, marks=pytest.mark.slow),
+        pytest.param(SQLITE, 40_000, marks=pytest.mark.slow),
+        pytest.param(SERVERS, 40_000, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.timeout(3_600)
+def test_a_person_recovers_the_night_in_six_commands(
+    engine: str, failures: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Six commands bring back all that leans on what is up again, once each; the rest goes by itself once it can."""
+    with Night(tmp_path, failures, engines_of(engine, request)) as night:
+        night.break_out(SECONDS)
+        walk = Walk(night)
+        walk.go()
+        print("\n".join(f"{value:>20}  {name}" for name, value in figures(walk).items()))  # noqa: T201 - measured figures, for whoever runs it with -s
+        assert len(walk.terminal.screens) <= MOST_COMMANDS
+        expect_all(walk)
+        assert max(map(len, page(walk).splitlines())) <= COLUMNS
