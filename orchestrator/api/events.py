@@ -15,11 +15,11 @@ from orchestrator.api.event_views import event_view, fate_view, letter_view, rep
 from orchestrator.api.idempotency import stored_answer
 from orchestrator.api.paging import link_next
 from orchestrator.api.problems import CursorUnknown, KeyMissing
-from orchestrator.domain.commands import StoredAnswer
+from orchestrator.domain.commands import CommandKind, StoredAnswer
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.ids import derive
 from orchestrator.domain.replays import Selection
-from orchestrator.flows.sending_again import Again, Word, begin_replay, cancel_replay, discard
+from orchestrator.flows.sending_again import Again, Word, begin_replay, cancel_replay, discard, intend
 
 if TYPE_CHECKING:
     from orchestrator.api.needs import Api
@@ -83,6 +83,7 @@ def replay(body: ReplayBody, request: Request, idempotency_key: Key = None) -> R
         derive("replay", idempotency_key, digest, api.clock().date()), request.state.actor, body.reason, api.clock()
     )
     again = Again(selection, body.patch, body.pace)
+    _intend(api, word, CommandKind.REPLAY, selection, idempotency_key)
     with api.ledger.transaction() as tx:
         answer = stored_answer(tx, idempotency_key, digest, api.clock())
         if answer is None:
@@ -90,6 +91,18 @@ def replay(body: ReplayBody, request: Request, idempotency_key: Key = None) -> R
             answer = _accepted(word.id, digest, sums)
             tx.store_answer(idempotency_key, answer)
     return Response(answer.body, answer.status, {"Location": answer.location}, media_type="application/json")
+
+
+def _intend(api: Api, word: Word, verb: CommandKind, selection: Selection, key: str | None) -> None:
+    """Say in the audit what is about to be done to the event log, unless this request was answered before."""
+    if key is not None:
+        with api.ledger.reading() as tx:
+            if tx.knows_key(key):
+                return
+    what = {name: getattr(selection, name) for name in ("sink", "type", "since", "until")}
+    said = {name: str(value) for name, value in what.items() if value is not None}
+    named = {} if selection.keys is None else {"events": len(selection.keys)}
+    intend(api.ledger, word, api.new_id(), verb, said | named)
 
 
 def _accepted(replay_id: UUID, digest: str, sums: Any) -> StoredAnswer:  # noqa: ANN401 - as it is answered
@@ -122,10 +135,11 @@ def give_up(body: DiscardBody, request: Request, idempotency_key: Key = None) ->
     if idempotency_key is None and body.event_ids is None:
         raise KeyMissing("dead letters to be given up")
     digest = sha256(body.model_dump_json().encode()).hexdigest()
+    word = Word(api.new_id(), request.state.actor, body.reason, api.clock())
+    _intend(api, word, CommandKind.DISCARD, selection, idempotency_key)
     with api.ledger.transaction() as tx:
         answer = stored_answer(tx, idempotency_key, digest, api.clock()) if idempotency_key else None
         if answer is None:
-            word = Word(api.new_id(), request.state.actor, body.reason, api.clock())
             answer = _given_up(discard(tx, api.desk, word, body.by, selection), body.by, word.id, digest)
             if idempotency_key:
                 tx.store_answer(idempotency_key, answer)

@@ -112,4 +112,4 @@ def _mode_note(tx: LedgerTx, api: Api) -> str | None:
     mode = tx.mode() or api.default_mode
     if mode is Mode.ACT:
         return None
-    return f"it waits: the mode is {mode}, in which nothing is published; switch with `redrive mode act`"
+    return f"it waits: the mode is {mode}, in which nothing is published; switch with `redrive mode act --reason WHY`"

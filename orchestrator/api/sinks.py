@@ -13,9 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from orchestrator.api.event_bodies import MOST_LISTED, CircuitBody, ForgetQuery, HoursQuery, ReconcileBody
 from orchestrator.api.event_views import account_view, counts_view
 from orchestrator.domain.circuits import CircuitState
+from orchestrator.domain.commands import CommandKind
 from orchestrator.domain.conservation import Reconciliation
 from orchestrator.domain.events import Lane
-from orchestrator.flows.sending_again import Word, forget_sink, hold_circuit, leaving
+from orchestrator.flows.sending_again import Word, forget_sink, hold_circuit, intend, leaving
 
 if TYPE_CHECKING:
     from orchestrator.api.needs import Api
@@ -88,10 +89,12 @@ def forget(name: str, query: Annotated[ForgetQuery, Query()], request: Request) 
     409 while this orchestrator's settings name it, or another orchestrator serves it.
     """
     api: Api = request.app.state.api
+    with api.ledger.reading() as tx:
+        going = leaving(tx, api.desk, name, api.clock())
     if query.dry_run:
-        with api.ledger.reading() as tx:
-            return {"dry_run": True, "sink": name} | counts_view(leaving(tx, api.desk, name, api.clock()))
+        return {"dry_run": True, "sink": name} | counts_view(going)
     word = Word(api.new_id(), request.state.actor, query.reason, api.clock())
+    intend(api.ledger, word, api.new_id(), CommandKind.FORGET, {"sink": name})
     with api.ledger.transaction() as tx:
         counts = forget_sink(tx, api.desk, word, query.by, name)
     return {"sink": name, "by": query.by, "command_id": word.id} | counts_view(counts)

@@ -259,8 +259,6 @@ class Composer:
             settings.outcome_timeout,
             policies=self.policies,
         )
-        lapsing, lapsed = self._lead("approvals")
-        lapser = Lapser(WakingLedger(lapsed, (self.releasing,)), clock, self.opener.keys_known)
         copying, copied = self._lead("outbox")
         copier = OutboxCopier(copied, self.log)
         keeping, kept = self._lead("retention")
@@ -271,7 +269,7 @@ class Composer:
             Loop("release", _until_idle(_in_turn(releaser.run_once, reconciler.run_once)), lead, self.releasing),
             Loop("outbox", _until_idle(_in_turn(self.courtesy.give, copier.run_once)), copying),
             orphans.orphans_loop(settings, looked, looking, take_in, clock),
-            Loop("approvals", _every(BETWEEN_LAPSES, lapser.run_once), lapsing),
+            self._approvals(),
             retention_loop(settings, kept, keeping, clock, self.opener),
             upkeep_loop(settings, self.log, self._lead("eventlog")[0]),
             *self._alerts(),
@@ -286,6 +284,11 @@ class Composer:
         with suppress(DependencyUnreachable):
             return cost_of_tasks(self.warehouse, task_ids, since)
         return None
+
+    def _approvals(self) -> Part:
+        lead, fenced = self._lead("approvals")
+        lapser = Lapser(WakingLedger(fenced, (self.releasing,)), clock, self.opener.keys_known)
+        return Loop("approvals", _every(BETWEEN_LAPSES, lapser.run_once), lead)
 
     def _dispatch(self) -> Sequence[Part]:
         settings = self.settings

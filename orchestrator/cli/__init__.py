@@ -11,6 +11,7 @@ from eventbus import scrub
 from orchestrator.cli.alerts import alerts
 from orchestrator.cli.approvals import approvals
 from orchestrator.cli.asking import told
+from orchestrator.cli.audit import audit
 from orchestrator.cli.classify import classify
 from orchestrator.cli.commanding import hold, release
 from orchestrator.cli.demo import demo
@@ -55,6 +56,7 @@ typer_app.add_typer(prices)
 typer_app.add_typer(events)
 typer_app.add_typer(sinks)
 typer_app.add_typer(alerts)
+typer_app.add_typer(audit)
 
 
 def app() -> None:

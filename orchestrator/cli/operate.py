@@ -12,11 +12,17 @@ from orchestrator.domain.commands import Mode
 
 def mode(
     to: Annotated[Mode | None, typer.Argument(help="observe, act or paused; shows the mode when left out.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Why; it is kept in the audit, and wanted where it is switched.")
+    ] = None,
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:
     """Show or switch what the orchestrator may do: observe, act, paused."""
-    answer = call("PUT", api, "/api/v1/mode", {"mode": to}) if to else call("GET", api, "/api/v1/mode")
+    if to and not reason:
+        raise typer.BadParameter(f"say why: redrive mode {to} --reason WHY")
+    body = {"mode": to, "reason": reason}
+    answer = call("PUT", api, "/api/v1/mode", body) if to else call("GET", api, "/api/v1/mode")
     if as_json:
         as_data(answer)
     else:

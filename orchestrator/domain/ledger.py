@@ -290,6 +290,9 @@ class LedgerTx(
         A request that runs at the same time is waited for. Keys older than a day are dropped.
         """
 
+    def knows_key(self, key: str) -> bool:
+        """Tell whether a request has taken this key already."""
+
     def store_answer(self, key: str, answer: StoredAnswer) -> None:
         """Keep the answer to the request that took this key."""
 

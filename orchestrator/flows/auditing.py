@@ -24,6 +24,7 @@ MOST_CHANGES: Final = 20
 CHANGE: Final = ("at", "actor", "verb", "reason", "before", "after", "revision")
 PLAN: Final = "plan"
 EXHAUST: Final = "exhaust"
+EXPIRE: Final = "expire"
 
 
 def plan_accepted(tx: LedgerTx, before: Incident, planned: Incident, actor: str, now: datetime) -> Deed:
@@ -62,6 +63,22 @@ def given_to_people(before: Incident, waiting: Incident, release: Release, burie
         execution_id=release.plan.execution_id,
         before={"state": str(before.state)},
         after={"state": str(waiting.state), "release_id": str(release.id), "dead": buried},
+    )
+
+
+def let_go(before: Incident, expired: Incident, now: datetime) -> Deed:
+    """Tell that retention closes an incident of which only dead failures are left that nobody replays."""
+    return Deed(
+        id=derive("audit", expired.id, EXPIRE),
+        at=now,
+        actor=REDRIVE,
+        origin=Origin.REDRIVE,
+        verb=EXPIRE,
+        reason=expired.note or "kept for as long as the settings say",
+        incident_id=expired.id,
+        dependency=expired.dependency,
+        before={"state": str(before.state)},
+        after={"state": str(expired.state)},
     )
 
 

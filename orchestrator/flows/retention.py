@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.domain.incidents import IncidentStep, after
 from orchestrator.flows.announcing import incident_closed
+from orchestrator.flows.auditing import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,6 +68,7 @@ class Retention:
         for incident in found:
             expired = _expired(incident, tx.dead_failures(incident.id), self.keep.rows.days, now)
             tx.save_incident(expired)
+            tx.audit(let_go(incident, expired, now))
             tx.emit(incident_closed(expired, now))
         return len(found)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from orchestrator.domain.auditing import Deed, Origin
 from orchestrator.domain.circuits import CircuitState, circuit_name
 from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.errors import Conflict, NotFound
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from orchestrator.domain.events import Lane, SinkCounts
-    from orchestrator.domain.ledger import LedgerTx
+    from orchestrator.domain.ledger import Ledger, LedgerTx
     from orchestrator.domain.replays import Selection
     from orchestrator.flows.desk import Desk
+
+
+INTEND: Final = "intend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,26 @@ class Again:
     selection: Selection
     patch: Mapping[str, Any] | None = None
     pace: float | None = None
+
+
+def intend(ledger: Ledger, word: Word, intent_id: UUID, verb: CommandKind, what: Mapping[str, Any]) -> None:
+    """Enter into the audit, and commit, what is about to be done to the event log, which is another database.
+
+    Whoever dies between the commits of both has said so: an intent whose deed does not follow is to be looked into.
+    """
+    with ledger.transaction() as tx:
+        tx.audit(
+            Deed(
+                id=intent_id,
+                at=word.at,
+                actor=word.actor,
+                origin=Origin.PERSON,
+                verb=INTEND,
+                reason=word.reason,
+                sink=what.get("sink"),
+                after={"verb": str(verb), "command_id": str(word.id), **what},
+            )
+        )
 
 
 def begin_replay(tx: LedgerTx, desk: Desk, word: Word, again: Again) -> Mapping[str, int]:

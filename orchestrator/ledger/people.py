@@ -54,6 +54,11 @@ class PeopleRows(AuditingRows):
         found = self._connection.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one()
         return StoredAnswer(found.request_hash, found.status, found.body, found.location)
 
+    def knows_key(self, key: str) -> bool:
+        """Tell whether a request has taken this key already."""
+        query = select(idempotency_keys.c.key).where(idempotency_keys.c.key == key)
+        return self._plain.execute(query).first() is not None
+
     def store_answer(self, key: str, answer: StoredAnswer) -> None:
         """Keep the answer to the request that took this key."""
         statement = update(idempotency_keys).where(idempotency_keys.c.key == key)

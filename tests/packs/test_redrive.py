@@ -15,6 +15,8 @@ import requests
 import yaml
 
 from orchestrator.stackstorm.client import StackStorm
+from orchestrator.stackstorm.embedded.content.validation import validate
+from orchestrator.stackstorm.embedded.rules import templates
 from orchestrator.stackstorm.packs import packs_dir
 from tests.packs.fake_orchestrator import FakeOrchestrator, fake_orchestrator
 from tests.stackstorm_server import embedded
@@ -152,6 +154,28 @@ def test_the_readme_names_every_input_of_every_action() -> None:
         rule = yaml.safe_load(file.read_text())
         state = "on" if rule["enabled"] else "off"
         assert any(row.startswith(f"| `{rule['name']}` |") and row.endswith(f"| {state} |") for row in rows), file.name
+    for file in (folder / "policies").glob("*.yaml"):
+        policy = yaml.safe_load(file.read_text())
+        assert f"| `{policy['name']}` | {policy['parameters']['threshold']} |" in rows, file.name
     for file in (folder / "aliases").glob("*.yaml"):
         alias = yaml.safe_load(file.read_text())
         assert f"| `{alias['formats'][0]['display']}` | {alias['description']} |" in rows, file.name
+
+
+@pytest.mark.parametrize(
+    "file", sorted((packs_dir() / "redrive" / "aliases").glob("*.yaml")), ids=lambda file: file.stem
+)
+def test_the_result_of_an_alias_is_the_action_s_text_or_says_that_there_is_none(file: Path) -> None:
+    """Its template shows the text as it is, evaluating nothing of it; an action that raised is told by its status."""
+    shown = yaml.safe_load(file.read_text())["result"]["format"]
+    done = {"status": "succeeded", "result": {"result": {"text": "{{ 7*7 }} <% 7*7 %>"}}}
+    assert templates.text(shown, {"execution": done}) == "{{ 7*7 }} <% 7*7 %>"
+    raised = {"status": "failed", "result": {"result": "None", "exit_code": 1}}
+    assert templates.text(shown, {"execution": raised}) == "it could not be done: failed"
+
+
+def test_the_pack_validates() -> None:
+    """No error, and nothing of it that the embedded StackStorm has not."""
+    verdict = validate([packs_dir() / "redrive"], None)
+    assert (verdict.errors, verdict.refused) == ((), ())
+    assert len(verdict.content.policies) == len(list((packs_dir() / "redrive" / "policies").glob("*.yaml")))

@@ -34,7 +34,7 @@ def advised(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailur
 def _advice(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailure | None) -> Iterator[tuple[str, str]]:
     asked = asked_for(tx, stored)
     if (tx.mode() or known.default_mode) is not Mode.ACT:
-        yield "nothing goes before the mode is act", "redrive mode act"
+        yield "nothing goes before the mode is act", "redrive mode act --reason WHY"
     yield from _holds(tx, incident)
     if asked and asked.halted is Halt.PAUSED:
         resume = f"redrive recoveries resume {asked.command_id} --reason WHY"

@@ -36,6 +36,8 @@ WAITING: Final = frozenset({statuses.REQUESTED, statuses.DELAYED})
 _INQUIRY: Final = ("schema", "roles", "users", "route", "ttl")
 _MINUTE: Final = 60
 _KILL_AGAIN: Final = 0.5
+# Seconds until an execution that a policy delays is looked at again, as StackStorm's scheduler does it.
+POLICY_DELAY: Final = 2.5
 log = logging.getLogger(__name__)
 
 
@@ -209,12 +211,26 @@ class Executing:
         if action is None:
             error = ActionNotFound(f'Unable to find action "{document["action"]["ref"]}".')
             self.finish(moved(document, statuses.FAILED, result=_error(error)))
-        elif action.runner_type in (NOOP, INQUIRER):
-            self._run_here(action, document)
+        elif action.runner_type not in (NOOP, INQUIRER, ORQUESTA):
+            self._slots.ask((action, document))
+        elif self._barred(action, document):
+            return
         elif action.runner_type == ORQUESTA:
             self.workflows.begin(action, document)
         else:
-            self._slots.ask((action, document))
+            self._run_here(action, document)
+
+    def _barred(self, action: Action, document: Document) -> bool:
+        """Tell whether a policy keeps an execution from running now: then it waits, or is canceled."""
+        for policy in self._library.content.policies_of(action.ref):
+            if self._store.executions.under_way(action.ref) >= policy.threshold:
+                if policy.cancels:
+                    self.finish(moved(document, statuses.CANCELING, statuses.CANCELED))
+                else:
+                    self._store.executions.move(moved(document, statuses.DELAYED), time.time() + POLICY_DELAY)
+                    self.begin(document, POLICY_DELAY)
+                return True
+        return False
 
     def _run_here(self, action: Action, document: Document) -> None:
         """Run what takes no time: nothing at all, or a question that then waits."""
@@ -251,7 +267,8 @@ class Executing:
         self.turns.post(partial(self._occupy, *admitted), failed)
 
     def _occupy(self, action: Action, document: Document) -> None:
-        if self._store.executions.status(document["id"]) not in WAITING:
+        waits = self._store.executions.status(document["id"]) in WAITING
+        if not waits or self._barred(action, document):
             self.turns.then(self._slots.release)
             return
         try:

@@ -111,6 +111,12 @@ BAD: list[tuple[str, str | bytes, str, str]] = [
     ("sensors/s.yaml", "class_name: S\n", "file", "expected the key 'entry_point'"),
     ("sensors/s.yaml", "class_name: S\nentry_point: s.py\npoll_interval: 1\n", "poll_interval", "minimum 4, got 1"),
     ("policies/p.yaml", "name: p\nresource_ref: demo.py\npolicy_type: action.luck\n", "policy_type", "expected one of"),
+    (
+        "policies/p.yaml",
+        "name: p\nresource_ref: demo.py\npolicy_type: action.concurrency\nparameters: {threshold: many}\n",
+        "parameters.threshold",
+        "expected a whole number",
+    ),
     ("rules/r.yaml", RULE + "enabeld: true\n", "enabeld", "expected one of"),
     ("rules/r.yaml", RULE + "enabled: 'yes'\n", "enabled", "expected true or false, got 'yes'"),
     ("rules/r.yaml", RULE + "criteria: {trigger.id: {type: like, pattern: x}}\n", "criteria.trigger.id", "one of"),
@@ -238,6 +244,6 @@ REFUSED = [
         "policies/p.yaml",
         "name: p\nresource_ref: demo.py\npolicy_type: action.retry\n",
         "policy_type",
-        "policies are not",
+        "policies of the type action.retry are not supported",
     ),
 ]

@@ -14,6 +14,7 @@ from orchestrator.stackstorm.embedded.api.events import EventRoutes
 from orchestrator.stackstorm.embedded.api.executions import ExecutionRoutes
 from orchestrator.stackstorm.embedded.api.inquiries import InquiryRoutes
 from orchestrator.stackstorm.embedded.api.keys import KeyRoutes
+from orchestrator.stackstorm.embedded.api.policies import PolicyRoutes
 from orchestrator.stackstorm.embedded.api.routes import Router
 from orchestrator.stackstorm.embedded.api.rules import RuleRoutes
 from orchestrator.stackstorm.embedded.api.stubs import StubRoutes
@@ -55,6 +56,7 @@ def application(parts: Parts) -> Router:
             *ConfigRoutes(parts.library).routes(),
             *ContentRoutes(parts.library, parts.runners).routes(),
             *EventRoutes(parts.engine.triggering, parts.store).routes(),
+            *PolicyRoutes(parts.library).routes(),
             *RuleRoutes(parts.library).routes(),
             *TriggerRoutes(parts.library, parts.engine.triggering).routes(),
             *WebhookRoutes(parts.engine.triggering).routes(),

@@ -69,7 +69,7 @@ def _counts(read: Content, wanted: Callable[..., bool]) -> Document:
         ("action", "actions", len(read.actions)),
         ("rule", "rules", len(read.rules)),
         ("alias", "aliases", len(read.aliases)),
-        ("policy", "policies", 0),
+        ("policy", "policies", len(read.policies)),
         ("config", "configs", configs),
     ):
         counts |= {many: count} if wanted(one, many) else {}

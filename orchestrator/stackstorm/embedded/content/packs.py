@@ -10,13 +10,22 @@ from orchestrator.stackstorm.embedded.content import checks, shapes, source
 from orchestrator.stackstorm.embedded.content.actions import read_action
 from orchestrator.stackstorm.embedded.content.aliases import read_alias
 from orchestrator.stackstorm.embedded.content.configs import Config, load_config
+from orchestrator.stackstorm.embedded.content.policies import read_policy
 from orchestrator.stackstorm.embedded.content.trigger_types import (
     left_out,
-    read_policy,
     read_sensor,
     read_trigger_type,
 )
-from orchestrator.stackstorm.embedded.content.values import Alias, Content, Finding, Pack, Refusal, Rule, TriggerType
+from orchestrator.stackstorm.embedded.content.values import (
+    Alias,
+    Content,
+    Finding,
+    Pack,
+    Policy,
+    Refusal,
+    Rule,
+    TriggerType,
+)
 from orchestrator.stackstorm.embedded.errors import ContentError
 
 if TYPE_CHECKING:
@@ -74,10 +83,9 @@ class _Reader:
         actions = self._actions()
         rules = self._named("rules", lambda pack, file: self._read_rule(pack.ref, file, _relative(pack, file)))
         aliases = self._named("aliases", read_alias)
-        self._refused += [refusal for _, refusal in self._each("policies", read_policy)]
-        content = Content(
-            {self._pack.ref: self._pack}, actions, triggers, rules, aliases, tuple(self._refused), tuple(self._findings)
-        )
+        policies = self._policies()
+        found = tuple(self._refused), tuple(self._findings)
+        content = Content({self._pack.ref: self._pack}, actions, triggers, rules, aliases, *found, policies)
         return PackRead(content, self._errors)
 
     def _triggers(self) -> dict[str, TriggerType]:
@@ -101,6 +109,16 @@ class _Reader:
                 self._note_twin(document, action.ref in found)
                 self._findings += action.broken
                 found[action.ref] = action
+        return found
+
+    def _policies(self) -> dict[str, Policy]:
+        found = {}
+        for document, policy in self._each("policies", read_policy):
+            if isinstance(policy, Refusal):
+                self._refused.append(policy)
+            else:
+                self._note_twin(document, policy.ref in found)
+                found[policy.ref] = policy
         return found
 
     def _named(self, folder: str, read: Callable[[Pack, Source], Kind]) -> dict[str, Kind]:

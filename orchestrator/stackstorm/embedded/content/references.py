@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.stackstorm.embedded.content.source import Key
-    from orchestrator.stackstorm.embedded.content.values import Action, Alias, Rule
+    from orchestrator.stackstorm.embedded.content.values import Action, Alias, Policy, Rule
 
 TRIGGER: Final = "a trigger type"
 ACTION: Final = "an action"
@@ -91,6 +91,8 @@ def _references(content: Content) -> Iterator[Reference]:
         yield from _of_rule(content, rule)
     for alias in content.aliases.values():
         yield Reference(alias.pack, _file(content, alias), ("action_ref",), ACTION, alias.action)
+    for policy in content.policies.values():
+        yield Reference(policy.pack, _file(content, policy), ("resource_ref",), ACTION, policy.resource)
     for action in content.actions.values():
         yield from _of_workflow(action)
 
@@ -109,5 +111,5 @@ def _of_workflow(action: Action) -> Iterator[Reference]:
             yield Reference(action.pack, action.entry_point, ("tasks", task.name, "action"), ACTION, task.action)
 
 
-def _file(content: Content, value: Rule | Alias) -> Path:
+def _file(content: Content, value: Rule | Alias | Policy) -> Path:
     return content.packs[value.pack].path / str(value.document.get("metadata_file", ""))

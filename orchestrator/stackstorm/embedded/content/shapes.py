@@ -152,6 +152,9 @@ POLICY: Final[Shape] = mapping(
         },
     },
 )
+CONCURRENCY: Final[Shape] = mapping(
+    "threshold", {"threshold": {"type": "integer", "minimum": 0}, "action": {"enum": ["delay", "cancel"]}}
+)
 REF: Final = r"^[a-z0-9_]+$"
 _SEMANTIC: Final = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9a-z.-]+)?(\+[0-9a-z.-]+)?$"
 _RANGE: Final = r"^((>?>|>=|=|<=|<?<)\s*[0-9]+\.[0-9]+\.[0-9]+(\s*,)?\s*)+$"

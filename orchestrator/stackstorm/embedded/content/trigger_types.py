@@ -49,11 +49,3 @@ def _left_out(pack: Pack, document: Source, key: Key, data: dict[str, Any], shap
         where = (*key, name)
         reason = f"expected one of {', '.join(sorted(shape['properties']))}, got {name!r}, which StackStorm leaves out"
         yield Finding(pack.ref, str(document.path), dotted(where), document.line(where), reason)
-
-
-def read_policy(pack: Pack, document: Source) -> Refusal:
-    """Refuse one policy; raises ContentError."""
-    data = checks.expect(document, shapes.POLICY)
-    own_pack(pack, document, data)
-    reason = f"policies are not supported by the embedded StackStorm; {data['resource_ref']} runs without this one"
-    return Refusal(pack.ref, str(document.path), "policy_type", document.line(("policy_type",)), reason)

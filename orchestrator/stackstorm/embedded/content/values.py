@@ -190,6 +190,45 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """How many executions of an action may run at once; one more waits, or is canceled.
+
+    `resource` is the action's ref, `document` the policy as the API shows it, without its id.
+    """
+
+    pack: str
+    name: str
+    resource: str
+    document: Mapping[str, Any]
+    enabled: bool = True
+
+    @property
+    def ref(self) -> str:
+        """The name people call it by."""
+        return f"{self.pack}.{self.name}"
+
+    @property
+    def uid(self) -> str:
+        """StackStorm's unique name of it."""
+        return f"policy:{self.pack}:{self.name}"
+
+    @property
+    def id(self) -> str:
+        """The identifier that the API shows."""
+        return stable_id(self.uid)
+
+    @property
+    def threshold(self) -> int:
+        """So many may run at once."""
+        return int(self.document["parameters"]["threshold"])
+
+    @property
+    def cancels(self) -> bool:
+        """Tell whether one more is canceled; otherwise it waits."""
+        return bool(self.document["parameters"].get("action", "delay") == "cancel")
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """Everything that was loaded, by ref; what of it is refused here, and what cannot work as it stands."""
 
@@ -200,6 +239,7 @@ class Content:
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
     findings: tuple[Finding, ...] = ()
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
     def refusal(self, action: str) -> Refusal | None:
         """Tell why an action does not run here, or None for one that does or that nobody knows."""
@@ -209,6 +249,10 @@ class Content:
         """Say why an action is not there: refused with file and key, or unknown."""
         refusal = self.refusal(action)
         return f'Action "{action}" cannot be run: {refusal}' if refusal else f'Action "{action}" cannot be found.'
+
+    def policies_of(self, action: str) -> list[Policy]:
+        """Give the policies that hold for an action."""
+        return [policy for policy in self.policies.values() if policy.enabled and policy.resource == action]
 
     def only(self, packs: set[str]) -> Content:
         """Give what belongs to these packs."""
@@ -220,6 +264,7 @@ class Content:
             {ref: alias for ref, alias in self.aliases.items() if alias.pack in packs},
             tuple(refusal for refusal in self.refused if refusal.pack in packs),
             tuple(finding for finding in self.findings if finding.pack in packs),
+            {ref: policy for ref, policy in self.policies.items() if policy.pack in packs},
         )
 
     def with_all(self, other: Content) -> Content:
@@ -232,4 +277,5 @@ class Content:
             {**self.aliases, **other.aliases},
             (*self.refused, *other.refused),
             (*self.findings, *other.findings),
+            {**self.policies, **other.policies},
         )

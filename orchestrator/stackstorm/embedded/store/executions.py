@@ -70,6 +70,12 @@ class ExecutionRows:
         rows = self._database.rows("select status from executions where id = ?", (id_,))
         return rows[0][0] if rows else None
 
+    def under_way(self, action: str) -> int:
+        """Count the executions of an action that are scheduled or run."""
+        # The plus keeps SQLite from counting all that there ever were of the action.
+        query = "select count(*) from executions where status in ('scheduled', 'running') and +action = ?"
+        return int(self._database.rows(query, (action,))[0][0])
+
     def newest(self) -> str | None:
         """Give the id of the execution that was asked for last."""
         rows = self._database.rows("select max(id) from executions")

@@ -84,7 +84,8 @@ def test_a_retry_that_waits_for_the_mode_says_so(api: Served, mode: str) -> None
     if mode == "act":
         assert note is None
     else:
-        assert note == f"it waits: the mode is {mode}, in which nothing is published; switch with `redrive mode act`"
+        said = "in which nothing is published; switch with `redrive mode act --reason WHY`"
+        assert note == f"it waits: the mode is {mode}, {said}"
 
 
 def test_a_retry_may_name_the_failure(api: Served) -> None:

@@ -186,7 +186,7 @@ def test_the_mode_is_what_it_waits_for(api: Served) -> None:
         tx.set_mode(Mode.OBSERVE, "ann", api.scene.now)
     text = screen(api, "t0")
     assert "the mode is observe" in text
-    assert text.endswith("redrive mode act")
+    assert text.endswith("redrive mode act --reason WHY")
 
 
 def test_a_dependency_that_is_down_is_what_it_waits_for(api: Served) -> None:
