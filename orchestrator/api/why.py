@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from orchestrator.domain.events import StoredEvent
     from orchestrator.domain.story import Step, Story
 
+# What no database of PostgreSQL can be asked for.
+NO_ID: Final = "\x00"
 router = APIRouter(prefix="/api/v1", tags=["why"])
 
 
@@ -32,6 +34,8 @@ def why(named: str, request: Request) -> dict[str, Any]:
     """
     api: Api = request.app.state.api
     known = known_of(api)
+    if NO_ID in named:
+        raise unknown(named)
     with api.ledger.reading() as tx:
         found = story_of(tx, named, known)
     if found is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from orchestrator.cli.answers import Refusal
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown
 from orchestrator.cli.columns import wrapped
-from orchestrator.cli.naming import incident_of
+from orchestrator.cli.naming import incident_of, recovery_of
 from orchestrator.cli.stories import standing, told, told_steps
 
 if TYPE_CHECKING:
@@ -51,16 +52,13 @@ def why(
 
 
 def _found(api: str, named: str) -> dict[str, Any]:
-    """Ask for a story; what nobody knows may be the beginning of an incident's id, as lists show it."""
-    try:
+    """Ask for a story; what nobody knows may be the beginning of an incident's or a recovery's id."""
+    with suppress(Refusal):
         return call("GET", api, path_of("why", named))
-    except Refusal as unknown:
-        if not BEGINNING.fullmatch(named):
-            raise
-        try:
-            return call("GET", api, path_of("why", incident_of(api, named)))
-        except Refusal:
-            raise unknown from None
+    for meant in (incident_of, recovery_of) if BEGINNING.fullmatch(named) else ():
+        with suppress(Refusal):
+            return call("GET", api, path_of("why", meant(api, named)))
+    return call("GET", api, path_of("why", named))
 
 
 def _event(found: dict[str, Any], *, whole: bool) -> Iterator[str]:

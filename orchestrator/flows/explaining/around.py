@@ -24,7 +24,8 @@ def steps_around(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
     """Tell how the dependency went since, who held it, and who took the incident on."""
     yield from _dependency(tx, incident)
     yield from _alerts(tx, incident)
-    if incident.acknowledged_at:
+    told = [each.created_at for each in tx.commands_of(incident.id)]
+    if incident.acknowledged_at and incident.acknowledged_at not in told:
         by = incident.acknowledged_by
         yield Step(incident.acknowledged_at, "incident.acknowledged", f"acknowledged by {by}", by=by)
 

@@ -185,5 +185,6 @@ def step_of_command(command: Command) -> Step:
 
 
 def _changed(after: Mapping[str, Any]) -> str:
-    told = [f"{name} {cut(str(value), 60)}" for name, value in after.items() if isinstance(value, str | int | float)]
+    plain = {name: value for name, value in after.items() if value is None or isinstance(value, str | int | float)}
+    told = [f"{name} {'none' if value is None else cut(str(value), 60)}" for name, value in plain.items()]
     return f" ({', '.join(told[:MOST_CHANGED])})" if told else ""

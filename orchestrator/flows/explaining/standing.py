@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.domain.attempts import IN_FLIGHT
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.eligibility import expired, refusal_of
@@ -40,8 +41,14 @@ def now_of_failure(tx: LedgerTx, stored: StoredFailure, incident: Incident | Non
         text = "the redelivered run ends this; else it is settled after REDRIVE_REDELIVERY_GRACE seconds"
         return Now(str(state), text, ("the run that the broker's redelivery brings",), command=watch)
     if state is FailureState.RELEASED:
-        return Now(str(state), "its redrive is out", ("the outcome of its redrive",), command=watch)
+        return Now(str(state), "its redrive is out: its outcome decides", (_outcome(tx, stored),), command=watch)
     return _stuck(stored, known) or _held(tx, stored, incident, known)
+
+
+def _outcome(tx: LedgerTx, stored: StoredFailure) -> str:
+    out = [each for each in tx.attempts_of(stored.failure.id) if each.state in IN_FLIGHT]
+    since = f", out since {at(out[-1].recorded_at)}" if out else ""
+    return f"the outcome of its redrive{since}"
 
 
 def _stuck(stored: StoredFailure, known: Known) -> Now | None:
@@ -56,7 +63,9 @@ def _stuck(stored: StoredFailure, known: Known) -> Now | None:
 
 def _held(tx: LedgerTx, stored: StoredFailure, incident: Incident | None, known: Known) -> Now:
     if stored.state is FailureState.DEAD or incident is None:
-        return Now(str(stored.state), BY_HAND, command=f"redrive retry --failure {stored.failure.id} --reason WHY")
+        waits = (f"a person: {cut(stored.reason)}",) if stored.reason else ()
+        command = f"redrive retry --failure {stored.failure.id} --reason WHY"
+        return Now(str(stored.state), BY_HAND, waits, command=command)
     return _waiting(tx, incident, known, stored)
 
 
