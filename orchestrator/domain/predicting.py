@@ -19,4 +19,4 @@ class PredictingTx(Protocol):
         """List how redrives went that ended `since`: the newest of each of these signatures, and the newest of all."""
 
     def redriven_before(self, incident_ids: Sequence[UUID]) -> Mapping[UUID, int]:
-        """Count, for each incident, the failures that wait and were redriven since they were opened."""
+        """Count, for each incident, the failures that wait, are nobody's, and were redriven since they were opened."""

@@ -9,7 +9,7 @@ fixed weights). The interval is Wilson's score interval (1927) of the counts, fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
@@ -36,8 +36,8 @@ class Model:
 
     An outcome loses half of its weight in `half_life`, and is not looked at beyond `horizon`. Outcomes of the
     dependency, and of the kind, count for at most `of_dependency` and `of_kind`. A kind that lasts counts as so many
-    failures (`lasting`), a dependency that is down as `down` for what is forced through. It is enough where the
-    weights come to `least`, and the interval is no wider than `widest`.
+    failures (`lasting`), a dependency that is down as `down` for what is forced through, of which `canaries` go before
+    one has come back well. It is enough where the weights come to `least`, and the interval is no wider than `widest`.
     """
 
     half_life: float = 21_600.0
@@ -45,7 +45,8 @@ class Model:
     of_dependency: float = 6.0
     of_kind: float = 3.0
     lasting: float = 10.0
-    down: float = 10.0
+    down: float = 4.0
+    canaries: int = 4
     least: float = 3.0
     widest: float = 0.5
 
@@ -138,10 +139,22 @@ def _age(at: datetime, now: datetime) -> float:
 
 
 def predict(group: Group, tried: Sequence[Tried], around: Circumstances, model: Model | None = None) -> Prediction:
-    """Predict how the first retries of a group go, from what is known of others; pure."""
+    """Predict how the first retries of a group go, from what is known of others; pure.
+
+    What is forced to a dependency that is down sends its canaries into that; the others go once one has come back well,
+    as those do that wait behind the gate.
+    """
     model = model or Model()
-    if around.into_the_fire and around.dependency:
-        return _forced_through(group, tried, around, around.dependency, model)
+    if not around.into_the_fire or around.dependency is None:
+        return _behind_the_gate(group, tried, around, model)
+    canaries = min(group.failures, model.canaries)
+    now = _forced_through(replace(group, failures=canaries), tried, around, around.dependency, model)
+    if canaries == group.failures:
+        return now
+    return together([now, _behind_the_gate(replace(group, failures=group.failures - canaries), tried, around, model)])
+
+
+def _behind_the_gate(group: Group, tried: Sequence[Tried], around: Circumstances, model: Model) -> Prediction:
     levels = _levels(group, [each for each in tried if each.first and not each.forced], around.now, model)
     own, near, far = (counted for _, counted in levels)
     lasting = model.lasting if group.kind in LASTING else 0.0
@@ -157,16 +170,17 @@ def predict(group: Group, tried: Sequence[Tried], around: Circumstances, model: 
 def _forced_through(
     group: Group, tried: Sequence[Tried], around: Circumstances, dependency: Dependency, model: Model
 ) -> Prediction:
-    """Predict for what goes now to a dependency that is down: by what its runs meet at present.
+    """Predict for canaries that go now to a dependency that is down: by what its runs meet at present.
 
     Outcomes of before it went down tell of another time.
     """
-    since = dependency.since
-    here = [each for each in tried if each.dependency == group.dependency and (since is None or each.at >= since)]
-    counted = tally(here, around.now, model)
+    since, lasting = dependency.since, model.lasting if group.kind in LASTING else 0.0
+    here = [each for each in tried if each.first and each.dependency == group.dependency]
+    counted = tally([each for each in here if since is None or each.at >= since], around.now, model)
     successes = JEFFREYS + dependency.successes + counted.successes
-    failures = JEFFREYS + dependency.failures + counted.failures + model.down
-    told = [_told(f"retries to {dependency.name} since it went down", counted, around.now)] if counted.count else []
+    failures = JEFFREYS + dependency.failures + counted.failures + model.down + lasting
+    what = f"first retries to {dependency.name} since it went down"
+    told = [_told(what, counted, around.now)] if counted.count else []
     weight = successes + failures - 2 * JEFFREYS
     return _answer(group, successes, failures, weight, [*told, *_beside(group, around)], model)
 
@@ -238,7 +252,7 @@ def _beside(group: Group, around: Circumstances) -> list[str]:
         since = f" since {dependency.since:%Y-%m-%d %H:%M} UTC" if dependency.since else ""
         told.append(f"{dependency.name} is {dependency.health}{since}: {dependency.why}")
         told.append(
-            "forced: they go now, whatever its state"
+            "forced: a canary goes now, whatever its state, and the rest once one has come back well"
             if around.forced
             else "they are held until a canary has come back well: this is about those that go then"
         )

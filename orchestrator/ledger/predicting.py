@@ -72,10 +72,10 @@ class PredictingRows(Rows):
         return {row.id: _tried(row) for row in self._reading.execute(query).all() if _ran(row)}
 
     def redriven_before(self, incident_ids: Sequence[UUID]) -> Mapping[UUID, int]:
-        """Count, for each incident, the failures that wait and were redriven since they were opened."""
+        """Count, for each incident, the failures that wait, are nobody's, and were redriven since they were opened."""
         table = failures.c
         waiting = table.state.in_([str(FailureState.HELD), str(FailureState.DEAD)])
-        again = and_(waiting, table.attempts > table.attempts_before)
+        again = and_(waiting, table.command_release_id.is_(None), table.attempts > table.attempts_before)
         query = select(table.incident_id, func.count()).where(table.incident_id.in_(list(incident_ids)), again)
         rows = self._reading.execute(query.group_by(table.incident_id)).all()
         return {incident_id: number for incident_id, number in rows}  # noqa: C416 - rows are no tuples for mypy

@@ -79,19 +79,23 @@ def test_a_signature_is_heard_however_much_else_there_was(ledger: SqlLedger, mon
 
 
 def test_failures_that_were_redriven_before_are_counted(ledger: SqlLedger) -> None:
-    """Those that wait, and were tried since they were opened; not what was tried before that, nor what is over."""
-    made = filed(ledger, *(failure(number) for number in range(4)))
+    """Those that wait, and were tried since they were opened; not what was tried before that, what is over, or asked
+    for by somebody already.
+    """
+    made = filed(ledger, *(failure(number) for number in range(5)))
     with ledger.transaction() as tx:
         told = [
             (0, 0, FailureState.HELD),
             (2, 0, FailureState.DEAD),
             (2, 2, FailureState.HELD),
             (1, 0, FailureState.RECOVERED),
+            (1, 0, FailureState.HELD),
         ]
         for number, (redriven, before, state) in enumerate(told):
             stored = tx.failure(failure(number).id)
             assert stored is not None
             tx.save_failure(replace(stored, attempts=redriven, attempts_before=before, state=state))
+        tx.claim([failure(4).id], uuid4())
     with ledger.reading() as tx:
         assert tx.redriven_before([made.id, uuid4()]) == {made.id: 1}
 

@@ -142,10 +142,20 @@ def test_a_dependency_that_is_down_is_told_with_what_its_gate_does() -> None:
 
 def test_what_is_forced_to_a_dependency_that_is_down_meets_what_its_runs_meet_now() -> None:
     """Outcomes of before it went down tell of another time."""
-    forced = predict(GROUP, tried(40, ago_seconds=3_600), Circumstances(NOON, DOWN, forced=True))
+    few = replace(GROUP, failures=2)
+    forced = predict(few, tried(40, ago_seconds=3_600), Circumstances(NOON, DOWN, forced=True))
     assert known(forced)[1] < 0.05
-    assert "forced: they go now, whatever its state" in forced.evidence
+    assert "forced: a canary goes now, whatever its state, and the rest once one has come back well" in forced.evidence
     assert not any("first retries" in line for line in forced.evidence)
+
+
+def test_of_many_that_are_forced_only_the_canaries_meet_the_outage() -> None:
+    """The rest goes once one has come back well: four of 40 fail, and of the 36 about as many as behind the gate."""
+    outcomes = tried(40, ago_seconds=3_600)
+    forced = known(predict(GROUP, outcomes, Circumstances(NOON, DOWN, forced=True)))[1]
+    canaries = known(predict(replace(GROUP, failures=4), outcomes, Circumstances(NOON, DOWN, forced=True)))[1]
+    behind = known(predict(GROUP, outcomes, NOW))[1]
+    assert forced == pytest.approx((4 * canaries + 36 * behind) / 40)
 
 
 def test_what_was_forced_tells_nothing_of_what_goes_behind_the_gate() -> None:

@@ -1,0 +1,1 @@
+"""Whether predictions of first retries mean what they say: the figures of `bench calibration`."""
