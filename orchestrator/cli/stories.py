@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.cli.columns import wrapped
+from orchestrator.cli.copying import to_copy
+from orchestrator.cli.lines import width
 from orchestrator.cli.times import clock
 
 if TYPE_CHECKING:
@@ -74,7 +77,8 @@ def _folded(blocks: Sequence[list[str]], named: str, most: int) -> Iterator[str]
         for block in blocks:
             yield from block
         return
-    room, first, last = most - 2, 0, len(blocks)
+    again = to_copy(["redrive", "why", named, "--all"], width(), INDENT)
+    room, first, last = most - 1 - len(again), 0, len(blocks)
     # The end tells more than the beginning: two of its blocks for each one of the beginning.
     while True:
         from_end = (len(blocks) - last) <= 2 * first
@@ -85,7 +89,8 @@ def _folded(blocks: Sequence[list[str]], named: str, most: int) -> Iterator[str]
         first, last = (first, last - 1) if from_end else (first + 1, last)
     for block in blocks[:first]:
         yield from block
-    yield from wrapped(f"and {last - first} more: redrive why {named} --all", INDENT)
+    yield f"{INDENT}and {last - first} more:"
+    yield from again
     for block in blocks[last:]:
         yield from block
 
@@ -105,4 +110,4 @@ def standing(now: dict[str, Any]) -> Iterator[str]:
         yield from labelled("goes at", f"{clock(now['next_at'])}, or later")
     yield from labelled("next", now["next"])
     if now["command"]:
-        yield from wrapped(now["command"], "  ")
+        yield from to_copy(shlex.split(now["command"]), width())

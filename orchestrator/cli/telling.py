@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.cli.columns import wrapped
+from orchestrator.cli.copying import to_copy
+from orchestrator.cli.lines import width
 from orchestrator.cli.stories import labelled, standing, told_steps
 from orchestrator.cli.times import clock
 
@@ -114,7 +116,7 @@ def _sample(failure: dict[str, Any], incident_id: str, *, whole: bool) -> Iterat
     shown = lines if whole else lines[-TAIL:]
     if len(shown) < len(lines):
         yield from wrapped(f"traceback, the last {TAIL} of {len(lines)} lines; all of it:", INDENT)
-        yield f"  redrive incidents show {incident_id} --all"
+        yield from to_copy(["redrive", "incidents", "show", incident_id, "--all"], width())
     for line in shown:
         yield from wrapped(_indented(line if whole else cut(line, LONGEST_LINE)), f"{INDENT}| ", f"{INDENT}|   ")
     if failure["not_redrivable"]:
