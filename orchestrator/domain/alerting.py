@@ -65,6 +65,9 @@ class AlertingTx(Protocol):
     def active_alert_on(self, dependency: str) -> Alert | None:
         """Give the newest alert on a dependency that is not resolved."""
 
+    def alerts_on_nothing(self, joined_since: datetime, limit: int) -> list[Alert]:
+        """List alerts on no dependency that are not resolved and were joined since then, the newest first."""
+
     def resolved_alert_like(self, incident: Incident, since: datetime) -> Alert | None:
         """Give the alert, resolved since then, of an incident that looked like this one."""
 

@@ -121,15 +121,18 @@ def take_up(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Al
 
 
 def fresh(incident: Incident, ladder: Ladder, now: datetime) -> Alert:
-    """Begin an alert; its id is the incident's, so that the same one is never begun twice."""
+    """Begin an alert; its id is the incident's, so that the same one is never begun twice.
+
+    One that has been open for long when it is seen first, since alerts were only just set up, climbs from now on.
+    """
     return Alert(
         id=derive("alert", incident.id),
         ladder=ladder.name,
         began_at=incident.opened_at,
-        climbs_from=incident.opened_at,
+        climbs_from=incident.opened_at if incident.opened_at >= now - BACK else now,
         dependency=incident.dependency,
         severity=incident.severity,
-        joined_at=incident.opened_at,
+        joined_at=now,
         next_at=now,
     )
 
@@ -141,13 +144,23 @@ def _going_on(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> 
 
 
 def _shared(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
-    """Give the alert of a storm: of the same dependency, and begun within a minute of this, or large already."""
-    known = tx.active_alert_on(incident.dependency) if incident.dependency else None
+    """Give the alert of a storm: of the same dependency, and joined within a minute of this, or large already."""
+    if incident.dependency is None:
+        return _of_nothing(tx, watch, now)
+    known = tx.active_alert_on(incident.dependency)
     if known is None:
         return None
-    near = incident.opened_at - (known.joined_at or known.began_at) <= timedelta(seconds=watch.storm)
-    joined = known.joined_by_one(incident.opened_at)
-    return replace(joined, next_at=now) if near or known.incidents >= watch.storm_incidents else None
+    near = now - (known.joined_at or known.began_at) <= timedelta(seconds=watch.storm)
+    return known.joined_by_one(now) if near or known.incidents >= watch.storm_incidents else None
+
+
+def _of_nothing(tx: LedgerTx, watch: Watch, now: datetime) -> Alert | None:
+    """Give the alert that incidents without a dependency share once too many of them come: perhaps a bad release."""
+    lately = tx.alerts_on_nothing(now - timedelta(seconds=watch.storm), watch.storm_incidents)
+    large = next((each for each in lately if each.incidents > 1), None)
+    if large is None and len(lately) < watch.storm_incidents:
+        return None
+    return (large or lately[0]).joined_by_one(now)
 
 
 def look(tx: LedgerTx, alert: Alert, watch: Watch, now: datetime, money: Decimal | None = None) -> Alert:

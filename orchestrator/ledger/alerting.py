@@ -119,6 +119,12 @@ class AlertingRows(Rows):
         """Give the newest alert on a dependency that is not resolved."""
         return self._first(and_(alerts.c.dependency == dependency, alerts.c.state.in_(NOT_OVER)))
 
+    def alerts_on_nothing(self, joined_since: datetime, limit: int) -> list[Alert]:
+        """List alerts on no dependency that are not resolved and were joined since then, the newest first."""
+        lately = and_(alerts.c.dependency.is_(None), alerts.c.state.in_(NOT_OVER), alerts.c.joined_at >= joined_since)
+        query = select(alerts).where(lately).order_by(alerts.c.joined_at.desc(), alerts.c.id).limit(limit)
+        return [_alert(row) for row in self._reading.execute(query)]
+
     def resolved_alert_like(self, incident: Incident, since: datetime) -> Alert | None:
         """Give the alert, resolved since then, of an incident that looked like this one."""
         alike = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.alert_settings.tables import AlertsTable
 from orchestrator.bootstrap.alerts import alert_sinks
@@ -227,14 +228,16 @@ def test_a_throttled_pagerduty_has_the_page_go_by_mail(world: World) -> None:
 
 
 def test_no_secret_is_in_what_the_log_keeps(world: World) -> None:
-    """Neither an event nor an answer that is kept of a sink names a key or a URL."""
+    """Neither an event, nor an answer that is kept of a sink, nor a line that is written names a key or a URL."""
     world.slack.status, world.pager.status = 500, 500
     world.desk.open(size=1_000)
-    world.look()
+    with capture_logs() as lines:
+        world.look()
     events = world.log.read(Lane.PRIORITY, 0, 100)
     kept = [each.record.body.decode() for each in events]
     kept += [str(answer) for each in events for answer in world.log.answers(each)]
-    assert events
+    kept += [str(line) for line in lines]
+    assert {"alert.told", "alert.not_told"} <= {line["event"] for line in lines}
     assert not any(secret in text for text in kept for secret in (ROUTING_KEY, SLACK_URL.split("/")[4]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import jsonschema_rs
@@ -115,6 +116,33 @@ def test_incidents_of_other_dependencies_and_of_none_have_alerts_of_their_own() 
         desk.open(dependency=dependency, signature=f"{dependency} {len(desk.told())}")
         desk.look()
     assert len({each["alert_id"] for each in desk.told()}) == 4
+
+
+def test_many_incidents_without_a_dependency_share_an_alert_from_the_sixth_on() -> None:
+    """A bad release breaks a hundred tasks at once: five are told by themselves, all others as one storm."""
+    desk = Desk()
+    for number in range(100):
+        desk.open(dependency=None, signature=f"task {number}")
+    desk.look()
+    triggers = [each for each in desk.told() if each["action"] == "trigger"]
+    assert sorted(each["incidents"] for each in triggers) == [1, 1, 1, 1, 96]
+    desk.now += timedelta(seconds=61)
+    desk.open(dependency=None, signature="much later")
+    desk.look()
+    assert [each["incidents"] for each in desk.told() if each["action"] == "trigger"][-1] == 1
+
+
+def test_incidents_that_are_old_when_alerts_are_set_up_begin_at_the_first_level() -> None:
+    """A ladder that was only just written tells of what was open for days by its first level, and in storms."""
+    desk = Desk()
+    for number in range(20):
+        desk.open(signature=f"task {number}")
+    desk.look(86_400)
+    assert desk.steps() == [("trigger", 1, ["slack"])]
+    desk.look(599)
+    assert desk.steps() == [("trigger", 1, ["slack"])]
+    desk.look(2)
+    assert desk.steps()[-1] == ("trigger", 2, ["pager"])
 
 
 def test_an_acknowledged_incident_stops_its_alert_and_its_end_is_told() -> None:
