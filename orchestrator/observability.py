@@ -27,6 +27,7 @@ from orchestrator.domain.attempts import IN_FLIGHT
 from orchestrator.domain.dependencies import Health
 from orchestrator.domain.failures import Kind
 from orchestrator.domain.incidents import IncidentState
+from orchestrator.domain.showing import safe
 from orchestrator.domain.tallies import Tallies
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ EVENT_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 SECRET_FIELDS: Final = frozenset({"api_key", "api_token", "authorization", "password", "secret", "token", "write_key"})
 METRICS_CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 MOST_ATTEMPTS_TOLD_APART: Final = 3
+# What JSON may hold as it is, and a terminal obeys: control characters beyond ASCII, turned text, line separators.
+OBEYED: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 def set_up_logging(stream: IO[str] = sys.stderr, *, level: str = "INFO") -> None:
@@ -77,11 +80,14 @@ def _rendering(stream: IO[str]) -> list[Processor]:
         else structlog.processors.JSONRenderer(serializer=_as_json)
     )
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    return [strip, structlog.processors.format_exc_info, hide_secrets, renderer]
+    # JSON escapes by itself what a terminal would obey.
+    tame = [only_shown] if stream.isatty() else []
+    return [strip, structlog.processors.format_exc_info, hide_secrets, *tame, renderer]
 
 
 def _as_json(fields: EventDict, **_: Any) -> str:
-    return orjson.dumps(fields, default=str).decode()
+    written = orjson.dumps(fields, default=str).decode()
+    return written if written.isprintable() else OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
 def hide_secrets(_logger: object, _method: str, fields: EventDict) -> EventDict:
@@ -97,6 +103,25 @@ def _hidden(value: Any) -> Any:  # noqa: ANN401 - a log field may be anything
     if isinstance(value, (list, tuple)):
         return [_hidden(each) for each in value]
     return value if value is None or isinstance(value, (bool, int, float)) else scrub.text(str(value))
+
+
+def only_shown(_logger: object, _method: str, fields: EventDict) -> EventDict:
+    """Show as codes what would steer a terminal, or begin a line that looks like one of ours: tasks' names, reasons and
+    messages are anybody's text. A traceback keeps its lines, each behind a bar.
+    """
+    shown = {safe(name): _shown(value) for name, value in fields.items() if name != "exception"}
+    if fields.get("exception"):
+        # Cut at line feeds alone: what else ends a line somewhere is shown as its code.
+        shown["exception"] = "\n".join(f"  | {safe(line)}" for line in str(fields["exception"]).split("\n"))
+    return shown
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401 - a log field may be anything
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, dict):
+        return {safe(key): _shown(each) for key, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, list) else value
 
 
 class EventCounts(Collector):

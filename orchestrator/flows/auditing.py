@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.auditing import AuditEntry
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import Ledger, LedgerTx
+    from orchestrator.domain.recoveries import Recovery
     from orchestrator.domain.release import Release
 
 # Entries that one look at the chain reads, and changes that one refusal tells.
@@ -63,6 +64,22 @@ def given_to_people(before: Incident, waiting: Incident, release: Release, burie
         execution_id=release.plan.execution_id,
         before={"state": str(before.state)},
         after={"state": str(waiting.state), "release_id": str(release.id), "dead": buried},
+    )
+
+
+def taken_along(recovery: Recovery, incident_id: UUID, count: int, now: datetime) -> Deed:
+    """Tell of one incident that a recovery of several takes failures of: who asks what changed it finds that there."""
+    return Deed(
+        id=derive("audit", recovery.id, incident_id),
+        at=now,
+        actor=recovery.actor,
+        origin=Origin.PERSON,
+        verb=str(recovery.command),
+        reason=recovery.reason,
+        incident_id=incident_id,
+        recovery_id=recovery.id,
+        forced=recovery.forced,
+        after={"failures": count, "part_of": str(recovery.id)},
     )
 
 

@@ -64,7 +64,7 @@ def hold_incident(tx: LedgerTx, incident_id: UUID, request: HoldRequest) -> Comm
     if before.closed:
         raise Conflict(f"expected an incident that is open, got one that is {before.state}; nothing is left to hold")
     _refuse_not_held(before, f"incident {incident_id}", request)
-    after = replace(before, **request.held())
+    after = replace(before, **request.held()).changed()
     tx.save_incident(after)
     command = replace(_command(request, before, after), incident_id=incident_id, dependency=before.dependency)
     return _recorded(tx, command, after)

@@ -18,7 +18,7 @@ from orchestrator.domain.searching import Judging
 from orchestrator.domain.selection import Selection
 from orchestrator.failpoints import hit
 from orchestrator.flows.announcing import command_recorded
-from orchestrator.flows.auditing import refuse_outdated
+from orchestrator.flows.auditing import refuse_outdated, taken_along
 from orchestrator.flows.bulk.edits import edited_before, edits_told, judged_by_edits
 from orchestrator.flows.bulk.single import asked_for, refuse
 from orchestrator.flows.gates import check_times, first_gate
@@ -120,9 +120,11 @@ def start(tx: LedgerTx, recovery: Recovery, judging: Judging, policies: Policies
     known = [(incident, count) for each, count in taken.items() if (incident := tx.incident(each))]
     predicted = Predictor(tx, policies or Policies(), judging.now).predict(known[:MOST_NAMED], forced=recovery.forced)
     tx.save_recovery(replace(running, prediction=predicted.view()))
-    for incident_id in taken:
+    for incident_id, count in taken.items():
         tx.add_release(_release(running, incident_id, judging.now))
         _raise_revision(tx, incident_id)
+        if len(taken) > 1:
+            tx.audit(taken_along(recovery, incident_id, count, judging.now))
     tx.claim_selected(recovery, judging)
     hit("recovery_claimed")
     return taken

@@ -77,6 +77,36 @@ def test_a_terminal_gets_lines_for_reading(monkeypatch: pytest.MonkeyPatch, log:
     assert log.getvalue() == ""
 
 
+HOSTILE = "a\x7f\x1b[2Jb\x1b]0;title\x07\n2026-11-29 [info] incident.closed\r\x9b31m\u202ec\u2028d\x85e"
+
+
+def test_a_terminal_obeys_nothing_that_is_logged(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    """Control sequences, line ends and turned text in a field, its name, another library's line and an exception are
+    shown as codes: one line for each that was logged, and for each line of a traceback one behind a bar.
+    """
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    set_up_logging(terminal)
+    structlog.get_logger("x").info("task.failed", task=HOSTILE, deep={HOSTILE: [HOSTILE]}, **{f"n{HOSTILE}": 1})
+    logging.getLogger("kombu").warning("lost %s", HOSTILE)
+    structlog.get_logger("x").error("request.failed", exc_info=ValueError(HOSTILE))
+    shown = terminal.getvalue()
+    assert shown.replace("\n", "").isprintable()
+    assert "\\x1b[2Jb\\x1b]0;title\\x07\\x0a2026-11-29 [info] incident.closed\\x0d\\x9b31m\\u202ec" in shown
+    first, lost, *failed = shown.splitlines()
+    assert ("task.failed" in first, "lost a" in lost, "request.failed" in failed[0]) == (True, True, True)
+    assert all(line.startswith("  | ") for line in failed[1:])
+    assert log.getvalue() == ""
+
+
+def test_json_lines_escape_what_a_terminal_would_obey(log: io.StringIO) -> None:
+    """One line whatever a field holds, and the field as it was."""
+    structlog.get_logger().info("task.failed", task=HOSTILE)
+    (line,) = log.getvalue().split("\n")[:-1]
+    assert json.loads(line)["task"] == HOSTILE
+    assert line.isprintable()
+
+
 def test_metrics_have_their_promised_names() -> None:
     """Every metric of this release is exposed under its documented name, with its labels."""
     metrics = Metrics()

@@ -152,6 +152,40 @@ def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         load()
 
 
+def test_a_token_for_each_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """From the environment, a file, or the settings' file; beside the single token; beyond loopback one is enough."""
+    monkeypatch.setenv("REDRIVE_API_HOST", "0.0.0.0")  # noqa: S104 - read here, served nowhere
+    monkeypatch.setenv("REDRIVE_API_TOKENS", '{"ann": "anns-own", "stackstorm": "the-pack-s"}')
+    assert load().tokens_by_name == {"ann": "anns-own", "stackstorm": "the-pack-s"}
+    monkeypatch.setenv("REDRIVE_API_TOKEN", "s3cret")
+    assert load().tokens_by_name["token"] == "s3cret"
+    assert scrub.text("anns-own went out, stackstorm is no secret") == "[hidden] went out, stackstorm is no secret"
+    monkeypatch.delenv("REDRIVE_API_TOKENS")
+    path = tmp_path / "tokens"
+    path.write_text('ann = "from-file"\n')
+    monkeypatch.setenv("REDRIVE_API_TOKENS_FILE", str(path))
+    assert load().tokens_by_name["ann"] == "from-file"
+    monkeypatch.delenv("REDRIVE_API_TOKENS_FILE")
+    settings = tmp_path / "redrive.toml"
+    settings.write_text('[api_tokens]\nbob = "from-the-settings"\n')
+    monkeypatch.setenv("REDRIVE_SETTINGS_FILE", str(settings))
+    assert load().tokens_by_name == {"token": "s3cret", "bob": "from-the-settings"}
+
+
+@pytest.mark.parametrize("given", ['{"a b": "hunter2-long"}', "hunter2-long", '{"token": "hunter2-long"}', '{"a": 1}'])
+def test_tokens_that_are_none_are_refused_and_never_told(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """The variable is named, and no token; the single one may be none of the others."""
+    monkeypatch.setenv("REDRIVE_API_TOKENS", given)
+    with pytest.raises(SettingsInvalid, match="REDRIVE_API_TOKENS: ") as refused:
+        load()
+    assert "hunter2-long" not in str(refused.value)
+    monkeypatch.setenv("REDRIVE_API_TOKENS", '{"ann": "hunter2-long"}')
+    monkeypatch.setenv("REDRIVE_API_TOKEN", "hunter2-long")
+    with pytest.raises(SettingsInvalid, match="none of REDRIVE_API_TOKENS") as refused:
+        load()
+    assert "hunter2-long" not in str(refused.value)
+
+
 def test_rudderstack_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """A data plane without a write key is no sink."""
     monkeypatch.setenv("REDRIVE_RUDDERSTACK_URL", "http://127.0.0.1:8080")

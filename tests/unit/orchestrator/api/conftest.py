@@ -12,10 +12,13 @@ import pytest
 import requests
 import uvicorn
 
+from eventbus.wire import LLM_CALL, TASK_FAILED
 from orchestrator.api.app import create_app
 from orchestrator.api.needs import Api
 from orchestrator.domain.commands import Mode
+from orchestrator.domain.events import Lane, Passed, Refusal
 from orchestrator.domain.ladders import Watch
+from orchestrator.domain.subscriptions import Subscription
 from orchestrator.eventlog.circuits import MemoryCircuits
 from orchestrator.eventlog.reconciliations import MemoryReconciliations
 from orchestrator.eventlog.replays_memory import MemoryReplays
@@ -24,6 +27,7 @@ from orchestrator.flows.accepting import Accepting
 from orchestrator.flows.desk import Desk
 from orchestrator.observability import Metrics
 from orchestrator.warehouse.schema import STORE as WAREHOUSE
+from tests.events import event, record
 from tests.scene import Scene
 
 if TYPE_CHECKING:
@@ -139,3 +143,17 @@ def api(server: Server) -> Served:
 def guarded(server: Server) -> Served:
     """The API with tokens."""
     return server.serve(Served(Scene(), tokens={"token": "s3cret", "ann": "anns-own", "stackstorm": "the-pack-s"}))
+
+
+@pytest.fixture
+def desk(api: Served) -> Served:
+    """Three calls and a failure: the warehouse refused the first, has the second; the third waits."""
+    log = api.scene.log
+    for sink in ("warehouse", "rudderstack"):
+        log.subscribe(sink, Subscription(frozenset({LLM_CALL})))
+    log._clock = api.scene.clock
+    log.append([record(event(kind)) for kind in (LLM_CALL, TASK_FAILED, LLM_CALL, LLM_CALL)])
+    why = {1: Refusal("it is NaN", "data.cost")}
+    log.advance("warehouse", Lane.PRIORITY, 3, epoch=1, passed=Passed(api.scene.now, why, attempts=2))
+    api.held.add(log.read(Lane.PRIORITY, 0, 4)[2].record.key)
+    return api

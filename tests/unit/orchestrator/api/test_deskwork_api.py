@@ -129,6 +129,62 @@ def test_failures_are_discarded_by_name_and_their_incident_closes(api: Served) -
     refused(api.ask("POST", f"/api/v1/failures/{uuid4()}/discard", WHY), 404, "not-found")
 
 
+def test_what_a_recovery_had_has_ended_elsewhere(api: Served) -> None:
+    """Failures that are claimed are given up all the same: the recovery counts them so, and nothing of them goes."""
+    path = opened(api)
+    incident = path.rpartition("/")[2]
+    api.ask("PUT", "/api/v1/mode", {"mode": "act"})
+    body = WHY | {"incident_id": incident}
+    place = api.ask("POST", "/recovery/retry", body, headers={"Idempotency-Key": "k"}).headers["Location"]
+    told = api.ask("POST", "/api/v1/failures/discard", WHY | {"query": {"task": "app.*", "dependency": "model"}}).json()
+    assert (told["discarded"], [each["id"] for each in told["incidents"]]) == (3, [incident])
+    shown = api.ask("GET", place).json()
+    assert {name: number for name, number in shown["progress"].items() if number} == {"asked": 3, "elsewhere": 3}
+    assert (shown["state"], [each["state"] for each in shown["releases"]]) == ("done", ["aborted"])
+    api.scene.later(10_000)
+    assert api.scene.release() == []
+
+
+def test_an_incident_that_is_given_up_ends_the_recovery_of_it(api: Served) -> None:
+    """Its recovery is over, and all its failures are counted as gone elsewhere."""
+    path = opened(api)
+    api.ask("PUT", "/api/v1/mode", {"mode": "act"})
+    body = WHY | {"incident_id": path.rpartition("/")[2]}
+    place = api.ask("POST", "/recovery/retry", body, headers={"Idempotency-Key": "k"}).headers["Location"]
+    patched(api, path, discard=True)
+    shown = api.ask("GET", place).json()
+    assert (shown["state"], shown["progress"]["elsewhere"], shown["progress"]["asked"]) == ("done", 3, 3)
+
+
+def test_a_recovery_of_several_incidents_is_a_change_of_each(api: Served) -> None:
+    """Whoever decided on what an incident said before is told of the recovery that took failures of it."""
+    path = opened(api)
+    declaration = {"dependency": "smtp", "idempotent": True}
+    api.scene.take_in(failed_event(9, task="app.mail", declaration=declaration))
+    body = WHY | {"query": {"task": "app.*"}}
+    assert api.ask("POST", "/recovery/retry", body, headers={"Idempotency-Key": "k"}).status_code == 202
+    told = api.ask("PATCH", path, WHY | {"owner": "bob", "revision": 1}).json()
+    assert told["revision"] == 2
+    assert [(each["verb"], each["revision"], each["after"]["failures"]) for each in told["changes"]] == [
+        ("retry", 2, 3)
+    ]
+    assert api.ask("GET", f"{AUDIT}/verify").json()["holds"]
+
+
+def test_what_is_on_its_way_is_not_given_up(api: Served) -> None:
+    """A canary that is out stays; the others go; the answer says what stayed, and the incident stays open."""
+    path = opened(api)
+    api.ask("PUT", "/api/v1/mode", {"mode": "act"})
+    body = WHY | {"incident_id": path.rpartition("/")[2]}
+    api.ask("POST", "/recovery/retry", body, headers={"Idempotency-Key": "k"})
+    (canary,) = api.scene.release()
+    told = api.ask("POST", "/api/v1/failures/discard", body).json()
+    assert (told["discarded"], told["not_discarded"]) == (2, {"released": 1})
+    api.scene.answer([canary])
+    assert api.ask("GET", path).json()["state"] == "recovered"
+    assert api.ask("GET", "/api/v1/summary").json()["failures"] == {"discarded": 2, "recovered": 1}
+
+
 def test_a_dry_run_of_a_discard_counts(api: Served) -> None:
     """It says how many would go, of which incidents, and gives nothing up."""
     opened(api)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.orchestrator.api.conftest import api, server  # noqa: F401 - fixtures
+from tests.unit.orchestrator.api.conftest import api, desk, server  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from orchestrator.cli.exits import DONE, FAILED, PARTLY, USAGE
 from orchestrator.domain.circuits import CircuitState, Standing
 from orchestrator.domain.errors import RedriveError
 from orchestrator.domain.events import Answer, Lane, Passed, Refusal
-from tests.unit.orchestrator.api.test_desk_api import commands, desk, keys, left_over, send
+from tests.unit.orchestrator.api.desk import commands, keys, left_over, send
 from tests.unit.orchestrator.cli.conftest import flat
 from tests.unit.orchestrator.cli.test_operating import ESCAPE, said
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from tests.unit.orchestrator.api.conftest import Served
 
-__all__ = ["desk"]  # the fixture
 WHY = ("--reason", "the column is wider now")
 
 
