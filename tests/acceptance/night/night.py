@@ -88,8 +88,8 @@ class Night:
         return many
 
     def known(self) -> int:
-        """Count the failures that the ledger has."""
-        return sum(self.ground.ask("/api/v1/summary")["failures"].values())
+        """Count the failures that the ledger has, by what its incidents say: nobody has to count 40,000 rows."""
+        return sum(each["size"] for each in self.ground.ask("/api/v1/incidents")["incidents"])
 
     def recovered_by_tasks(self) -> int:
         """Count the tasks of payments-api that have gone well, as they say themselves."""
