@@ -63,9 +63,15 @@ def _undecided(tx: LedgerTx, incident: Incident, stored: StoredFailure | None) -
         if meant(proposed, stored):
             yield "nothing goes before somebody agrees", f"redrive approvals approve {proposed.id} --reason WHY"
     waits_for_person = incident.plan is None or not incident.plan.redrives
-    if waits_for_person or (stored is not None and not stored.idempotent):
+    by_hand = not stored.idempotent if stored else not incident.idempotent and not _asked_for_all(tx, incident)
+    if waits_for_person or by_hand:
         what = f"--failure {stored.failure.id}" if stored else f"--incident {incident.id}"
         yield _who_decides(tx, incident), f"redrive retry {what} --reason WHY"
+
+
+def _asked_for_all(tx: LedgerTx, incident: Incident) -> bool:
+    """Tell whether a person's release of it goes on: what a rule may not redrive by itself goes by that."""
+    return any(each.command_id and not each.ended for each in tx.releases_of(incident.id))
 
 
 def _who_decides(tx: LedgerTx, incident: Incident) -> str:

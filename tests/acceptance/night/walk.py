@@ -33,6 +33,7 @@ class Walk:
     recovery: Recovery = field(init=False)
     dry_seconds: list[float] = field(default_factory=list)
     spans: dict[str, float] = field(default_factory=dict)
+    in_flight: int = 200
 
     def go(self) -> None:
         """Walk it: what is up, why, what would happen, do it, whose is the rest, what it was."""
@@ -41,11 +42,12 @@ class Walk:
         night.bring_back("payments-api")
         listed = self.terminal.type("incidents")
         paying, reading = short_id(listed, "payments.charge"), short_id(listed, "texts.summarise")
-        self.terminal.type("why", paying)
+        told = self.terminal.type("why", paying)
+        assert f"redrive retry --incident {paying}" in told.output, told.output
         self._time_dry_runs()
         asked = ("retry", "--query", "dependency=payments-api", "--reason", REASON)
         self.terminal.type(*asked)
-        self._follow(*asked, "--yes", "--watch")
+        self._follow(*asked, "--in-flight", str(self.in_flight), "--yes", "--watch")
         said = ("--assign", "ada", "--acknowledge", "--reason", "their status page says two hours")
         self.terminal.type("incidents", "update", reading, *said)
         self._until_all_is_over()
