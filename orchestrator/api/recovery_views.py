@@ -135,6 +135,9 @@ def _why_waiting(tx: LedgerTx, recovery: Recovery, releases: list[Release]) -> l
     if recovery.over:
         return []
     said: dict[str, None] = dict.fromkeys([recovery.note] if recovery.note else [])
+    approval = tx.approval(recovery.id) if recovery.state is RecoveryState.PROPOSED else None
+    if approval:
+        said[f"somebody's consent until {approval.until.isoformat()}, then {approval.otherwise}"] = None
     for each in releases[:MOST_SHOWN]:
         ramp = None if each.ended else tx.ramp(each.ramp)
         for why in (None if each.ended else each.note, ramp.why if ramp else None):

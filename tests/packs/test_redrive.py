@@ -179,3 +179,20 @@ def test_the_pack_validates() -> None:
     verdict = validate([packs_dir() / "redrive"], None)
     assert (verdict.errors, verdict.refused) == ((), ())
     assert len(verdict.content.policies) == len(list((packs_dir() / "redrive" / "policies").glob("*.yaml")))
+
+
+@pytest.mark.slow
+def test_an_inquiry_whose_time_is_over_ends_the_workflow_and_answers_nothing(scene: Scene) -> None:
+    """After its minute nobody is asked any more; the workflow tells the state, and the orchestrator decides itself."""
+    recovery = "6a1c2f6e-0000-5000-8000-000000000001"
+    scene.orchestrator.releases[recovery] = {"id": recovery, "state": "aborted"}
+    asked = {"recovery_id": recovery, "timeout_minutes": 1}
+    body = {"action": "redrive.bulk_recovery", "parameters": asked}
+    execution = requests.post(f"{scene.url}/v1/executions", json=body, timeout=5).json()["id"]
+    deadline = time.monotonic() + 60 + PATIENCE
+    while not (found := scene.stackstorm.execution(execution)).ended:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert found.status == "succeeded"
+    assert found.output == {"recovery_id": recovery, "state": "aborted", "late": False, "answered": False}
+    assert not [path for path in scene.orchestrator.paths if path.endswith(("/approve", "/reject"))]

@@ -67,6 +67,8 @@ def test_a_proposal_claims_nothing_and_nothing_goes(api: Served) -> None:
     assert (answer.status_code, told["state"], told["failures"], told["otherwise"]) == (202, "proposed", 2, "reject")
     assert answer.headers["Location"] == f"{RETRIES}/{told['id']}"
     assert state_of(api, told["id"]) == "proposed"
+    waits = api.ask("GET", answer.headers["Location"]).json()["waits_for"]
+    assert waits == [f"somebody's consent until {told['until']}, then reject"]
     assert api.scene.release() == []
     assert {each.command_release_id for each in api.scene.failures} == {None}
     assert propose(api, {"timeout_seconds": 60}).json() == told
