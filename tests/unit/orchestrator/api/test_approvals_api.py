@@ -15,6 +15,8 @@ from orchestrator.stackstorm.memory import MemoryWorkflows
 from tests.recovery import failed_event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import requests
 
     from tests.unit.orchestrator.api.conftest import Served
@@ -255,3 +257,29 @@ def test_approvals_are_listed_in_pages(api: Served) -> None:
     rest = api.ask("GET", f"/api/v1/approvals?limit=2&cursor={made[1]}").json()["approvals"]
     assert [each["id"] for each in rest] == made[:1]
     assert api.ask("GET", f"/api/v1/approvals?cursor={uuid4()}").status_code == 422
+
+
+class AsksAnew(MemoryWorkflows):
+    """A StackStorm that begins to ask by another inquiry while the first one is being answered."""
+
+    served: Served
+    recovery: str
+
+    def answer(self, inquiry_id: str, response: Mapping[str, Any]) -> bool:
+        """Answer, and meanwhile ask anew."""
+        if inquiry_id == "inq":
+            self.served.ask("POST", f"{RETRIES}/{self.recovery}/inquiry", {"inquiry_id": "newer"})
+        return super().answer(inquiry_id, response)
+
+
+def test_an_inquiry_that_begins_while_another_is_answered_is_answered_too(api: Served) -> None:
+    """What was told to the first one says nothing of the second."""
+    recovery = proposed(api)
+    api.ask("POST", f"{RETRIES}/{recovery}/inquiry", {"inquiry_id": "inq"})
+    say(api, recovery, "approve")
+    workflows = AsksAnew()
+    workflows.served, workflows.recovery = api, recovery
+    workflows.inquiries |= {"inq": None, "newer": None}
+    told = answerer(api, workflows)
+    assert [told.run_once() for _ in range(3)] == [1, 1, 0]
+    assert None not in workflows.inquiries.values()
