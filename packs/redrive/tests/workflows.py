@@ -172,3 +172,34 @@ def test_settle_of_an_unknown_release_fails_with_the_counts_it_was_given(stackst
     done = stackstorm.send("redrive.release_succeeded", release(7)).execution
     assert (done.status, len(orchestrator.asked)) == ("failed", 1)
     assert (done.output["first_attempts"], done.output["first_successes"]) == (7, 7)
+
+
+def test_escalate_wakes_somebody_where_it_is_told_to(stackstorm, orchestrator):
+    """The plan first, then the alert, with ladder, severity and reason; each once, under the workflow's execution."""
+    orchestrator.says["/escalate"] = (202, {"id": "c-1"})
+    asked = {"incident_id": "inc-1", "revision": 3, "reason": "so"}
+    assert stackstorm.run("redrive.escalate", asked).output["alerted"] is False
+    assert orchestrator.said("/escalate") == []
+    done = stackstorm.run("redrive.escalate", asked, alert=True, ladder="night", severity="critical")
+    assert (done.status, done.output["alerted"]) == ("succeeded", True)
+    told = {"ladder": "night", "severity": "critical", "reason": "so", "execution_id": done.id}
+    assert orchestrator.said("/escalate") == [told]
+    assert [heads["Idempotency-Key"] for _, path, _, heads in orchestrator.calls if path.endswith("/escalate")] == [
+        done.id
+    ]
+
+
+def test_an_alert_that_is_refused_takes_no_plan_back(stackstorm, orchestrator):
+    """The workflow fails, as nobody was woken, and says why; the plan stands, and was given once."""
+    orchestrator.says["/escalate"] = (409, {"title": "Conflict", "detail": "no ladder is set"})
+    done = stackstorm.run("redrive.escalate", incident_id="inc-1", revision=3, alert=True)
+    assert (done.status, done.output["alerted"], len(orchestrator.plans)) == ("failed", False, 1)
+    assert (done.output["state"], done.child("wake").output["error"]) == ("planned", "Conflict: no ladder is set")
+
+
+def test_an_older_decision_wakes_nobody(stackstorm, orchestrator):
+    """A plan that came too late is no reason to wake anybody."""
+    orchestrator.answer = (409, {"title": "Conflict", "detail": "revision 4 is newer"})
+    done = stackstorm.run("redrive.escalate", incident_id="inc-1", revision=3, alert=True)
+    assert (done.output["superseded"], done.output["alerted"]) == (True, False)
+    assert orchestrator.said("/escalate") == []
