@@ -202,6 +202,23 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
         yield server
 
 
+class Webhook(Server):
+    """A chat that takes any JSON."""
+
+    def answer(self, path: str, kind: str, body: bytes) -> tuple[int, str]:
+        """Keep it."""
+        self.posts.append(orjson.loads(body) | {"path": path, "kind": kind})
+        return 200, "ok"
+
+
+@contextmanager
+def webhook() -> Iterator[Webhook]:
+    """Run a chat."""
+    server = Webhook()
+    with _running(server):
+        yield server
+
+
 class Mail:
     """A mailbox: it keeps every message that a mail server took."""
 

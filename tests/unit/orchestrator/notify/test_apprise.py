@@ -12,7 +12,7 @@ from orchestrator.domain.errors import SettingsInvalid
 from orchestrator.domain.incidents import Severity
 from orchestrator.domain.notifying import NotSent, Sent
 from orchestrator.notify.apprise import AppriseNotifier
-from tests.pagers import SLACK_URL, WEBHOOK, dead_port, mail, slack
+from tests.pagers import SLACK_URL, WEBHOOK, dead_port, mail, slack, webhook
 
 HOSTILE = "<!channel> <http://e|click> *bold* <script>alert(1)</script> [a](http://e) & @everyone \x1b[31m"
 NOTICE = Notice(
@@ -88,3 +88,15 @@ def test_a_url_that_apprise_does_not_know_is_refused_without_being_told(url: str
     with pytest.raises(SettingsInvalid, match=r"REDRIVE_ALERTS\.targets\.x\.url: expected a URL") as refused:
         AppriseNotifier("x", url)
     assert "s3cr3tt0ken" not in str(refused.value)
+
+
+def test_a_chat_that_shows_markdown_shows_a_tasks_name_as_it_is() -> None:
+    """Mattermost takes all text for Markdown: each mark of a name is escaped on its way there."""
+    with webhook() as server:
+        url = f"mmost://127.0.0.1:{server.server_address[1]}/3ccdd113474722377935511fc85d3dd4"
+        assert AppriseNotifier("chat", url).notify(NOTICE) == Sent()
+        text = server.posts[0]["text"]
+    assert "\\*bold\\*" in text
+    assert "\\[a\\]\\(http\\://e\\)" in text
+    assert "\\<script\\>" in text
+    assert "@everyone" not in text
