@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from eventbus.wire import ALERT_CHANGED, Event
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from orchestrator.domain.ladders import Ladder, Watch
     from orchestrator.domain.ledger import LedgerTx
 
+# A workflow gives its plan and then wakes somebody: so long both are one word.
+ONE_WORD: Final = timedelta(seconds=60)
 NOTHING_SET: Final = "expected a ladder of the settings, got none that is known; name it in [alerts] (docs/alerts.md)"
 
 
@@ -83,15 +86,26 @@ def escalate(tx: LedgerTx, incident_id: UUID, asked: Asked, word: Word, watch: W
     alert = known or fresh(incident, ladder, word.at)
     if alert.ladder != ladder.name:
         alert = replace(alert, ladder=ladder.name, level=0)
-    alert = replace(alert, asked_level=_level(asked, alert, ladder), next_at=word.at)
+    if not _told_by_its_plan(asked, alert, incident, word):
+        alert = replace(alert, asked_level=_level(asked, alert, ladder))
+    alert = replace(alert, next_at=word.at)
     after = replace(incident, severity=asked.severity or incident.severity, snoozed_until=None)
     after = replace(after, acknowledged_by=None, acknowledged_at=None).changed()
     tx.save_incident(after)
     tx.save_alert(alert)
     if known is None:
         tx.join_alert(alert.id, incident_id)
-    more = {"ladder": alert.ladder, "level": alert.asked_level, "execution_id": asked.execution_id}
+    level = max(alert.asked_level, alert.level)
+    more = {"ladder": alert.ladder, "level": level, "execution_id": asked.execution_id}
     return alert, _recorded(tx, incident, after, word, CommandKind.ESCALATE, more)
+
+
+def _told_by_its_plan(asked: Asked, alert: Alert, incident: Incident, word: Word) -> bool:
+    """Tell whether this is the word of a workflow whose plan to escalate has just had a level told: one is enough."""
+    plan = incident.plan
+    if asked.execution_id is None or plan is None or plan.execution_id != asked.execution_id or asked.level:
+        return False
+    return bool(alert.level and alert.raised and word.at - alert.raised[-1].at <= ONE_WORD)
 
 
 def _ladder(asked: Asked, known: Alert | None, incident: Incident, watch: Watch) -> Ladder:

@@ -13,6 +13,7 @@ from orchestrator.domain.commands import CommandKind
 from orchestrator.domain.errors import Conflict, NotFound
 from orchestrator.domain.incidents import Severity
 from orchestrator.domain.ladders import Ladder, Level, Rule, Watch
+from orchestrator.domain.plan import Plan, PlanName
 from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate
 from tests import recovery
 from tests.alerting import LADDER, NIGHT, WATCH, Desk
@@ -96,6 +97,23 @@ def test_another_ladder_begins_at_its_first_level() -> None:
         escalated(desk, each.id, ladder="day")
     desk.look(1)
     assert desk.steps()[1:] == [("trigger", 1, ["mail"])] * 2
+
+
+def test_a_workflow_that_plans_to_escalate_and_then_wakes_somebody_has_one_level_told() -> None:
+    """Its plan has the first level told at once; its call a second later is the same word, a later one is not."""
+    ladder = Ladder("night", (replace(LADDER.levels[0], after=3_600), *LADDER.levels[1:]))
+    desk = Desk(replace(WATCH, ladders={"night": ladder}))
+    incident = desk.open()
+    desk.look()
+    assert desk.told() == []
+    desk.change(incident.id, plan=Plan(PlanName.ESCALATE, "who knows", execution_id="e-1"))
+    desk.look(1)
+    escalated(desk, incident.id, execution_id="e-1")
+    desk.look(1)
+    assert desk.steps() == [("trigger", 1, ["slack"])]
+    escalated(desk, incident.id, execution_id="e-2")
+    desk.look(1)
+    assert desk.steps()[-1] == ("trigger", 2, ["pager"])
 
 
 @pytest.mark.parametrize(
