@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.flows.desk import Fate
 
 # What an event may tell of, by the members of its data, the nearest first.
-ABOUT: Final = ("failure_id", "attempt_id", "incident_id", "release_id", "task_id")
+ABOUT: Final = ("failure_id", "attempt_id", "incident_id", "recovery_id", "release_id", "command_id", "task_id")
 
 
 def story_of_event(event: StoredEvent, fates: Sequence[Fate], look_up: Callable[[str], Story | None]) -> Story:
