@@ -22,14 +22,6 @@ class OperatingTx(Protocol):
     def states_of(self, incident_id: UUID) -> Mapping[FailureState, int]:
         """Count the failures of an incident by their state."""
 
-    def asked_for(self, incident_id: UUID) -> int:
-        """Count the failures of an incident that a release holds which a person asked for, and which has not ended."""
-
-    def claim_incident(self, incident_id: UUID, release_id: UUID) -> int:
-        """Reserve all failures of an incident that are held or dead, and not `asked_for`, for the release of a person's
-        command; the dead ones are held again. Gives their number.
-        """
-
     def stands(self, selection: Selection) -> list[tuple[UUID, FailureState, int]]:
         """Count the failures that a selection means, by incident and state."""
 

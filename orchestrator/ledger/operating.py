@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import func, select, update
 
 from orchestrator.domain.failures import FailureState
-from orchestrator.domain.release import ENDED
 from orchestrator.ledger.attempts import OVER
 from orchestrator.ledger.codec import attempt_value, incident_value
 from orchestrator.ledger.people import PeopleRows
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.selection import Selection
 
-TAKEN_BY_A_PERSON: Final = (str(FailureState.HELD), str(FailureState.DEAD))
-
 
 class OperatingRows(PeopleRows):
     """The verbs behind a person's commands and questions."""
@@ -35,20 +32,6 @@ class OperatingRows(PeopleRows):
         """Count the failures of an incident by their state."""
         query = select(failures.c.state, func.count()).where(failures.c.incident_id == incident_id)
         return {FailureState(row[0]): row[1] for row in self._connection.execute(query.group_by(failures.c.state))}
-
-    def asked_for(self, incident_id: UUID) -> int:
-        """Count the failures of an incident that a release holds which a person asked for, and which has not ended."""
-        query = select(func.count()).where(failures.c.incident_id == incident_id, _asked_for())
-        return int(self._connection.execute(query.where(failures.c.state.in_(TAKEN_BY_A_PERSON))).scalar_one())
-
-    def claim_incident(self, incident_id: UUID, release_id: UUID) -> int:
-        """Reserve all failures of an incident that are held or dead for the release of a person's command."""
-        free = or_(failures.c.command_release_id.is_(None), ~_asked_for())
-        statement = update(failures).where(
-            failures.c.incident_id == incident_id, failures.c.state.in_(TAKEN_BY_A_PERSON), free
-        )
-        held = {"state": str(FailureState.HELD), "closed_at": None, "reason": None, "pending_since": None}
-        return self._connection.execute(statement.values(**held, command_release_id=release_id)).rowcount
 
     def stands(self, selection: Selection) -> list[tuple[UUID, FailureState, int]]:
         """Count the failures that a selection means, by incident and state."""
@@ -121,10 +104,3 @@ class OperatingRows(PeopleRows):
 def _of(incident_id: UUID) -> ColumnElement[bool]:
     """Tell the attempts of an incident, by the releases that it has: those are indexed."""
     return attempts.c.release_id.in_(select(releases.c.id).where(releases.c.incident_id == incident_id))
-
-
-def _asked_for() -> ColumnElement[bool]:
-    """Tell the failures that a release holds which a person asked for, and which has not ended."""
-    running = releases.c.state.not_in([str(state) for state in ENDED])
-    release = select(releases.c.id).where(releases.c.id == failures.c.command_release_id, running)
-    return and_(failures.c.command_release_id.is_not(None), release.exists())

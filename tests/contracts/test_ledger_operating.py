@@ -8,37 +8,15 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from orchestrator.domain.attempts import AttemptState
-from orchestrator.domain.failures import Declaration, FailureState
+from orchestrator.domain.failures import Declaration
 from orchestrator.domain.incidents import IncidentState
 from orchestrator.domain.release import ReleaseState
-from tests.recovery import NOON, attempt, failure, filed, incident, move, release
+from orchestrator.domain.searching import Judging, Why
+from orchestrator.domain.selection import Selection
+from tests.recovery import NOON, attempt, failure, filed, incident, release
 
 if TYPE_CHECKING:
     from orchestrator.ledger.sql import SqlLedger
-
-
-def test_an_incident_is_taken_whole(ledger: SqlLedger) -> None:
-    """Held and dead failures go to the command's release; what is out, over or asked for already does not."""
-    made = filed(ledger, *(failure(number) for number in range(6)))
-    first, second = (release(made.id, command_id=uuid4()) for _ in range(2))
-    ids = [failure(number).id for number in range(6)]
-    with ledger.transaction() as tx:
-        tx.add_release(first)
-        tx.add_release(second)
-        tx.claim([ids[0]], first.id)
-        move(tx, ids[1:2], FailureState.DEAD)
-        move(tx, ids[2:3], FailureState.RELEASED)
-        move(tx, ids[3:4], FailureState.RECOVERED)
-    with ledger.transaction() as tx:
-        states = {"held": 3, "dead": 1, "released": 1, "recovered": 1}
-        assert {str(state): count for state, count in tx.states_of(made.id).items()} == states
-        assert tx.asked_for(made.id) == 1
-        assert tx.claim_incident(made.id, second.id) == 3
-        assert (tx.members(first).held, tx.members(second).held, tx.asked_for(made.id)) == (1, 3, 4)
-        dead = tx.failure(ids[1])
-        assert dead is not None
-        assert (dead.state, dead.closed_at, dead.reason) == (FailureState.HELD, None, None)
-        assert tx.claim_incident(made.id, uuid4()) == 0
 
 
 def test_what_a_command_that_has_ended_held_is_free_again(ledger: SqlLedger) -> None:
@@ -49,8 +27,11 @@ def test_what_a_command_that_has_ended_held_is_free_again(ledger: SqlLedger) -> 
         tx.add_release(replace(former, state=ReleaseState.FAILED, ended_at=NOON))
         tx.add_release(newer)
         tx.claim([failure().id], former.id)
-        assert tx.asked_for(made.id) == 0
-        assert tx.claim_incident(made.id, newer.id) == 1
+        (found,) = tx.survey(Selection(incident_id=made.id), Judging(NOON))
+        assert (found.why, found.count) == (None, 1)
+        tx.claim([failure().id], newer.id)
+        (found,) = tx.survey(Selection(incident_id=made.id), Judging(NOON))
+        assert (found.why, found.asked_by) == (Why.ASKED_FOR, newer.command_id)
 
 
 def test_what_leans_on_a_dependency_is_found(ledger: SqlLedger) -> None:
