@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -171,6 +171,8 @@ def test_who_decided_on_an_older_revision_is_told(api: Served) -> None:
     assert api.ask("POST", RETRY, {**body, "limit": 1}, headers=KEY).status_code == 202
     problem = refused(api.ask("POST", RETRY, body, headers={"Idempotency-Key": "k2"}), 409, "conflict")
     assert f"revision {incident.revision + 1}" in problem["detail"]
+    (change,) = problem["changes"]
+    assert (problem["revision"], change["verb"], change["reason"]) == (incident.revision + 1, "retry", WHY["reason"])
     plan = {"plan": "retry", "reason": "it passes", "revision": incident.revision, "execution_id": "e-1"}
     assert api.ask("POST", f"/api/v1/incidents/{incident.id}/plan", plan).status_code == 202
 
@@ -184,6 +186,61 @@ def found(api: Served, query: str) -> list[str]:
         names += [each["task_id"] for each in answer.json()["failures"]]
         path = answer.links["next"]["url"].removeprefix(api.url) if "next" in answer.links else ""
     return names
+
+
+def test_a_query_that_took_of_an_incident_is_among_its_changes(api: Served) -> None:
+    """Whoever decided on an incident before a query took failures of it, and of others, is told of that."""
+    two_incidents(api)
+    incident = api.scene.incident
+    asked(api)
+    body = {"incident_id": str(incident.id), "revision": incident.revision, **WHY}
+    problem = refused(api.ask("POST", RETRY, body, headers={"Idempotency-Key": "k2"}), 409, "conflict")
+    (change,) = problem["changes"]
+    assert (change["verb"], change["after"]) == ("retry", {"failures": 4})
+
+
+@pytest.mark.parametrize("what", ["hold", "release"])
+def test_a_hold_is_a_change_that_others_are_told_of(api: Served, what: str) -> None:
+    """It raises the revision: who decided before it gets 409 with who held it, and why."""
+    two_incidents(api)
+    incident = api.scene.incident
+    api.ask("POST", f"/api/v1/incidents/{incident.id}/hold", {"reason": "a deploy"})
+    if what == "release":
+        api.ask("POST", f"/api/v1/incidents/{incident.id}/release", {"reason": "a deploy"})
+    body = {"incident_id": str(incident.id), "revision": incident.revision, **WHY}
+    problem = refused(api.ask("POST", RETRY, body, headers=KEY), 409, "conflict")
+    assert (problem["changes"][0]["verb"], problem["changes"][0]["reason"]) == (what, "a deploy")
+
+
+@pytest.mark.parametrize("kind", ["query", "incident_id", "ids", "failure_id"])
+def test_a_dry_run_has_all_members_whatever_is_meant(api: Served, kind: str) -> None:
+    """Also of one failure; nothing is recorded."""
+    two_incidents(api)
+    incident, first = api.scene.incident, api.scene.failures[0].failure.id
+    named = {
+        "query": {"task": incident.task}, "incident_id": str(incident.id), "ids": [str(first), str(uuid4())],
+        "failure_id": str(first),
+    }  # fmt: skip
+    dry = api.ask("POST", RETRY, {kind: named[kind], "dry_run": True, **WHY}).json()
+    assert dry["eligible"] == (4 if kind in ("query", "incident_id") else 1)
+    assert (len(dry["incidents"]), dry["reasons"], dry["seconds"]) == (1, [], None)
+    assert (dry["prediction"]["enough"], len(dry["prediction"]["groups"])) == (False, 1)
+    assert "nobody knows how long they run" in dry["seconds_says"]
+    assert [each["dependency"] for each in dry["load"]] == [incident.dependency]
+    assert api.scene.releases == []
+
+
+def test_a_dry_run_rests_on_what_ran_lately(api: Served) -> None:
+    """After some have come back it tells how many a second the rest would be, and how long that takes."""
+    two_incidents(api)
+    api.ask("POST", RETRY, {"query": {"task": "app.*"}, "limit": 2, **WHY}, headers=KEY)
+    out = api.scene.release()
+    api.scene.later(2)
+    api.scene.answer(out)
+    dry = api.ask("POST", RETRY, {"query": {"task": "app.call"}, "dry_run": True, **WHY}).json()
+    assert dry["seconds"] is not None
+    assert dry["seconds_says"].startswith("rests on 1 redrives of these tasks, 2 s each")
+    assert dry["load"][0]["per_second"] > 0
 
 
 @pytest.mark.parametrize(
