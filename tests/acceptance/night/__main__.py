@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ def main() -> int:
     parser.add_argument("--fed", type=int, default=0, help="so many are told of and never ran")
     parser.add_argument("--write", type=Path, help="the page to write")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that was started is stopped on the way out
     with (
         tempfile.TemporaryDirectory(prefix="redrive-night-") as folder,
         Night(Path(folder), options.failures, fed=options.fed) as night,
