@@ -14,6 +14,8 @@ from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.incidents import IncidentState
 from orchestrator.domain.plan import PlanName
+from orchestrator.flows.bulk.asking import RetryRequest
+from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.explaining.finding import story_of
 from orchestrator.flows.explaining.known import Known
 from orchestrator.flows.explaining.postmortem import postmortem_of
@@ -73,6 +75,19 @@ def test_a_plan_that_another_one_replaced_is_told_too(scene: Scene) -> None:
     assert former.text == "plan escalate: look at it; not the plan any more"
     assert (present.at, present.execution_id) == (NOON + timedelta(seconds=60), "e-2")
     assert present.text.startswith("plan retry: it passes by itself")
+
+
+def test_what_may_not_run_twice_is_a_person_s_until_they_ask() -> None:
+    """A plan does not move it: the story says how a person does, and stops saying so once somebody has."""
+    scene = Scene()
+    scene.take_in(failed_event(declaration={"dependency": None}))
+    scene.plan(execution_id="e-1")
+    by_hand = f"redrive retry --incident {scene.incident.id} --reason WHY"
+    assert story(scene).now.command == by_hand
+    asked = RetryRequest("ann", "it is back", incident_id=scene.incident.id)
+    with scene.ledger.transaction() as tx:
+        command_retry(tx, asked, uuid4(), scene.now)
+    assert story(scene).now.command != by_hand
 
 
 def test_dead_failures_are_a_person_s(scene: Scene) -> None:
