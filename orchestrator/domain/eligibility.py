@@ -47,6 +47,8 @@ def expired(message: TaskMessage, now: datetime) -> str | None:
 
 def expires_at(message: TaskMessage) -> datetime | None:
     """Tell when a message expires, in UTC; None where it does not, or where nobody can tell."""
+    if message.headers.get("expires") is None:
+        return None
     try:
         moment = expiry_of(message.headers)
         return moment.astimezone(UTC) if moment else None

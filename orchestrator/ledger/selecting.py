@@ -8,6 +8,7 @@ from sqlalchemy import Text, and_, case, cast, exists, func, literal, null, or_,
 
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.release import ENDED
+from orchestrator.domain.routes.arguments import JSON_TYPE
 from orchestrator.domain.searching import Why
 from orchestrator.domain.selection import MOVABLE
 from orchestrator.ledger.schema import failure_arguments, failures, incidents, releases
@@ -27,6 +28,8 @@ HELD_BY: Final = and_(
     holder.c.id == failures.c.command_release_id, holder.c.state.not_in([str(state) for state in ENDED])
 )
 DECLARED: Final = cast(failures.c.declaration, Text)
+# Arguments are replaced in JSON alone; of a sealed message nobody can tell before it is opened.
+_IN_JSON: Final = func.coalesce(failures.c.message["content_type"].as_string(), "").in_([JSON_TYPE, ""])
 
 
 def selected(selection: Selection, dialect: Dialect) -> ColumnElement[bool]:
@@ -91,7 +94,7 @@ def why_not(judging: Judging) -> ColumnElement[str]:
         (table.expires_at <= judging.now, Why.EXPIRED),
     ]
     if judging.declarations is not None:
-        told.append((DECLARED.not_in(sorted(judging.declarations)), Why.NOT_EDITABLE))
+        told.append((or_(DECLARED.not_in(sorted(judging.declarations)), ~_IN_JSON), Why.NOT_EDITABLE))
     return case(*((condition, literal(str(why))) for condition, why in told), else_=null())
 
 
@@ -107,7 +110,7 @@ def can_go(judging: Judging) -> ColumnElement[bool]:
         or_(table.expires_at.is_(None), table.expires_at > judging.now),
     ]
     if judging.declarations is not None:
-        conditions.append(DECLARED.in_(sorted(judging.declarations)))
+        conditions += [DECLARED.in_(sorted(judging.declarations)), _IN_JSON]
     return and_(*conditions)
 
 

@@ -19,7 +19,8 @@ WORDS: Final = {
     Why.REDACTED: "its message is not whole: parts were redacted in the worker, and no resolver fills them in",
     Why.SEALED: "its message is sealed, and this orchestrator has no key; set REDRIVE_MESSAGE_KEYS",
     Why.EXPIRED: "its task has expired; a worker would drop it",
-    Why.NOT_EDITABLE: "its task does not allow these edits; declare them: @app.task(redrive={{'edit': ...}})",
+    Why.NOT_EDITABLE: "its task does not allow these edits, or its message is not in JSON; declare them: "
+    "@app.task(redrive={{'edit': ...}})",
     Why.BEYOND_LIMIT: "beyond the limit; ask again, or with a higher limit, for these",
 }
 

@@ -87,3 +87,18 @@ def test_the_dry_run_predicts_with_its_evidence(api: Served) -> None:
     assert told["low"] < told["probability"] < told["high"]
     assert "12 of the last 12 first retries of this signature succeeded" in told["evidence"][0]
     assert [group["failures"] for group in told["groups"]] == [2]
+
+
+def test_a_message_that_is_not_in_json_is_not_eligible_for_edits(api: Served) -> None:
+    """The dry run says so beforehand; without edits it goes as it is."""
+    pickled = failed_event(0).data["message"] | {"content_type": "application/x-python-serialize"}
+    api.scene.take_in(failed_event(0, declaration=DECLARED, message=pickled), failed_event(1, declaration=DECLARED))
+    asked: dict[str, Any] = {"query": {"task": "app.*"}, "dry_run": True, **WHY}
+    edited = api.ask("POST", RETRY, asked | {"edits": {"size": 2}}).json()
+    assert (edited["eligible"], edited["not_eligible"]) == (1, 1)
+    assert "its message is not in JSON" in edited["reasons"][0]["why"]
+    assert api.ask("POST", RETRY, asked).json()["eligible"] == 2
+    assert api.ask("POST", RETRY, asked | {"edits": {"size": 2}, "dry_run": False}, headers=KEY).status_code == 202
+    api.ask("PUT", "/api/v1/mode", {"mode": "act"})
+    api.scene.answer(api.scene.release())
+    assert [json.loads(letter.body)[0] for letter in api.scene.redriver.letters] == [[2]]
