@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.domain.auditing import Deed, deed_of
 from orchestrator.domain.commands import Command
 from orchestrator.domain.dependencies import Policies
 from orchestrator.domain.errors import Conflict, NotFound
@@ -206,22 +205,7 @@ def _recorded(
     )
     tx.add_command(command)
     tx.emit(command_recorded(command, incident, recovery.created_at))
-    for incident_id, count in taken.items() if several else ():
-        tx.audit(_of_an_incident(tx, command, incident_id, count))
     return command
-
-
-def _of_an_incident(tx: LedgerTx, command: Command, incident_id: UUID, count: int) -> Deed:
-    """Tell of one of several incidents that something was taken of it: whoever asks for its changes finds that."""
-    incident = tx.incident(incident_id)
-    return replace(
-        deed_of(command),
-        id=derive("audit", command.id, incident_id),
-        incident_id=incident_id,
-        dependency=incident.dependency if incident else None,
-        before={},
-        after={"failures": count},
-    )
 
 
 def waits_for(tx: LedgerTx, incident_ids: Mapping[UUID, int], policies: Policies, now: datetime) -> tuple[str, ...]:
