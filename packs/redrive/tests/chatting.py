@@ -13,8 +13,15 @@ INCIDENT = {
     "id": "inc-1", "task": HOSTILE, "note": HOSTILE, "state": "waiting", "size": 3, "dependency": HOSTILE,
     "owner": HOSTILE,
 }  # fmt: skip
+APPROVAL = {
+    "id": RECOVERY, "state": "waiting", "asked_by": HOSTILE, "reason": HOSTILE, "otherwise": "reject", "until": "then",
+}  # fmt: skip
+RETRY = {"id": RECOVERY, "state": "running", "reason": HOSTILE, "progress": {"asked": 7, "in_flight": 2, "dead": 0}}
 SAID = [
-    ("redrive incidents", "GET", "/incidents?limit=20", None),
+    ("redrive incidents", "GET", "/incidents?state=open&state=planned&state=waiting&limit=20", None),
+    ("redrive approvals", "GET", "/approvals?state=waiting&limit=20", None),
+    ("redrive recoveries", "GET", "/recovery/retries?limit=20", None),
+    ("redrive recovery " + RECOVERY, "GET", f"/recovery/retries/{RECOVERY}", None),
     ("redrive show inc-1", "GET", "/incidents/inc-1", None),
     ("redrive why task-1", "GET", "/why/task-1", None),
     ("redrive approve " + RECOVERY, "POST", f"/recovery/retries/{RECOVERY}/approve", {"reason": "agreed in chat"}),
@@ -31,7 +38,7 @@ WITH_REASON = ["approve " + RECOVERY, "reject " + RECOVERY, "abort " + RECOVERY,
 def talking(orchestrator):
     """An orchestrator whose every text was written by an attacker."""
     orchestrator.says = {
-        "/incidents?limit=20": (200, {"incidents": [INCIDENT]}),
+        "limit=20": (200, {"incidents": [INCIDENT], "approvals": [APPROVAL], "retries": [RETRY]}),
         "/incidents/inc-1": (200, INCIDENT),
         "/why/task-1": (200, {"title": HOSTILE, "steps": [{"at": "then", "text": HOSTILE}], "now": {"next": HOSTILE}}),
         "/inquiry": (200, {}),
@@ -49,7 +56,8 @@ def test_each_command_is_one_call(stackstorm, talking, command, method, path, bo
     done = stackstorm.say(command, user="ada")
     assert done.succeeded
     ((asked, where, said, heads),) = talking.calls
-    assert (asked, where, said) == (method, "/api/v1" + path, body)
+    assert (asked, where.partition("?")[0], said) == (method, "/api/v1" + path.partition("?")[0], body)
+    assert sorted(where.partition("?")[2].split("&")) == sorted(path.partition("?")[2].split("&"))
     assert heads["Redrive-On-Behalf-Of"] == "ada"
     assert ("Idempotency-Key" in heads) == (method != "GET")
 
@@ -82,10 +90,10 @@ def test_a_retry_is_proposed_and_asked_about(stackstorm, talking):
 
 
 @pytest.mark.usefixtures("talking")
-@pytest.mark.parametrize("command", ["redrive incidents", "redrive show inc-1", "redrive why task-1"])
+@pytest.mark.parametrize("command", ["incidents", "show inc-1", "why task-1", "approvals"])
 def test_what_chat_is_told_holds_no_mark_up_and_no_expression(stackstorm, command):
     """StackStorm's own workflow that posts results evaluates them, and Slack obeys what stands in angle brackets."""
-    done = stackstorm.say(command)
+    done = stackstorm.say("redrive " + command)
     text = done.output["text"]
     assert "7*" in text
     assert not any(mark in text for mark in ("{{", "{%", "<", "49"))

@@ -34,7 +34,8 @@ def told(what: str, answer: dict[str, Any]) -> str:
 
 def _otherwise(answer: dict[str, Any]) -> str:
     shown = [name for name in ("id", "state", "mode", "health", "revision", "note") if answer.get(name)]
-    return ", ".join(f"{name} {plain(answer[name])}" for name in shown) or "done"
+    counted = [f"{len(each)} {name}" for name, each in answer.items() if isinstance(each, list)]
+    return ", ".join([f"{name} {plain(answer[name])}" for name in shown] or counted) or "done"
 
 
 def _refusal(problem: dict[str, Any]) -> str:
