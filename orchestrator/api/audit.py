@@ -12,7 +12,7 @@ from eventbus.wire import AUDIT_RECORDED
 from orchestrator.api.desk_bodies import AuditPage, HeadQuery
 from orchestrator.api.paging import link_next
 from orchestrator.domain.replays import Selection
-from orchestrator.flows.auditing import Anchor, verify
+from orchestrator.flows.verifying import Anchor, Verdict, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +39,14 @@ def list_entries(query: Annotated[AuditPage, Query()], request: Request, respons
 def verify_chain(query: Annotated[HeadQuery, Query()], request: Request) -> dict[str, Any]:
     """Walk the chain, and name the first entry that does not fit.
 
-    Its end is held to the newest entry that the event log has, and to `seq` and `hash`, where somebody noted them.
+    Its end is held to the newest entries that the event log has, and to `seq` and `hash`, where somebody noted them.
+    A long chain is walked in several requests: where it is not `complete`, ask again with `after` and `former`, the
+    number and the hash of the last entry that fits.
     """
     api: Api = request.app.state.api
     noted = [Anchor(query.seq, query.hash, "who asked")] if query.seq and query.hash else []
-    found = verify(api.ledger, (*_exported(api.desk), *noted))
+    start = Verdict(query.after, query.former) if query.after and query.former else None
+    found = verify(api.ledger, (*_exported(api.desk), *noted), start)
     return {"holds": found.fault is None, **asdict(found)}
 
 

@@ -28,6 +28,8 @@ def _printable(name: str) -> str:
     return name.strip()
 
 
+Place = Annotated[int, Field(ge=1, lt=2**63)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Owner = Annotated[Text, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(_printable)]
 
 
@@ -98,7 +100,7 @@ class AuditPage(Span):
     origin: Origin | None = None
     forced: bool | None = None
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = 100
-    cursor: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    cursor: Place | None = None
 
     def query(self) -> AuditQuery:
         """Give the query as the domain knows it."""
@@ -115,13 +117,16 @@ class AuditPage(Span):
 
 
 class HeadQuery(Strict):
-    """An entry as somebody has noted it: verifying compares the ledger's with it."""
+    """An entry as somebody has noted it, which the ledger's is compared with; and the one where a walk has stopped."""
 
-    seq: Annotated[int, Field(ge=1, lt=2**63)] | None = None
-    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    seq: Place | None = None
+    hash: Hash | None = None
+    after: Place | None = None
+    former: Hash | None = None
 
     @model_validator(mode="after")
     def _both(self) -> Self:
-        if (self.seq is None) != (self.hash is None):
-            raise ValueError("expected seq and hash together, got one of them")
+        for one, other in (("seq", "hash"), ("after", "former")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"expected {one} and {other} together, got one of them")
         return self

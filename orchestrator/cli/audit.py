@@ -111,7 +111,7 @@ def verify(
     seq, _, noted = (head or "").partition(":")
     if head and not (seq.isdecimal() and noted):
         raise typer.BadParameter("expected --head SEQ:HASH, as `redrive audit verify` prints it")
-    answer = call("GET", api, f"/api/v1/audit/verify{'?' + urlencode({'seq': seq, 'hash': noted}) if head else ''}")
+    answer = _walked(api, {"seq": seq, "hash": noted} if head else {})
     if as_json:
         as_data(answer)
     else:
@@ -119,6 +119,16 @@ def verify(
             shown(line)
     if not answer["holds"]:
         raise typer.Exit(FAILED)
+
+
+def _walked(api: str, asked: dict[str, str]) -> dict[str, Any]:
+    """Have the chain walked to its end, a stretch with each request."""
+    while True:
+        answer = call("GET", api, f"/api/v1/audit/verify{'?' + urlencode(asked) if asked else ''}")
+        if answer["complete"] or not answer["holds"]:
+            return answer
+        told(f"{answer['entries']} entries hold so far")
+        asked |= {"after": str(answer["entries"]), "former": answer["hash"]}
 
 
 def _verdict(answer: dict[str, Any]) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""What the audit is told where no person commanded, what it tells of an incident, and whether its chain holds."""
+"""What the audit is told where no person commanded, and what it tells of an incident."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.domain.auditing import NO_HASH, REDRIVE, Deed, Origin
+from orchestrator.domain.auditing import REDRIVE, Deed, Origin
 from orchestrator.domain.errors import Outdated
 from orchestrator.domain.ids import derive
 
@@ -13,14 +13,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from orchestrator.domain.auditing import AuditEntry
     from orchestrator.domain.incidents import Incident
-    from orchestrator.domain.ledger import Ledger, LedgerTx
+    from orchestrator.domain.ledger import LedgerTx
     from orchestrator.domain.recoveries import Recovery
     from orchestrator.domain.release import Release
 
-# Entries that one look at the chain reads, and changes that one refusal tells.
-PAGE: Final = 1_000
+# Changes that one refusal tells.
 MOST_CHANGES: Final = 20
 CHANGE: Final = ("at", "actor", "verb", "reason", "before", "after", "revision")
 PLAN: Final = "plan"
@@ -121,73 +119,3 @@ def refuse_outdated(tx: LedgerTx, incident: Incident, revision: int | None) -> N
         incident.revision,
         changes,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """An entry as somebody outside the ledger has it: its number and its hash, and who says so."""
-
-    seq: int
-    hash: str
-    said_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """The first entry that does not fit, and why not."""
-
-    seq: int
-    id: str | None
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How many entries were walked, how the last of them is called, what the chain was compared with, what is wrong."""
-
-    entries: int = 0
-    hash: str = NO_HASH
-    compared_with: tuple[Anchor, ...] = ()
-    fault: Fault | None = None
-
-
-def verify(ledger: Ledger, anchors: tuple[Anchor, ...] = ()) -> Verdict:
-    """Walk the whole chain in pages, to its first fault or its end; then hold it to what others have of it."""
-    found = Verdict()
-    while found.fault is None:
-        with ledger.reading() as tx:
-            page = tx.audit_from(found.entries, PAGE)
-        if not page:
-            return _held_to(ledger, found, anchors)
-        for entry in page:
-            why = _misfit(entry, found)
-            if why:
-                return replace(found, fault=Fault(entry.seq, str(entry.id), why))
-            found = replace(found, entries=entry.seq, hash=entry.hash)
-    return found
-
-
-def _misfit(entry: AuditEntry, sofar: Verdict) -> str | None:
-    if entry.seq != sofar.entries + 1:
-        return f"expected entry {sofar.entries + 1} here, got {entry.seq}: what was between is gone"
-    if entry.hash != entry.expected_hash:
-        return f"its content was changed: expected the hash {entry.hash}, got {entry.expected_hash}"
-    if entry.former != sofar.hash:
-        return f"it does not follow entry {sofar.entries}: expected former {sofar.hash}, got {entry.former}"
-    return None
-
-
-def _held_to(ledger: Ledger, found: Verdict, anchors: tuple[Anchor, ...]) -> Verdict:
-    for anchor in anchors:
-        found = replace(found, compared_with=(*found.compared_with, anchor))
-        with ledger.reading() as tx:
-            entry = tx.audit_entry(anchor.seq)
-        if entry is None:
-            why = (
-                f"the chain ends at entry {found.entries}, and {anchor.said_by} has entry {anchor.seq}: its end is gone"
-            )
-            return replace(found, fault=Fault(anchor.seq, None, why))
-        if entry.hash != anchor.hash:
-            why = f"{anchor.said_by} has it with the hash {anchor.hash}, the ledger with {entry.hash}: rewritten"
-            return replace(found, fault=Fault(anchor.seq, str(entry.id), why))
-    return found

@@ -42,11 +42,13 @@ class OperatingRows(PeopleRows):
     def discard(self, selection: Selection, note: str, now: datetime, limit: int) -> list[UUID]:
         """Give up at most so many of the failures that a selection means, saying so on each; gives their ids."""
         connection = self._connection
-        query = select(failures.c.id).where(self._meant(selection)).order_by(failures.c.id).limit(limit)
+        # In no order: what was given up is not meant any more, and to sort what is left each time would take long.
+        query = select(failures.c.id).where(self._meant(selection)).limit(limit)
         ids = list(connection.execute(query).scalars())
-        over = {"state": str(FailureState.DISCARDED), "closed_at": now, "reason": note, "pending_since": None}
+        over = {"state": str(FailureState.DISCARDED), "closed_at": now, "reason": note}
+        nobodys = {"pending_since": None, "command_release_id": None}
         if ids:
-            connection.execute(update(failures).where(failures.c.id.in_(ids)).values(**over))
+            connection.execute(update(failures).where(failures.c.id.in_(ids)).values(**over, **nobodys))
         return ids
 
     def _meant(self, selection: Selection) -> ColumnElement[bool]:

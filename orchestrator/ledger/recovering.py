@@ -149,5 +149,5 @@ class RecoveringRows(Rows):
         """Note that failures have ended by other means than their recovery's, and are nobody's."""
         connection = self._connection
         settle(connection, {FailureState.DISCARDED: set(failure_ids)})
-        mine = failures.c.id.in_(failure_ids)
+        mine = and_(failures.c.id.in_(failure_ids), failures.c.command_release_id.is_not(None))
         connection.execute(update(failures).where(mine).values(command_release_id=None))

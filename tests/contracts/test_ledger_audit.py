@@ -15,7 +15,7 @@ from eventbus.wire import AUDIT_RECORDED
 from orchestrator.domain.auditing import NO_HASH, AuditEntry, AuditQuery, Deed, Origin
 from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.errors import RedriveError
-from orchestrator.flows.auditing import Anchor, Verdict, verify
+from orchestrator.flows.verifying import Anchor, Verdict, verify
 from tests.contracts.conftest import unguarded
 from tests.recovery import NOON, dispatch, failure, filed
 
@@ -207,15 +207,39 @@ def test_an_end_that_is_gone_shows_by_what_others_have(ledger: SqlLedger) -> Non
     assert (fault.seq, "rewritten" in fault.why) == (4, True)
 
 
+def test_who_computes_one_hash_anew_is_found_at_the_next_entry(ledger: SqlLedger) -> None:
+    """An entry that was changed and hashed again fits in itself; the one behind it has the hash that it had."""
+    made = grown(ledger)
+    forged = replace(made[1], reason="another")
+    tampered(ledger, f"UPDATE audit SET reason = 'another', hash = '{forged.expected_hash}' WHERE seq = 2")  # noqa: S608 - a hash of ours
+    fault = verify(ledger).fault
+    assert fault is not None
+    assert (fault.seq, "does not follow entry 2" in fault.why) == (3, True)
+
+
 def test_the_walk_goes_on_over_pages(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain longer than a page is walked whole, and a fault on a later page is found."""
-    monkeypatch.setattr("orchestrator.flows.auditing.PAGE", 3)
+    monkeypatch.setattr("orchestrator.flows.verifying.PAGE", 3)
     grown(ledger, 8)
     assert verify(ledger).entries == 8
     tampered(ledger, "UPDATE audit SET reason = 'x' WHERE seq = 7")
     fault = verify(ledger).fault
     assert fault is not None
     assert fault.seq == 7
+
+
+def test_a_long_walk_stops_and_goes_on_where_it_was(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how far it came and with which hash; from another hash the next entry does not follow."""
+    monkeypatch.setattr("orchestrator.flows.verifying.PAGE", 2)
+    monkeypatch.setattr("orchestrator.flows.verifying.MOST", 4)
+    made = grown(ledger, 6)
+    first = verify(ledger, (Anchor(9, "0" * 64, "somebody"),))
+    assert (first.entries, first.hash, first.complete, first.compared_with) == (4, made[3].hash, False, ())
+    rest = verify(ledger, (), replace(first, complete=True))
+    assert (rest.entries, rest.complete, rest.fault) == (6, True, None)
+    fault = verify(ledger, (), Verdict(4, made[2].hash)).fault
+    assert fault is not None
+    assert (fault.seq, "does not follow" in fault.why) == (5, True)
 
 
 def test_several_writers_make_one_chain(ledger: SqlLedger) -> None:

@@ -236,3 +236,5 @@ def test_the_chain_is_verified_against_the_event_log(api: Served) -> None:
     assert api.ask("GET", f"{AUDIT}/verify").json()["holds"]
     assert not api.ask("GET", f"{AUDIT}/verify?seq=2&hash={'a' * 64}").json()["holds"]
     refused(api.ask("GET", f"{AUDIT}/verify?seq=2"), 422, "invalid-request")
+    wrong = api.ask("GET", f"{AUDIT}/verify?after=1&former={'a' * 64}").json()
+    assert (wrong["entries"], wrong["holds"]) == (1, True)  # nothing is behind it any more

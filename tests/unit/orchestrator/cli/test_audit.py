@@ -74,7 +74,7 @@ def test_nothing_found_says_so(fake: Answering) -> None:
 
 def test_a_chain_that_holds_gives_the_head_to_note(fake: Answering) -> None:
     """How many, compared with what, and the command that compares with this head later."""
-    whole = {"holds": True, "entries": 7, "hash": "ab" * 32, "fault": None, "compared_with": []}
+    whole = {"holds": True, "complete": True, "entries": 7, "hash": "ab" * 32, "fault": None, "compared_with": []}
     seen = [{"seq": 7, "hash": "ab" * 32, "said_by": "the event log"}]
     fake.say("GET", f"{AUDIT}/verify", whole, whole | {"compared_with": seen})
     alone, compared = (said(fake, "audit", "verify") for _ in range(2))
@@ -90,12 +90,22 @@ def test_a_chain_that_holds_gives_the_head_to_note(fake: Answering) -> None:
 def test_a_chain_that_does_not_hold_is_an_error(fake: Answering) -> None:
     """The first entry that does not fit is named, with the page that says what to do; exit code 1."""
     fault = {"seq": 3, "id": None, "why": "its content was changed"}
-    fake.say("GET", f"{AUDIT}/verify", {"holds": False, "entries": 2, "hash": "x", "fault": fault, "compared_with": []})
+    fake.say("GET", f"{AUDIT}/verify", {"holds": False, "complete": True, "entries": 2, "fault": fault})
     done = said(fake, "audit", "verify")
     assert done.exit_code == FAILED
     assert "entry 3 does not fit: its content was changed" in done.stdout
     assert "docs/audit.md" in done.stdout
     assert said(fake, "audit", "verify", "--head", "abc").exit_code == USAGE
+
+
+def test_a_long_chain_is_walked_in_stretches(fake: Answering) -> None:
+    """Each request goes on where the one before has stopped; the end is compared with the head that was named."""
+    part = {"holds": True, "complete": False, "entries": 5, "hash": "cd" * 32, "fault": None, "compared_with": []}
+    fake.say("GET", f"{AUDIT}/verify", part, part | {"complete": True, "entries": 7})
+    done = said(fake, "audit", "verify", "--head", f"7:{'ab' * 32}")
+    assert (done.exit_code, "7 entries, each follows" in done.stdout) == (DONE, True)
+    assert "5 entries hold so far" in done.stderr
+    assert fake.asked[-1][1] == f"{AUDIT}/verify?seq=7&hash={'ab' * 32}&after=5&former={'cd' * 32}"
 
 
 def test_the_mode_is_switched_with_a_reason(fake: Answering) -> None:

@@ -13,8 +13,9 @@ import pytest
 from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.errors import Conflict, Invalid, NotFound, Outdated
 from orchestrator.domain.incidents import IncidentState, Severity
-from orchestrator.flows.auditing import changes_since, verify
+from orchestrator.flows.auditing import changes_since
 from orchestrator.flows.deskwork import IncidentUpdate, Updated, foreseen, update_incident
+from orchestrator.flows.verifying import verify
 from tests.recovery import NOON, failed_event
 from tests.scene import Scene
 

@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from eventbus.sketch import GRAM, sketch_of
 from eventbus.wire import (
     ATTEMPT_ENDED,
     ATTEMPT_RECORDED,
+    AUDIT_RECORDED,
     CIRCUIT_CHANGED,
     COMMAND_RECORDED,
     DEPENDENCY_CHANGED,
@@ -32,11 +34,14 @@ from eventbus.wire import (
     TASK_FAILED,
     from_mapping,
 )
+from orchestrator.domain.auditing import audit_recorded
 from orchestrator.domain.events import Rejected
 from orchestrator.flows.filing import record_of
+from orchestrator.ledger.sql import SqlLedger
 from orchestrator.similarity import Rules
 from orchestrator.sinks.warehouse import WarehouseSink
 from orchestrator.warehouse.schema import audit_logs, code_exec_logs, event_logs, prompt_sim_logs, prompt_sketches
+from tests.contracts.test_ledger_audit import deed
 from tests.events import CALL, NOON, event, record, stored
 
 if TYPE_CHECKING:
@@ -223,6 +228,21 @@ def test_what_was_decided_is_a_row(warehouse: Warehouse) -> None:
     assert json.loads(rows["command.retry"]["details"])["before"] == {"a": 1}
     assert rows["dependency.changed"].items() >= {"actor": "orchestrator", "dependency": "model"}.items()
     assert rows["governance.recorded"].items() >= {"policy": "p", "action": "redacted", "user_id": "bo"}.items()
+
+
+def test_the_audit_is_exported_whole_and_counted_once(warehouse: Warehouse) -> None:
+    """An entry is a row of the events with its hash, which can be made of that row again; it is none of what was done,
+    which the command's own event tells of.
+    """
+    with SqlLedger.in_memory().transaction() as tx:
+        entry = tx.audit(deed(before={"f": 0.1}, after={"text": "naïve \x1b"}, overrides=("held",)))
+    warehouse.deliver(record_of(audit_recorded(entry)))
+    (row,) = warehouse.rows(event_logs)
+    told = json.loads(row["data"])
+    assert (row["type"], told) == (AUDIT_RECORDED, entry.told)
+    content = json.dumps({name: told[name] for name in told if name != "hash"}, sort_keys=True, separators=(",", ":"))
+    assert sha256(content.encode()).hexdigest() == told["hash"]
+    assert warehouse.rows(audit_logs) == []
 
 
 def test_an_attempt_is_told_what_it_cost(warehouse: Warehouse) -> None:
