@@ -26,7 +26,9 @@ def test_a_story_has_its_members(api: Served) -> None:
     assert classified["rule"] == "http-status"
 
 
-@pytest.mark.parametrize("named", ["nothing", "00000000-0000-4000-8000-000000000000", "a%2Fb", "%00", "%F0%9F%92%A9", "x" * 3_000])
+@pytest.mark.parametrize(
+    "named", ["nothing", "00000000-0000-4000-8000-000000000000", "a%2Fb", "%00", "%F0%9F%92%A9", "x" * 3_000]
+)
 def test_an_id_of_nothing_is_a_problem_that_names_what_is_known(api: Served, named: str) -> None:
     """404 with the kinds of ids that have a story, whatever the id is."""
     answer = api.ask("GET", f"/api/v1/why/{named}")
