@@ -23,10 +23,10 @@ from loadtests.inside.calibration_world import STEP, World
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.errors import RedriveError
 from orchestrator.domain.failures import FailureState, Kind
+from orchestrator.domain.prediction import together
 from orchestrator.flows.bulk.asking import RetryRequest
 from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.bulk.previewing import Previewer
-from orchestrator.flows.predicting import Predictor
 
 if TYPE_CHECKING:
     from orchestrator.domain.incidents import Incident
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 600.0
 # Of the looks at an incident, so many end in a release that is forced.
 FORCED: Final = 0.15
+NOTHING_KNOWN: Final = together([])
 WAITING: Final = frozenset({FailureState.HELD, FailureState.DEAD})
 MOST: Final = 10_000
 
@@ -62,7 +63,7 @@ class Operator:
             if not fresh:
                 return
             found = Previewer(tx, world.now, policies=world.policies).preview(request)
-            told = Predictor(tx, world.policies, world.now).predict(found.incidents, forced=forced).overall
+            told = found.prediction.overall if found.prediction else NOTHING_KNOWN
             command_id = uuid5(NAMESPACE_URL, f"{incident.id}/{world.now.isoformat()}")
             try:
                 command_retry(tx, request, command_id, world.now, policies=world.policies)

@@ -44,8 +44,8 @@ def test_edited_failures_go_out_with_the_new_values_and_tell_no_secret(api: Serv
     assert recovery.json()["edits"] == recovery.json()["after"]["edits"] == {"size": 42, "token": NOT_SHOWN}
     incident = api.ask("GET", "/api/v1/incidents").json()["incidents"][0]["id"]
     told = [recovery, *(api.ask("GET", path) for path in (f"/api/v1/incidents/{incident}", "/api/v1/recovery/retries"))]
-    told.append(api.ask("GET", f"/api/v1/why/{incident}"))
-    assert [each.status_code for each in told] == [200] * 4
+    told += [api.ask("GET", "/api/v1/audit"), api.ask("GET", f"/api/v1/why/{incident}")]
+    assert [each.status_code for each in told] == [200] * 5
     assert not any("hunter2-word" in each.text for each in told)
 
 
