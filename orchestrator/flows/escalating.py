@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 # Of one that was never looked at.
 EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
-# Seconds between two looks; alerts and incidents that one look takes on.
+# Seconds between two looks; alerts and incidents that one look takes on: others write to the ledger in between.
 IDLE: Final = 0.5
-MOST: Final = 100
+MOST: Final = 25
+# For so long alerts wait at most while incidents come in faster than they are taken up.
+PATIENCE: Final = timedelta(seconds=5)
 # How far back a look goes for incidents that opened: other orchestrators' clocks may be off by as much.
 BACK: Final = timedelta(minutes=10)
 # More than any alert has to do at one moment.
@@ -52,12 +54,17 @@ class Escalating:
     clock: Callable[[], datetime]
     cost: Callable[[Sequence[str], datetime], Decimal | None] = lambda _tasks, _since: None
     _since: datetime = field(default=EVER)
+    _looked: datetime | None = None
 
     def run_once(self) -> float:
         """Take up what is new and do what is due; seconds until the next look."""
         now = self.clock()
-        taken, done = self._take_up(now), self._look(now)
-        if taken or done:
+        taken = self._take_up(now)
+        self._looked = self._looked or now
+        if taken == MOST and now - self._looked < PATIENCE:
+            return 0.0  # a storm comes in: it is told of once it is in
+        self._looked = now
+        if self._look(now) or taken:
             return 0.0
         self._since = max(self._since, now - BACK)
         return IDLE

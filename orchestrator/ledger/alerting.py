@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 
 from orchestrator.domain.alerting import AlertTallies, Took
 from orchestrator.domain.alerts import ACTIVE, Alert, AlertState, Raised, Told
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from orchestrator.domain.incidents import Incident
 
 NOT_OVER = tuple(str(state) for state in ACTIVE)
+
+NOTED = {"revision": "seen", "look_again_size": "size", "closed": "over"}
 
 
 class AlertingRows(Rows):
@@ -81,10 +83,19 @@ class AlertingRows(Rows):
 
     def note_looked(self, alert_id: UUID, look_again: Mapping[UUID, tuple[int, int, bool]]) -> None:
         """Note of each incident the revision that was seen, the size to look again at, and whether it is over."""
-        for incident_id, (revision, size, closed) in look_again.items():
-            where = and_(alert_incidents.c.incident_id == incident_id, alert_incidents.c.alert_id == alert_id)
-            seen = update(alert_incidents).where(where)
-            self._connection.execute(seen.values(revision=revision, look_again_size=size, closed=closed))
+        table = alert_incidents.c
+        query = select(table.incident_id, table.revision, table.look_again_size, table.closed)
+        found = self._reading.execute(query.where(table.alert_id == alert_id))
+        known = {row.incident_id: (row.revision, row.look_again_size, row.closed) for row in found}
+        changed = [
+            {"its_id": incident_id, "seen": seen[0], "size": seen[1], "over": seen[2]}
+            for incident_id, seen in look_again.items()
+            if known.get(incident_id, seen) != seen
+        ]
+        if changed:
+            statement = update(alert_incidents).where(table.incident_id == bindparam("its_id"))
+            values: dict[str, Any] = {name: bindparam(given) for name, given in NOTED.items()}
+            self._reading.execute(statement.values(values), changed)
 
     def due_alerts(self, now: datetime, limit: int) -> list[Alert]:
         """List the alerts that are to be looked at: their time has come, or something of an incident has changed."""
