@@ -81,6 +81,7 @@ def test_chat_asks_and_chat_agrees(waiting: Field) -> None:
     assert agreed["result"]["result"]["text"] == f"recovery {recovery} is running"
     recovered(waiting)
     assert [(kind, reason) for kind, _, reason in who(waiting)] == [("retry", HOSTILE), ("approve", HOSTILE)]
+    assert all(actor.startswith("ada via ") for _, actor, _ in who(waiting))
     output = ended(waiting, workflow)["result"]["output"]
     assert (output["recovery_id"], output["late"]) == (recovery, True)
     response = waiting.st2("GET", f"/executions/{inquiry}")["result"]["response"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SECONDS = 30
+
 
 @dataclass
 class FakeOrchestrator:
-    """What it answers (status, body), call by call, the last one for ever; and what it was asked."""
+    """What it answers (status, body), call by call, the last one for ever; and what it was asked.
+
+    A proposal is answered once `open` is set, with its Idempotency-Key noted before.
+    """
 
     url: str = ""
     plans: list[dict[str, Any]] = field(default_factory=list)
@@ -25,6 +30,8 @@ class FakeOrchestrator:
         default_factory=lambda: [(202, {"incident_id": "i", "revision": 2, "state": "planned"})]
     )
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    keys: list[str | None] = field(default_factory=list)
+    open: threading.Event = field(default_factory=threading.Event)
 
     def next_answer(self) -> tuple[int, Any]:
         """Take the next answer; the last one stays."""
@@ -40,6 +47,9 @@ def fake_orchestrator() -> Iterator[FakeOrchestrator]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             fake.plans.append(json.loads(body))
+            if "approval" in fake.plans[-1]:
+                fake.keys.append(self.headers.get("Idempotency-Key"))
+                fake.open.wait(SECONDS)
             self._answer(*fake.next_answer())
 
         def do_GET(self) -> None:
@@ -52,8 +62,9 @@ def fake_orchestrator() -> Iterator[FakeOrchestrator]:
             raw = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
+            with suppress(OSError):  # whoever asked may be gone
+                self.end_headers()
+                self.wfile.write(raw)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

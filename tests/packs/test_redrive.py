@@ -19,10 +19,10 @@ from orchestrator.stackstorm.embedded.content.validation import validate
 from orchestrator.stackstorm.embedded.rules import templates
 from orchestrator.stackstorm.packs import packs_dir
 from tests.packs.fake_orchestrator import FakeOrchestrator, fake_orchestrator
-from tests.stackstorm_server import embedded
+from tests.stackstorm_server import embedded, ready, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from orchestrator.domain.workflows import Execution
@@ -196,3 +196,34 @@ def test_an_inquiry_whose_time_is_over_ends_the_workflow_and_answers_nothing(sce
     assert found.status == "succeeded"
     assert found.output == {"recovery_id": recovery, "state": "aborted", "late": False, "answered": False}
     assert not [path for path in scene.orchestrator.paths if path.endswith(("/approve", "/reject"))]
+
+
+def test_a_stackstorm_that_is_killed_while_it_proposes_proposes_once(scene: Scene, tmp_path: Path) -> None:
+    """Started again it asks once more under the same key, so that the orchestrator makes one recovery; then it asks."""
+    recovery = "6a1c2f6e-0000-5000-8000-000000000001"
+    dry, proposed = (200, {"eligible": 7}), (202, {"id": recovery, "failures": 7})
+    scene.orchestrator.answers = [dry, proposed, dry, proposed, (200, {"id": recovery})]
+    folder = tmp_path / "second"
+    shutil.copytree(tmp_path / "configs", folder / "configs")
+    process = start(folder, scene.pack)
+    body = {"action": "redrive.bulk_recovery", "parameters": {"incident_id": "inc-1", "reason": "so"}}
+    execution = requests.post(f"{ready(process, folder / 'ready.json')}/v1/executions", json=body, timeout=5).json()[
+        "id"
+    ]
+    until(lambda: len(scene.orchestrator.keys) == 1)
+    process.kill()
+    process.communicate()
+    scene.orchestrator.open.set()
+    with embedded(folder, scene.pack) as url:
+        until(lambda: StackStorm(url, None, 5.0).execution(execution).status == "paused")
+        (inquiry,) = requests.get(f"{url}/v1/inquiries", timeout=5).json()
+    assert scene.orchestrator.keys == [execution, execution]
+    assert inquiry["route"] == f"redrive.recovery.{recovery}"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -73,7 +73,7 @@ def test_a_proposal_claims_nothing_and_nothing_goes(api: Served) -> None:
     assert waits == [f"somebody's consent until {told['until']}, then reject"]
     assert api.scene.release() == []
     assert {each.command_release_id for each in api.scene.failures} == {None}
-    assert propose(api, {"timeout_seconds": 60}).json() == told
+    assert propose(api, {"timeout_seconds": 60.0}).json() == told
     (shown,) = api.ask("GET", "/api/v1/approvals").json()["approvals"]
     assert (shown["id"], shown["state"], shown["reason"], shown["failures"]) == (told["id"], "waiting", HOSTILE, 2)
 
