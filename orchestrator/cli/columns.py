@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.lines import cells, first_cells, width
+from orchestrator.cli.lines import cells, first_cells, folded, width
 from orchestrator.cli.safety import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+INDENT = " " * 4
 
 
 def wrapped(text: object, first: str = "", rest: str | None = None) -> Iterator[str]:
@@ -16,7 +18,12 @@ def wrapped(text: object, first: str = "", rest: str | None = None) -> Iterator[
 
     Breaks at spaces; a word that is longer than a line is broken where the line ends. Wide characters take two cells.
     """
-    most, begin, rest = width(), safe(first), " " * cells(first) if rest is None else rest
+    most, begin = width(), safe(first)
+    if cells(begin) > most // 2:
+        # A name of somebody else stands there, and is longer than a label may be.
+        yield from folded(begin.rstrip(), most)
+        begin = rest = INDENT
+    rest = " " * cells(begin) if rest is None else rest
     line = ""
     for word in _words(safe(text), most - max(cells(begin), cells(rest))):
         if line and cells(begin) + cells(line) + 1 + cells(word) > most:

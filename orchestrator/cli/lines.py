@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 LEAST_WIDTH: Final = 40
 USUAL: Final = 80, 24
 CUT: Final = "…"
+EMOJI: Final = "\ufe0f"
 # `since       2025-11-20`: what is folded goes on under the value, which stands behind two spaces or more.
 LABEL: Final = re.compile(r"\S {2,}(?=\S)")
 LONGEST_LABEL: Final = 48
@@ -33,7 +34,8 @@ def first_cells(text: str, most: int, start: int = 0) -> str:
     """Give the beginning of text, or of what is behind `start`, that fits into so many cells."""
     taken = 0
     for place in range(start, len(text)):
-        taken += cells(text[place])
+        # What is behind an emoji's sign makes it as wide as an emoji: one cell more.
+        taken += 1 if text[place] == EMOJI else cells(text[place])
         if taken > most:
             return text[start:place]
     return text[start:]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     Cell = str | int | float | None | tuple[str, ...]
 
 GAPS: Final = ("  ", " ")
+# Cells that are left to a column which should keep its text whole, where the row fits in no other way.
+LEAST: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,14 @@ def _forms(cell: Cell) -> tuple[str, ...]:
 
 
 def _shrunk(columns: Sequence[Column], whole: list[int], most: int) -> list[int]:
-    """Take cells one by one from the widest column that may shrink, until the row fits or none may."""
+    """Take cells one by one from the widest column that may shrink, until the row fits; from any, where none may."""
     widths = list(whole)
-    while sum(widths) > most:
-        may = [place for place, each in enumerate(columns) if each.least is not None and widths[place] > each.least]
-        if not may:
-            break
-        widths[max(may, key=lambda place: widths[place])] -= 1
+    for leasts in ([most if each.least is None else each.least for each in columns], [LEAST] * len(columns)):
+        while sum(widths) > most:
+            may = [place for place, least in enumerate(leasts) if widths[place] > least]
+            if not may:
+                break
+            widths[max(may, key=lambda place: widths[place])] -= 1
     return widths
 
 
