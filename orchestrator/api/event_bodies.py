@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
-from orchestrator.api.schemas import LONGEST_REASON, Strict, Text
+from orchestrator.api.schemas import LONGEST_REASON, NO_REASON, Strict, Text
 from orchestrator.domain.replays import FIXED
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -132,4 +132,6 @@ class HoursQuery(Span):
 
 
 class ReconcileBody(Span):
-    """Which hours of acceptance are held against the stores; the last two days where nothing is said."""
+    """Which hours of acceptance are held against the stores, and why; the last two days where nothing is said."""
+
+    reason: Text = Field(NO_REASON, min_length=1, max_length=LONGEST_REASON)

@@ -81,7 +81,8 @@ def instruct(incident_id: UUID, body: PlanBody, request: Request) -> dict[str, A
     """Take the instruction of a workflow; 409 when it was decided on an older revision."""
     api: Api = request.app.state.api
     with api.ledger.transaction() as tx:
-        incident = accept_plan(tx, incident_id, body.value(), body.revision, api.clock())
+        actor = request.state.actor
+        incident = accept_plan(tx, incident_id, body.value(), body.revision, api.clock(), actor=actor)
     return {"incident_id": incident.id, "revision": incident.revision, "state": incident.state}
 
 

@@ -16,6 +16,7 @@ from orchestrator.domain.circuits import CircuitState
 from orchestrator.domain.commands import CommandKind
 from orchestrator.domain.conservation import Reconciliation
 from orchestrator.domain.events import Lane
+from orchestrator.flows.auditing import reconciliation_asked
 from orchestrator.flows.sending_again import Word, forget_sink, hold_circuit, intend, leaving
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def reconcile(body: ReconcileBody, request: Request) -> dict[str, Any]:
     asked = [
         Reconciliation(api.new_id(), sink, since, until, request.state.actor, now) for sink in sorted(api.desk.holders)
     ]
+    with api.ledger.transaction() as tx:
+        for each in asked:
+            tx.audit(reconciliation_asked(each, body.reason))
     for each in asked:
         api.desk.reconciliations.ask(each)
     return {"reconciliations": [asdict(each) for each in asked]}

@@ -161,6 +161,8 @@ def reconcile(
     since: From = None,
     until: To = None,
     wait: Annotated[float, typer.Option(help="So many seconds at most for the result; 0: do not wait.")] = 60.0,
+    *,
+    reason: Annotated[str | None, typer.Option(help="Why; it is kept in the audit.")] = None,
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:
@@ -168,7 +170,8 @@ def reconcile(
 
     Exits with 1 when any is, with 5 when no sink was looked at within the wait.
     """
-    body = {key: value for key, value in (("since", since), ("until", until)) if value}
+    said = (("since", since), ("until", until), ("reason", reason))
+    body = {key: value for key, value in said if value}
     asked = call("POST", api, "/api/v1/sinks/reconcile", body)["reconciliations"]
     found = _results(api, {each["id"] for each in asked}, wait)
     if as_json:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
 
 from eventbus.wire import AUDIT_RECORDED, Event
+from orchestrator.domain.approving import NOBODY
 from orchestrator.domain.commands import CommandKind
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ NO_HASH: Final = "0" * 64
 # Who acts where nobody asked: the orchestrator itself.
 REDRIVE: Final = "redrive"
 RECONCILER: Final = "reconciler"
+# Commands that the orchestrator gives itself: what was found missing goes again, what nobody answered is decided.
+BY_ITSELF: Final = frozenset({RECONCILER, NOBODY})
 # Commands that are a recovery of their own: its id is the command's.
 BEGINS: Final = frozenset({CommandKind.RETRY, CommandKind.REROUTE, CommandKind.CRON_BACKOFF})
 
@@ -147,7 +150,7 @@ def deed_of(command: Command) -> Deed:
         id=command.id,
         at=command.created_at,
         actor=command.actor,
-        origin=Origin.REDRIVE if command.actor == RECONCILER else Origin.PERSON,
+        origin=Origin.REDRIVE if command.actor in BY_ITSELF else Origin.PERSON,
         verb=str(command.kind),
         reason=command.reason,
         failure_id=command.failure_id,

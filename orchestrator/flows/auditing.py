@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from orchestrator.domain.conservation import Reconciliation
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
     from orchestrator.domain.recoveries import Recovery
@@ -24,6 +25,7 @@ CHANGE: Final = ("at", "actor", "verb", "reason", "before", "after", "revision")
 PLAN: Final = "plan"
 EXHAUST: Final = "exhaust"
 EXPIRE: Final = "expire"
+RECONCILE: Final = "reconcile"
 
 
 def plan_accepted(tx: LedgerTx, before: Incident, planned: Incident, actor: str, now: datetime) -> Deed:
@@ -78,6 +80,20 @@ def taken_along(recovery: Recovery, incident_id: UUID, count: int, now: datetime
         recovery_id=recovery.id,
         forced=recovery.forced,
         after={"failures": count, "part_of": str(recovery.id)},
+    )
+
+
+def reconciliation_asked(asked: Reconciliation, reason: str) -> Deed:
+    """Tell that a person wants what was delivered held against what a sink has; the events missing there go again."""
+    return Deed(
+        id=asked.id,
+        at=asked.asked_at,
+        actor=asked.actor,
+        origin=Origin.PERSON,
+        verb=RECONCILE,
+        reason=reason,
+        sink=asked.sink,
+        after={"since": asked.since.isoformat(), "until": asked.until.isoformat()},
     )
 
 

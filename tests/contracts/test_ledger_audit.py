@@ -102,6 +102,17 @@ def test_every_command_is_an_entry_by_itself(ledger: SqlLedger) -> None:
     assert [each["data"] for each in told] == [entry.told]
 
 
+@pytest.mark.parametrize(
+    ("actor", "origin"), [("reconciler", "redrive"), ("nobody in time", "redrive"), ("ann", "person")]
+)
+def test_what_the_orchestrator_commands_itself_is_no_person_s(ledger: SqlLedger, actor: str, origin: str) -> None:
+    """What was found missing, or decided because nobody answered, is the orchestrator's own doing."""
+    with ledger.transaction() as tx:
+        tx.add_command(Command(uuid4(), actor, "so", NOON, CommandKind.APPROVE, after={"recovery_id": str(uuid4())}))
+        (entry,) = tx.audited(AuditQuery(), 10)
+    assert (entry.actor, entry.origin) == (actor, origin)
+
+
 def test_a_transaction_that_fails_leaves_no_entry(ledger: SqlLedger) -> None:
     """What was rolled back is in no chain, and the next entry takes its number."""
     grown(ledger, 1)

@@ -113,6 +113,14 @@ def test_a_time_that_ends_before_it_begins_is_refused(desk: Served) -> None:
     refused(desk.ask("POST", "/api/v1/sinks/reconcile", {"since": "2999-01-01T00:00:00Z"}), 422, "invalid-request")
 
 
+def test_who_has_the_warehouse_held_against_the_log_is_in_the_audit(desk: Served) -> None:
+    """By whom, why, which sink and which hours."""
+    desk.ask("POST", "/api/v1/sinks/reconcile", {"until": "2020-01-03T00:00:00Z", "reason": "a doubt"})
+    (entry,) = desk.ask("GET", "/api/v1/audit").json()["entries"]
+    assert (entry["verb"], entry["sink"], entry["reason"]) == ("reconcile", "warehouse", "a doubt")
+    assert entry["after"] == {"since": "2020-01-01T00:00:00+00:00", "until": "2020-01-03T00:00:00+00:00"}
+
+
 def test_two_days_are_looked_at_before_the_end_that_was_named(desk: Served) -> None:
     """An end alone, long ago, has its own two days."""
     (asked,) = desk.ask("POST", "/api/v1/sinks/reconcile", {"until": "2020-01-03T00:00:00Z"}).json()["reconciliations"]

@@ -197,6 +197,17 @@ def test_a_dry_run_of_a_discard_counts(api: Served) -> None:
     assert api.ask("GET", "/api/v1/summary").json()["failures"] == {"held": 3}
 
 
+def test_a_plan_that_a_workflow_brings_is_its_rule_s(api: Served) -> None:
+    """The audit has the execution that decided, what stood before and after, and whose token brought it."""
+    path = opened(api)
+    body = {"plan": "retry", "reason": "it passes", "revision": 1, "execution_id": "x-1"}
+    assert api.ask("POST", f"{path}/plan", body).status_code == 202
+    (entry,) = api.ask("GET", f"{AUDIT}?origin=rule").json()["entries"]
+    told = (entry["verb"], entry["execution_id"], entry["actor"], entry["reason"], entry["revision"])
+    assert told == ("plan", "x-1", "unauthenticated on loopback", "it passes", 2)
+    assert (entry["before"], entry["after"]["state"]) == ({"plan": None, "state": "open"}, "planned")
+
+
 def test_the_audit_is_read_in_pages_and_by_what_is_asked(api: Served) -> None:
     """Newest first; each page links to the next; filters narrow it."""
     path = opened(api)
