@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +18,6 @@ from orchestrator.settings import load
 from tests.pagers import ROUTING_KEY, SLACK_URL, WEBHOOK
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from orchestrator.settings import Settings
 
 TABLE: dict[str, Any] = {
@@ -179,3 +178,18 @@ def test_no_secret_of_a_target_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(secret in hidden for secret in secrets)
     assert scrub.text("no answer from 127.0.0.1 for ann@example.com") == "no answer from 127.0.0.1 for ann@example.com"
     assert logging.getLogger("apprise").disabled or make_sinks(settings)
+
+
+def test_the_example_of_the_page_can_be_used_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """docs/alerts.md shows a table that is read, with its secrets in files, and makes a sink for each target."""
+    page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0].replace("/run/secrets", str(tmp_path))
+    for name, text in (("slack", SLACK_URL), ("mail", TABLE["targets"]["mail"]["url"]), ("pagerduty", ROUTING_KEY)):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "redrive.toml").write_text(example)
+    monkeypatch.setenv("REDRIVE_SETTINGS_FILE", str(tmp_path / "redrive.toml"))
+    settings = load()
+    watch = settings.alerts.watch()
+    assert [level.name for level in watch.ladders["night"].levels] == ["chat", "on-call", "lead"]
+    assert watch.ladders["night"].again_after == 7_200
+    assert [entry.name for entry in alert_sinks(settings.alerts)] == ["alerts-slack", "alerts-mail", "alerts-pager"]
