@@ -56,6 +56,9 @@ class AlertingTx(Protocol):
     def note_looked(self, alert_id: UUID, look_again: Mapping[UUID, tuple[int, int, bool]]) -> None:
         """Note of each incident the revision that was seen, the size to look again at, and whether it is over."""
 
+    def forget_gone(self, limit: int) -> int:
+        """Forget which alerts told of incidents that retention has taken, at most so many; gives their number."""
+
     def due_alerts(self, now: datetime, limit: int) -> list[Alert]:
         """List the alerts that are to be looked at: their time has come, or something of an incident has changed."""
 

@@ -32,6 +32,8 @@ IDLE: Final = 0.5
 MOST: Final = 25
 # For so long alerts wait at most while incidents come in faster than they are taken up.
 PATIENCE: Final = timedelta(seconds=5)
+BETWEEN_FORGETTING: Final = timedelta(hours=1)
+MOST_FORGOTTEN: Final = 500
 # How far back a look goes for incidents that opened: other orchestrators' clocks may be off by as much.
 BACK: Final = timedelta(minutes=10)
 # More than any alert has to do at one moment.
@@ -55,6 +57,7 @@ class Escalating:
     cost: Callable[[Sequence[str], datetime], Decimal | None] = lambda _tasks, _since: None
     _since: datetime = field(default=EVER)
     _looked: datetime | None = None
+    _forgot: datetime = field(default=EVER)
 
     def run_once(self) -> float:
         """Take up what is new and do what is due; seconds until the next look."""
@@ -67,6 +70,16 @@ class Escalating:
         if self._look(now) or taken:
             return 0.0
         self._since = max(self._since, now - BACK)
+        if now - self._forgot >= BETWEEN_FORGETTING:
+            return self._forget(now)
+        return IDLE
+
+    def _forget(self, now: datetime) -> float:
+        """Forget incidents that retention has taken, a batch at a time."""
+        with self.ledger.transaction() as tx:
+            gone = tx.forget_gone(MOST_FORGOTTEN)
+        if gone < MOST_FORGOTTEN:
+            self._forgot = now
         return IDLE
 
     def _take_up(self, now: datetime) -> int:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 
 from orchestrator.domain.alerting import AlertTallies, Took
 from orchestrator.domain.alerts import ACTIVE, Alert, AlertState, Raised, Told
@@ -96,6 +96,16 @@ class AlertingRows(Rows):
             statement = update(alert_incidents).where(table.incident_id == bindparam("its_id"))
             values: dict[str, Any] = {name: bindparam(given) for name, given in NOTED.items()}
             self._reading.execute(statement.values(values), changed)
+
+    def forget_gone(self, limit: int) -> int:
+        """Forget which alerts told of incidents that retention has taken, at most so many; gives their number."""
+        table = alert_incidents.c
+        there = select(incidents.c.id).where(incidents.c.id == table.incident_id)
+        gone = select(table.incident_id).where(table.closed.is_(True), ~there.exists()).limit(limit)
+        keys = list(self._reading.execute(gone).scalars())
+        if keys:
+            self._reading.execute(delete(alert_incidents).where(table.incident_id.in_(keys)))
+        return len(keys)
 
     def due_alerts(self, now: datetime, limit: int) -> list[Alert]:
         """List the alerts that are to be looked at: their time has come, or something of an incident has changed."""

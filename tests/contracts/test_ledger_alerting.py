@@ -148,3 +148,20 @@ def test_alerts_are_counted_by_state_and_their_pages_by_level(ledger: SqlLedger)
     assert tallies.pages == {"chat": 2, "phone": 1}
     assert tallies.acknowledged == Took(2, 20.0)
     assert tallies.resolved == Took(1, 99.0)
+
+
+def test_what_retention_has_taken_is_forgotten_and_nothing_else(ledger: SqlLedger) -> None:
+    """Incidents that are there stay known, so that none is told of again."""
+    here = recovery.incident(opened_at=NIGHT, signature="here")
+    gone = [recovery.incident(signature=f"gone {number}") for number in range(3)]
+    made = alert()
+    with ledger.transaction() as tx:
+        assert tx.add_incident(here)
+        tx.save_alert(made)
+        for each in (here, *gone):
+            tx.join_alert(made.id, each.id)
+        tx.note_looked(made.id, {each.id: (1, 1, True) for each in (here, *gone)})
+        assert [tx.forget_gone(2), tx.forget_gone(2), tx.forget_gone(2)] == [2, 1, 0]
+        assert tx.without_alert(NIGHT, 10) == []
+        assert tx.alert_of(here.id) == made
+        assert tx.alert_of(gone[0].id) is None
