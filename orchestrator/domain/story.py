@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BEFORE_ALL: Final = datetime(1, 1, 1, tzinfo=UTC)
+# Of what has the same time, an end comes behind what it ends, and what was told of it behind that.
+LAST: Final = ("release.ended", "incident.closed", "alert.resolved", "outcome.told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,10 @@ class Story:
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Sort steps by time; of equals, and of what has no time, each stays behind the one before it."""
+    """Sort steps by time; of equals, and of what has no time, each stays behind the one before it, but for ends."""
     placed, last = [], BEFORE_ALL
     for step in steps:
         last = step.at or last
-        placed.append((last, step))
+        rank = LAST.index(step.what) + 1 if step.what in LAST else 0
+        placed.append(((last, rank), step))
     return tuple(step for _, step in sorted(placed, key=lambda each: each[0]))

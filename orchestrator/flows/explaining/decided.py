@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.dispatches import Dispatch, DispatchState
-from orchestrator.domain.incidents import DECIDING
+from orchestrator.domain.incidents import DECIDING, Trigger
 from orchestrator.domain.plan import PlanName
 from orchestrator.domain.story import Step
 from orchestrator.flows.auditing import EXHAUST, PLAN
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from orchestrator.domain.release import Release, ReleaseCounts
 
 PREFIX: Final = "redrive."
+# Triggers that tell rules how something ended: nothing is to be decided by them.
+OUTCOMES: Final = frozenset({Trigger.RELEASE_SUCCEEDED, Trigger.RELEASE_FAILED, Trigger.INCIDENT_RECOVERED})
 # What a command changed, shown in a line.
 MOST_CHANGED: Final = 4
 # Entries of the audit of one incident that are looked through for plans: the newest.
@@ -78,12 +80,18 @@ def _trigger(dispatch: Dispatch) -> Step:
     rules, executions = ", ".join(dispatch.rules), ", ".join(dispatch.execution_ids)
     return Step(
         at=dispatch.sent_at or dispatch.created_at,
-        what="trigger.sent" if dispatch.sent_at else "trigger.queued",
+        what=_what(dispatch),
         text=f"trigger {name}: {_answer(dispatch, rules, executions)}",
         by="StackStorm" if dispatch.rules else None,
         rule=rules or None,
         execution_id=executions or None,
     )
+
+
+def _what(dispatch: Dispatch) -> str:
+    if dispatch.trigger in OUTCOMES:
+        return "outcome.told"
+    return "trigger.sent" if dispatch.sent_at else "trigger.queued"
 
 
 def _answer(dispatch: Dispatch, rules: str, executions: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.domain.attempts import IN_FLIGHT, Attempt, AttemptState
+from orchestrator.domain.canvas import canvas_of, chord_note
 from orchestrator.domain.failures import FailureState, Way
 from orchestrator.domain.story import Step, Story, in_order
 from orchestrator.flows.explaining.around import steps_around
@@ -58,6 +59,9 @@ def _of_the_run(failure: Failure, stored: StoredFailure) -> Iterator[Step]:
     if stored.reports > 1:
         ways = ", ".join(stored.ways)
         yield Step(stored.last_seen_at, "failure.reported", f"{stored.reports} reports tell of it so far ({ways})")
+    chord = chord_note([canvas_of(failure)])
+    if chord:
+        yield Step(failure.occurred_at, "canvas.failed", cut(chord))
     why, rule = rule_of(stored.why)
     yield Step(failure.occurred_at, "failure.classified", f"classified {stored.kind}: {cut(why)}", rule=rule)
 

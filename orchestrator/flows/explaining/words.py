@@ -24,7 +24,7 @@ WAYS: Final = {
     Way.REFUSED: "the worker refused the message: its content type, or that it names no task; it told",
     Way.UNDECODABLE: "the message's body cannot be decoded; the worker kept it whole, and told",
     Way.EXPIRED: "it had expired when a worker came to it, and was dropped; the worker told",
-    Way.WORKER_KILLED: "the worker's main process died with it; its journal told, which who came after it read",
+    Way.WORKER_KILLED: "the worker's main process died with it; its journal told, read by who came after it",
     Way.COLD_SHUTDOWN: "the worker was shut down cold (SIGQUIT) while it ran; it told before it ended",
     Way.DELIVERY_LIMIT: "the queue gave its message up (delivery limit); the worker told before it was dropped",
     Way.ORPHANED: "nobody told: the result backend shows that it began, and its worker is gone",

@@ -21,3 +21,9 @@ def test_steps_are_in_the_order_of_time() -> None:
     ]
     told = [each.text for each in in_order(given)]
     assert told == ["first of all", "early", "one", "other", "late", "behind late"]
+
+
+def test_an_end_comes_behind_what_it_ends() -> None:
+    """Of what has the same time: the redrive, then its release, the incident, and last what was told of it."""
+    ends = ("outcome.told", "incident.closed", "release.ended", "attempt.ended")
+    assert [each.what for each in in_order(Step(NOON, what, "") for what in ends)] == list(reversed(ends))
