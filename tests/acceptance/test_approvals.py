@@ -126,3 +126,24 @@ def test_an_answer_that_comes_late_changes_nothing(waiting: Field) -> None:
     assert (output["state"], output["late"]) == ("aborted", True)
     assert waiting.runs() == Counter(NAMES)
     assert [kind for kind, _, _ in who(waiting)] == ["retry", "reject"]
+
+
+def test_every_word_of_chat_reaches_the_orchestrator(waiting: Field) -> None:
+    """Each alias of the pack, said once to the real one: each is done, and tells something."""
+    incident, done = waiting.incident()["id"], {}
+    for words in ("incidents", f"show {incident}", f"why {incident}", "approvals", "hold till", "release till"):
+        done[words.split()[0]] = say(waiting, f"redrive {words}")
+    done["ack"] = say(waiting, f"redrive ack {incident}")
+    recovery, _, _ = proposed(waiting)
+    for words in ("approvals", f"recovery {recovery}", "recoveries", f"abort {recovery}"):
+        done[words.split()[0]] = say(waiting, f"redrive {words}")
+    assert {words: each["result"] for words, each in done.items() if each["status"] != "succeeded"} == {}
+    texts = {words: each["result"]["result"]["text"] for words, each in done.items()}
+    assert texts["abort"] == f"recovery {recovery} is aborted"
+    assert recovery in texts["approvals"]
+    assert recovery in texts["recoveries"]
+    assert incident in texts["incidents"]
+    assert all(texts.values())
+    told = {each["name"] for each in waiting.st2("GET", "/actionalias", params={"pack": "redrive"})}
+    assert told - {"acknowledge", "approve", "reject", "retry_incident"} <= set(done)
+    assert waiting.incident()["acknowledged_by"].startswith("ada via ")

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 100
+SECONDS = 300
 METADATA = "Metadata-Version: 2.1\nName: redrive-plugin-under-test\nVersion: 0\n"
 
 
