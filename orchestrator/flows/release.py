@@ -302,10 +302,11 @@ def _why_failed(release: Release) -> str | None:
 
 def _exhaust(tx: LedgerTx, incident: Incident, release: Release, now: datetime) -> None:
     buried = tx.give_up(release, f"attempts exhausted: {release.note}", now)
+    note = f"attempts exhausted: {release.note}; {buried} failures are listed as dead and wait for a person"
     if release.command_id or incident.closed:
+        tx.audit(given_to_people(incident, replace(incident, note=note), release, buried, now))
         close_if_recovered(tx, incident.id, now)
         return
-    note = f"attempts exhausted: {release.note}; {buried} failures are listed as dead and wait for a person"
     state = after(incident.state, IncidentStep.WAIT)
     waiting = replace(incident.asked_anew(), state=state, note=note)
     tx.save_incident(waiting)

@@ -197,6 +197,21 @@ def test_a_dry_run_of_a_discard_counts(api: Served) -> None:
     assert api.ask("GET", "/api/v1/summary").json()["failures"] == {"held": 3}
 
 
+def test_what_a_person_s_recovery_could_not_bring_back_is_given_to_people(api: Served) -> None:
+    """Its tries used up, the audit says so as of a rule's: how many are dead, and that they wait for a person."""
+    path = opened(api)
+    api.ask("PUT", "/api/v1/mode", {"mode": "act"})
+    body = WHY | {"incident_id": path.rpartition("/")[2], "gate": {"max_tries": 1}}
+    api.ask("POST", "/recovery/retry", body, headers={"Idempotency-Key": "k"})
+    api.scene.later(10)
+    api.scene.answer(api.scene.release(), "failed")
+    api.scene.later(10_000)
+    api.scene.release()
+    (entry,) = api.ask("GET", f"{AUDIT}?verb=exhaust").json()["entries"]
+    assert (entry["origin"], entry["actor"], entry["after"]["dead"]) == ("redrive", "redrive", 3)
+    assert "3 failures are listed as dead and wait for a person" in entry["reason"]
+
+
 def test_a_plan_that_a_workflow_brings_is_its_rule_s(api: Served) -> None:
     """The audit has the execution that decided, what stood before and after, and whose token brought it."""
     path = opened(api)
