@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from eventbus import scrub
 from orchestrator.api.actors import NameRefused
+from orchestrator.api.advice import about
 from orchestrator.api.ingest.paths import SDK
 from orchestrator.api.ingest.working import Busy
 from orchestrator.api.ingest.write_keys import WrongKey
@@ -66,27 +67,34 @@ class CursorUnknown(Exception):
         super().__init__(f"expected the cursor of a page that was answered, got {cursor!r}; begin again without one")
 
 
+_UNPROCESSABLE: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request")
+_UNAVAILABLE: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
+_UNAUTHORIZED: Final = (HTTPStatus.UNAUTHORIZED, "unauthorized")
+# Status, section of the page, and what to type: `{lists}`, `{shows}` and `{helps}` are the commands about the path.
 _KNOWN: Final[dict[type[Exception], tuple[HTTPStatus, str, str]]] = {
-    NotFound: (HTTPStatus.NOT_FOUND, "not-found", "list what there is, and use an id from there"),
-    Conflict: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
-    NotRedrivable: (HTTPStatus.CONFLICT, "not-redrivable", "do what the detail names, or discard the failure"),
-    IllegalTransition: (HTTPStatus.CONFLICT, "conflict", "read the resource again and decide on what it says now"),
-    InvalidPlan: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the plan and send it again"),
-    Invalid: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the request and send it again"),
-    Unstorable: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "correct the request and send it again"),
-    CursorUnknown: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "begin at the first page"),
-    NameRefused: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "send another name, or leave the header out"),
-    KeyMissing: (HTTPStatus.BAD_REQUEST, "invalid-request", "send Idempotency-Key with a value of your own, a UUID"),
-    TooManyStreams: (
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "unavailable",
-        "try again later, or read the incident itself",
+    NotFound: (HTTPStatus.NOT_FOUND, "not-found", "{lists}"),
+    Conflict: (HTTPStatus.CONFLICT, "conflict", "{shows}"),
+    NotRedrivable: (HTTPStatus.CONFLICT, "not-redrivable", "what the detail says, or redrive failures discard --help"),
+    IllegalTransition: (HTTPStatus.CONFLICT, "conflict", "{shows}"),
+    InvalidPlan: (*_UNPROCESSABLE, "correct the plan; {helps}"),
+    Invalid: (*_UNPROCESSABLE, "correct what it names; {helps}"),
+    Unstorable: (*_UNPROCESSABLE, "correct what it names; {helps}"),
+    CursorUnknown: (*_UNPROCESSABLE, "begin at the first page: {lists}"),
+    NameRefused: (*_UNPROCESSABLE, "send another name, or leave the header out"),
+    KeyMissing: (
+        HTTPStatus.BAD_REQUEST,
+        "invalid-request",
+        "send Idempotency-Key, uuidgen makes one; or use the command, which does: {helps}",
     ),
-    Busy: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
-    KeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "key-reused", "send another Idempotency-Key with another request"),
-    WrongKey: (HTTPStatus.UNAUTHORIZED, "unauthorized", "name one of REDRIVE_WRITE_KEYS as the user"),
-    Unauthorized: (HTTPStatus.UNAUTHORIZED, "unauthorized", "send 'Authorization: Bearer' with a token of the API"),
-    DependencyUnreachable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "send the same request again later"),
+    TooManyStreams: (*_UNAVAILABLE, "{shows}"),
+    Busy: (*_UNAVAILABLE, "send the same again in a moment"),
+    KeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "key-reused", "another key for another request: uuidgen makes one"),
+    WrongKey: (*_UNAUTHORIZED, "name one of REDRIVE_WRITE_KEYS as the user"),
+    Unauthorized: (
+        *_UNAUTHORIZED,
+        "export REDRIVE_API_TOKEN=TOKEN; over HTTP send 'Authorization: Bearer TOKEN'",
+    ),
+    DependencyUnreachable: (*_UNAVAILABLE, "send the same again in a moment; GET /readyz says what is away"),
 }
 
 _PAGES: Final = {HTTPStatus.NOT_FOUND: "not-found", HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large"}
@@ -107,10 +115,16 @@ def install(app: FastAPI) -> None:
 
 def _known(request: Request, error: Exception) -> Response:
     status, page, what_next = next(_KNOWN[kind] for kind in type(error).__mro__ if kind in _KNOWN)
+    what_next = _advised(what_next, request.url.path)
     members = {"revision": error.revision, "changes": list(error.changes)} if isinstance(error, Outdated) else None
     return problem(
         request, status, page, str(error), what_next=what_next, headers=_HEADERS.get(status), members=members
     )
+
+
+def _advised(what_next: str, path: str) -> str:
+    advice = about(path)
+    return what_next.format(lists=advice.lists, shows=advice.show(path), helps=advice.helps)
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -120,7 +134,14 @@ def _invalid(request: Request, error: Exception) -> Response:
     malformed = any(each["type"] == "json_invalid" for each in error.errors())
     status = HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY
     detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
-    return problem(request, status, "invalid-request", detail, errors=errors, what_next="correct the fields named")
+    return problem(
+        request,
+        status,
+        "invalid-request",
+        detail,
+        errors=errors,
+        what_next=_advised("correct the fields named; {helps}", request.url.path),
+    )
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -128,14 +149,20 @@ def _http(request: Request, error: Exception) -> Response:
         raise error
     status = HTTPStatus(error.status_code)
     page = _PAGES.get(status, "invalid-request")
-    what_next = "see /openapi.json for what there is"
+    what_next = _advised("{lists}; GET /openapi.json says what else can be asked", request.url.path)
     return problem(request, status, page, str(error.detail), what_next=what_next, headers=error.headers)
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     detail = f"{type(error).__name__}: nothing was changed by this request"
-    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, what_next="see the log")
+    return problem(
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal",
+        detail,
+        what_next="look into the log of redrive run, at request.failed",
+    )
 
 
 def problem(  # noqa: PLR0913 - the members of a problem

@@ -60,8 +60,7 @@ def call(method: str, api: str, path: str, body: dict[str, Any] | None = None, *
     """
     timeout = TIMEOUT if method == "GET" else CHANGING
     with _asked(method, f"{api}{path}", json=body, headers=headers, timeout=timeout) as answer:
-        content: dict[str, Any] = answer.json()
-        return content
+        return _object(answer)
 
 
 def pages(api: str, path: str) -> Iterator[dict[str, Any]]:
@@ -70,9 +69,18 @@ def pages(api: str, path: str) -> Iterator[dict[str, Any]]:
     while url:
         with _asked("GET", url, headers={}, timeout=TIMEOUT) as answer:
             following = answer.links.get("next", {}).get("url")
-            yield answer.json()
+            yield _object(answer)
         # The next page is where this one was, whatever address a proxy in between knows it by.
         url = f"{api}/{following.split('/', 3)[-1]}" if following else None
+
+
+def _object(answer: requests.Response) -> dict[str, Any]:
+    content = answer.json()
+    if not isinstance(content, dict):
+        raise NoAnswer(
+            f"the orchestrator at {safe(answer.url)}", f"expected a JSON object, got {answer.content[:40]!r}"
+        )
+    return content
 
 
 def text_of(api: str, path: str, accept: str) -> Iterator[bytes]:
