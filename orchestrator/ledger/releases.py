@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # More than one step redrives.
 MOST_COUNTED: Final = LARGEST_BATCH + 1
+# Pages in which those that were never tried are looked for among others.
+PAGES: Final = 4
 
 
 class ReleaseRows(Rows):
@@ -64,22 +66,35 @@ class ReleaseRows(Rows):
 
     def held(self, release: Release, limit: int, *, fresh: bool) -> list[StoredFailure]:
         """List the failures that go next: `fresh` those tried least, else those tried most; the oldest of equals."""
-        tries = failures.c.attempts - failures.c.attempts_before
         oldest = in_order(newest=release.newest)
-        # Nobody is tried less than those that were never tried, which the index has in their order: no sorting.
-        untried = select(failures).where(_movable(release), tries == 0).order_by(*oldest).limit(limit)
+        tries = failures.c.attempts - failures.c.attempts_before
         if fresh:
-            found = self._failures(untried)
+            found = self._untried(release, limit)
         elif release.command_id:
             # However much a person has claimed: what its own redrives brought back goes first, and that is little.
             found = self._failures(self._brought_back(release).order_by(tries.desc(), *oldest).limit(limit))
-            found += self._failures(untried.limit(limit - len(found))) if len(found) < limit else []
+            found += self._untried(release, limit - len(found)) if len(found) < limit else []
         else:
             found = []
         if len(found) == limit:
             return found
         tried = tries if fresh else tries.desc()
         return self._failures(select(failures).where(_movable(release)).order_by(tried, *oldest).limit(limit))
+
+    def _untried(self, release: Release, limit: int) -> list[StoredFailure]:
+        """List those that were never tried, in order: nobody is tried less.
+
+        The index has them all in order, tried or not; a database that is asked for the untried alone may sort them all.
+        """
+        query = select(failures).where(_movable(release)).order_by(*in_order(newest=release.newest)).limit(limit)
+        found: list[StoredFailure] = []
+        for page in range(PAGES):
+            rows = self._failures(query.offset(page * limit))
+            found += [each for each in rows if each.tries == 0]
+            if len(found) >= limit or len(rows) < limit:
+                return found[:limit]
+        never = failures.c.attempts == failures.c.attempts_before
+        return self._failures(query.where(never))
 
     def _brought_back(self, release: Release) -> Select[Any]:
         ended = [str(AttemptState.FAILED), str(AttemptState.LOST)]
