@@ -14,6 +14,7 @@ from orchestrator.domain.failures import FailureState
 from orchestrator.domain.release import ENDED
 from orchestrator.ledger.codec import incident_value
 from orchestrator.ledger.people import KEYS_LAST
+from orchestrator.ledger.recovering_schema import recoveries
 from orchestrator.ledger.schema import (
     attempts,
     commands,
@@ -27,7 +28,7 @@ from orchestrator.ledger.schema import (
     probe_ends,
     releases,
 )
-from orchestrator.ledger.settling import forget_items
+from orchestrator.ledger.settling import forget_items, forgotten
 from orchestrator.ledger.totals import ATTEMPTS, DUPLICATES, FAILURE_STATES, FAILURES, INCIDENTS, TotalRows, attempt_key
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ class RetentionRows(TotalRows):
                 commands, "id", and_(commands.c.incident_id.is_(None), commands.c.created_at < seen_before), limit
             )
             + self._drop(idempotency_keys, "key", over, limit)
+            + self._drop(recoveries, "id", forgotten(seen_before), limit)
             + self._drop(probe_ends, "run_id", probe_ends.c.at < seen_before, limit)
         )
 

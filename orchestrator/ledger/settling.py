@@ -16,6 +16,7 @@ from orchestrator.ledger.schema import attempts, failures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -76,6 +77,12 @@ def standing() -> ColumnElement[Any]:
     claimed = and_(table.id == _items.failure_id, table.command_release_id.is_not(None))
     live = select(now).where(claimed).correlate(recovery_items).scalar_subquery()
     return func.coalesce(_items.outcome, live, str(ItemOutcome.ELSEWHERE))
+
+
+def forgotten(ended_before: datetime) -> ColumnElement[bool]:
+    """Tell the recoveries that ended before a time, and of whose failures none is left."""
+    left = exists().where(_items.recovery_id == recoveries.c.id)
+    return and_(recoveries.c.ended_at < ended_before, ~left)
 
 
 def forget_items(connection: Connection, failure_ids: Sequence[UUID]) -> None:

@@ -265,6 +265,23 @@ def test_progress_outlives_what_retention_takes(ledger: SqlLedger) -> None:
         assert tx.progress(asked.id) == before
         assert tx.purge_failures(LATER, 100) == 2
         assert tx.progress(asked.id) == before
+        tx.save_recovery(replace(asked, state=RecoveryState.DONE, ended_at=NOON))
+        tx.purge_remains(LATER, LATER, 100)
+        assert tx.recovery(asked.id) is not None
+
+
+def test_a_recovery_goes_with_the_last_of_its_failures(ledger: SqlLedger) -> None:
+    """Once it has ended long ago, and nothing is left of what it was about."""
+    made = filed(ledger, failure(0), failure(1), first_failure_id=failure(1).id)
+    with ledger.transaction() as tx:
+        asked = claimed(tx, made.id, selection=Selection(ids=frozenset({failure(0).id})))
+        move(tx, [failure(0).id], FailureState.RECOVERED)
+        tx.save_recovery(replace(asked, state=RecoveryState.DONE, ended_at=NOON))
+        assert tx.purge_failures(LATER, 100) == 1
+        tx.purge_remains(NOON, LATER, 100)
+        assert tx.recovery(asked.id) is not None
+        tx.purge_remains(LATER, LATER, 100)
+        assert tx.recovery(asked.id) is None
 
 
 def test_what_a_statement_has_closed_is_told_by_a_word(ledger: SqlLedger) -> None:
