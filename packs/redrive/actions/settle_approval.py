@@ -11,6 +11,8 @@ from stackstorm_api import get
 DONE = 200
 OVER = 409
 ANSWERED = "succeeded"
+# Characters that the orchestrator takes.
+LONGEST = 2000
 NO_REASON = "answered in StackStorm, without a reason"
 
 
@@ -30,7 +32,7 @@ class SettleApproval(Action):
         late = False
         if response is not None:
             verb = "approve" if response.get("approve") is True else "reject"
-            status, answer = orchestrator.post(f"{path}/{verb}", {"reason": response.get("reason") or NO_REASON})
+            status, answer = orchestrator.post(f"{path}/{verb}", {"reason": _reason(response)})
             late = status == OVER
             if status not in (DONE, OVER):
                 return False, refusal(status, answer)
@@ -38,6 +40,11 @@ class SettleApproval(Action):
         if status != DONE:
             return False, refusal(status, answer)
         return True, {"state": answer.get("state"), "late": late, "answered": response is not None}
+
+
+def _reason(response: dict[str, Any]) -> str:
+    """Give the words of an answer as the orchestrator takes them: an answer counts, however much was typed."""
+    return str(response.get("reason") or "").replace("\x00", "")[:LONGEST].strip() or NO_REASON
 
 
 def _answer(execution_id: str) -> tuple[Any, str]:

@@ -112,6 +112,18 @@ def test_a_refusal_asks_nobody(stackstorm, proposing):
     assert len(done.children) == 2
 
 
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [("x" * 9000, "x" * 2000), ("a\x00b", "ab"), ("  ", "answered in StackStorm, without a reason")],
+)
+def test_an_answer_counts_however_much_was_typed(stackstorm, proposing, typed, reason):
+    """A reason that the orchestrator would refuse costs nobody their answer."""
+    execution = asked(stackstorm, reason="so")
+    stackstorm.answer(execution.child("ask"), approve=False, reason=typed)
+    assert stackstorm.wait(execution).output["state"] == "aborted"
+    assert proposing.said("/reject") == [{"reason": reason}]
+
+
 def test_words_of_an_answer_and_of_tasks_are_never_evaluated(stackstorm, proposing):
     """What a person answers arrives as it was typed, and what tasks say goes through no expression."""
     execution = asked(stackstorm, reason="so")
