@@ -85,7 +85,7 @@ def failure_row(stored: StoredFailure) -> dict[str, Any]:
         "body": message.pop("body"),
         "message": message,
         "exception": _fields(failure.exception),
-        "declaration": _fields(failure.declaration),
+        "declaration": _declared(failure.declaration),
         "captured": str(failure.captured),
         "kind": str(stored.kind),
         "counted_as": str(stored.counted_as),
@@ -96,6 +96,12 @@ def failure_row(stored: StoredFailure) -> dict[str, Any]:
         "blocked": blocked(failure.message),
         "arguments": dict(failure.arguments) or None,
     }
+
+
+def _declared(declaration: Declaration) -> dict[str, Any]:
+    """Give a declaration without what most say nothing of: each row of a storm carries it."""
+    fields = _fields(declaration)
+    return {name: value for name, value in fields.items() if value or name not in _OF_ARGUMENTS}
 
 
 def queue_of(message: TaskMessage) -> str | None:
@@ -109,6 +115,7 @@ def _fields(value: TaskMessage | ExceptionFacts | Declaration) -> dict[str, Any]
 
 
 LONGEST_QUEUE: Final = 255
+_OF_ARGUMENTS: Final = frozenset({"search", "edit", "positions"})
 _OF_THE_RUN: Final = (
     "id", "task_id", "task", "retries", "attempt_id", "occurred_at", "event_id", "worker", "redelivery", "started_at",
     "traceparent", "organization",
