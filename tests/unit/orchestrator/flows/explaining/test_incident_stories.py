@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from orchestrator.domain.alerts import Alert, AlertState, Raised
@@ -135,3 +137,16 @@ def test_runs_too_many_are_counted_and_followed_up(scene: Scene) -> None:
     assert found.tried.duplicates == 1
     assert any("1 run too many" in each for each in found.gaps)
     assert any("ran twice" in each for each in found.follow_ups)
+
+
+def test_a_chord_that_failed_with_its_task_is_told() -> None:
+    """Celery has failed it: a redrive stores a result, and no body runs by itself."""
+    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": {"task": "app.sum", "options": {}}}
+    message = failed_event().data["message"] | {"body": b64encode(orjson.dumps([[1], {}, embed])).decode()}
+    scene = Scene()
+    scene.take_in(failed_event(0, message=message))
+    with scene.ledger.reading() as tx:
+        found = story_of(tx, "t0", Known(scene.now))
+    assert found is not None
+    (told,) = (each.text for each in found.steps if each.what == "canvas.failed")
+    assert "part of a chord (body: app.sum)" in told
