@@ -55,6 +55,8 @@ UNREADABLE = "redrive.message.refused.v1"
 SOURCE = "urn:redrive:intake"
 # What the ledger hears of; all else is for the sinks alone.
 HEARD = frozenset({TASK_FAILED, TASK_OUTCOMES, ATTEMPT_ENDED, REDELIVERY_ENDED, WORKER_SEEN})
+# Events of one transaction of the ledger: one writer at a time, and a person's command waits for no storm.
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ class Intake:
     def _take_in(self, events: list[Event], now: datetime) -> int:
         kept = self._keep(events, now)
         hit("eventlog_committed")
-        self.commit(kept, now)
+        for start in range(0, len(kept), AT_ONCE):
+            self.commit(kept[start : start + AT_ONCE], now)
         hit("ledger_committed")
         self.note_lag(max(((now - event.time).total_seconds() for event in kept), default=0.0))
         return len(kept)

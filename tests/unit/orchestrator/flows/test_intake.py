@@ -17,7 +17,7 @@ from orchestrator.domain.events import Appended, EventRecord, Lane, Price, Prici
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.room import UNBOUNDED, Room
 from orchestrator.eventlog.memory import MemoryEventLog
-from orchestrator.flows.intake import UNREADABLE, Intake
+from orchestrator.flows.intake import AT_ONCE, UNREADABLE, Intake
 from orchestrator.flows.recording import Recorder
 from tests.recovery import NOON, ended_event, failed_event
 from tests.scene import Scene
@@ -93,6 +93,15 @@ def test_the_log_is_written_before_the_ledger(scene: Scene) -> None:
     assert intake.handle([encode([failed_event()])]) == 1
     assert steps == ["log", "ledger"]
     assert len(scene.failures) == 1
+
+
+def test_a_storm_leaves_room_for_others_between_its_transactions(scene: Scene) -> None:
+    """However many events the bus brings at once, one transaction of the ledger takes in AT_ONCE of them at most."""
+    ledger = RecordingLedger(scene, scene.log.steps)
+    intake = Intake(scene.log, ledger, scene.intake.pricing, Recorder(), scene.clock, scene.jitter)
+    assert intake.handle([encode([failed_event(number) for number in range(2 * AT_ONCE + 1)])]) == 2 * AT_ONCE + 1
+    assert scene.log.steps == ["log", "ledger", "ledger", "ledger"]
+    assert len(scene.failures) == 2 * AT_ONCE + 1
 
 
 def test_a_death_between_log_and_ledger_is_mended_by_the_redelivery(scene: Scene) -> None:
