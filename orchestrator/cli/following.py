@@ -103,7 +103,7 @@ def line_of(found: dict[str, Any], rate: float | None = None) -> str:
     share = over(progress) / progress["asked"] if progress["asked"] else 1.0
     parts = [f"{bar(share, BAR)} {int(share * 100)}%", f"{progress['recovered']:,} of {progress['asked']:,} recovered"]
     parts += [f"{progress[name]:,} {WORDS[name]}" for name in ("in_flight", *STAYED) if progress[name]]
-    if found["state"] not in {"running", "done"}:
+    if found["state"] in {"paused", "proposed"}:
         parts.append(str(found["state"]))
     if rate:
         parts.append(f"{rate:.3g}/s")

@@ -69,7 +69,14 @@ def _row(each: dict[str, Any], ids: list[str]) -> tuple[Cell, ...]:
     time_left = lasting(left) if left is not None and each["state"] not in OVER else None
     since = ago(each["created_at"], now())
     numbers = (progress["recovered"], progress["asked"], time_left)
-    return short(each["id"], ids), since, each["state"], *numbers, f"{each['command']} {meant(each)}", each["actor"]
+    return (
+        short(each["id"], ids),
+        since,
+        each["state"],
+        *numbers,
+        (f"{each['command']} {meant(each)}", meant(each)),
+        each["actor"],
+    )
 
 
 def meant(each: Mapping[str, Any]) -> str:
@@ -111,7 +118,8 @@ def whole(found: dict[str, Any]) -> Iterator[str]:
     tried, well = found.get("first_attempts"), found.get("first_successes")
     if tried:
         yield f"first       {well:,} of {tried:,} first attempts succeeded ({well / tried:.0%})"
-    yield from (f"told before {line}" for line in predicted(found.get("prediction")))
+    for place, line in enumerate(predicted(found.get("prediction"))):
+        yield f"{'' if place else 'told before':<12}{line}"
     yield from (f"edit        {name} = {json.dumps(value)}" for name, value in (found.get("edits") or {}).items())
     yield from (f"waits for   {each}" for each in found.get("waits_for") or ())
     for each in found.get("releases") or ():
