@@ -106,7 +106,8 @@ def failure_view(
     """Show a failure with its evidence and its attempts; the message's body and headers stay out.
 
     `captured` is the way in which the run ended, `evidence` all that was reported of it, `reason` why it is dead,
-    `not_redrivable` why its message cannot be published again, None where it can; `canvas` is what the task is part of.
+    `not_redrivable` why its message cannot be published again, None where it can; `canvas` is what the task is part of;
+    `arguments` are those that it may be searched by, `editable` those that a person may change, with what they must be.
     """
     failure = stored.failure
     return {
@@ -128,6 +129,9 @@ def failure_view(
         "exception": asdict(failure.exception),
         "dependency": failure.declaration.dependency,
         "never": failure.declaration.never,
+        "organization": failure.organization,
+        "arguments": dict(failure.arguments),
+        "editable": dict(failure.declaration.edit),
         "message": message_view(stored),
         "canvas": asdict(canvas_of(failure)),
         "not_redrivable": refusal_of(failure.message, keys_known=keys_known),

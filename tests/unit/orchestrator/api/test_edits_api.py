@@ -59,6 +59,14 @@ def test_the_audit_of_one_failure_tells_what_it_was_before(api: Served) -> None:
     assert recovery["after"]["edits"] == {"size": 42, "token": NOT_SHOWN}
 
 
+def test_a_failure_shows_what_it_may_be_searched_by_and_what_may_be_changed(api: Served) -> None:
+    """Whoever wants to edit sees the rules first."""
+    failed(api, 1)
+    shown = api.ask("GET", f"/api/v1/failures/{api.scene.failures[0].failure.id}").json()
+    assert (shown["arguments"], shown["editable"]) == ({"size": "1"}, DECLARED["edit"])
+    assert shown["organization"] is None
+
+
 def test_edits_that_no_task_allows_are_refused_with_the_reason(api: Served) -> None:
     """In the dry run already; nothing is recorded."""
     failed(api)
