@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +84,17 @@ def _typed(screen: Screen) -> Iterator[str]:
             line = "   "
         line += f" {word}"
     yield line
+
+
+def typed_in(text: str) -> list[str]:
+    """Give the commands that a page shows, each as it was typed."""
+    found = re.findall(r"^\$ ((?:.*\\\n)*.*)$", text, re.MULTILINE)
+    return [shlex.join(shlex.split(each.replace("\\\n", " "))) for each in found]
+
+
+def shape(typed: str) -> str:
+    """Give a command with its ids left out: these are others in each night."""
+    return re.sub(r"\b[0-9a-f]{8}\b", "ID", typed)
 
 
 def figures(walk: Walk) -> dict[str, str]:
