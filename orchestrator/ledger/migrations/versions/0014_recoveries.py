@@ -14,6 +14,21 @@ down_revision = "0013"
 
 
 def upgrade() -> None:
+    _add_recoveries()
+    _add_items()
+    op.add_column("releases", sa.Column("halted", sa.String(20)))
+    op.add_column("releases", sa.Column("newest", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.create_index(op.f("ix_releases_command_id"), "releases", ["command_id"])
+    op.drop_index(op.f("ix_failures_command_release_id"), table_name="failures")
+    op.create_index(
+        op.f("ix_failures_command_release_id_state_occurred_at"),
+        "failures",
+        ["command_release_id", "state", "occurred_at"],
+    )
+    op.create_index(op.f("ix_failures_occurred_at"), "failures", ["occurred_at"])
+
+
+def _add_recoveries() -> None:
     op.create_table(
         "recoveries",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -38,6 +53,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_recoveries_created_at"), "recoveries", ["created_at"])
     op.create_index(op.f("ix_recoveries_state"), "recoveries", ["state"])
+
+
+def _add_items() -> None:
     op.create_table(
         "recovery_items",
         sa.Column("recovery_id", sa.Uuid(), nullable=False),
@@ -55,16 +73,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_recovery_items_failure_id"), "recovery_items", ["failure_id"])
     op.create_index(op.f("ix_recovery_items_release_id_outcome"), "recovery_items", ["release_id", "outcome"])
-    op.add_column("releases", sa.Column("halted", sa.String(20)))
-    op.add_column("releases", sa.Column("newest", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.create_index(op.f("ix_releases_command_id"), "releases", ["command_id"])
-    op.drop_index(op.f("ix_failures_command_release_id"), table_name="failures")
-    op.create_index(
-        op.f("ix_failures_command_release_id_state_occurred_at"),
-        "failures",
-        ["command_release_id", "state", "occurred_at"],
-    )
-    op.create_index(op.f("ix_failures_occurred_at"), "failures", ["occurred_at"])
 
 
 def downgrade() -> None:
