@@ -146,3 +146,24 @@ def test_a_name_that_no_call_can_have_is_refused_at_the_start(key: str) -> None:
     with pytest.raises(DeclarationError, match=rf"`{key}` to name one of its parameters \(customer\), got 'custmer'"):
         Rules(Declarations(), lambda: app.tasks).check()
     assert pay is not None
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_run_whose_worker_was_killed_has_its_arguments_too(tmp_path: Path, sealed: bool) -> None:
+    """What the journal kept tells them, sealed or not: redacted before it was written down, opened when it is told."""
+    environ = {"REDRIVE_MESSAGE_KEYS": Fernet.generate_key().decode()} if sealed else {}
+    made = Departing.of_worker(
+        tmp_path, environ=environ, paths_of=lambda _: [read_path("kwargs.size")], redacting=lambda: True
+    )
+    message = {
+        "body": b64encode(orjson.dumps([["c-7"], {"size": "hunter2-word"}, {}])).decode(),
+        "content_type": "application/json", "content_encoding": "utf-8",
+        "headers": {"redrive-context": {"organization_id": "acme"}}, "properties": {}, "exchange": "",
+        "routing_key": "celery", "queue": "celery",
+    }  # fmt: skip
+    facts = {"type": "celery.exceptions.WorkerLostError", "message": "", "traceback": "", "chain": []}
+    kept = made.message("shop.pay", message)
+    assert (kept.get("sealed") is not None) == sealed
+    told = made.of("shop.pay", {"message": kept, "exception": facts, "declaration": DECLARED})
+    assert (told["arguments"], told["organization_id"]) == ({"customer": "c-7"}, "acme")
+    assert b"hunter2-word" not in orjson.dumps(told)
