@@ -38,7 +38,6 @@ typer_app = typer.Typer(
     name="redrive",
     help="Recovers failed Celery work and routes its events.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for verb in (run, dev, demo, mode, dependencies, hold, release, lint, classify, why, postmortem):

@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown
+from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown
+from orchestrator.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.table import Table
+    from orchestrator.cli.tables import Cell
 
-WIDTH: Final = 80
 MOST: Final = 1_000
-LONGEST_NAME: Final = 24
+COLUMNS: Final = (
+    Column("dependency", 12),
+    Column("state"),
+    Column("evidence", right=True),
+    Column("ramp"),
+    Column("budget", right=True),
+    Column("probe"),
+    Column("held", right=True),
+)
 
 
 def dependencies(
@@ -32,23 +40,14 @@ def dependencies(
         for line in _told(found):
             shown(line)
     else:
-        from rich.console import Console
-
-        Console(width=WIDTH).print(_table(found["dependencies"]))
+        print_table(COLUMNS, map(_row, found["dependencies"]))
 
 
-def _table(found: list[dict[str, Any]]) -> Table:
-    """Draw the list within 80 columns; evidence is failures of all runs lately, and passes of those needed."""
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    names = ("state", "evidence", "ramp", "budget", "probe", "held")
-    table = Table(Column("dependency", overflow="ellipsis", no_wrap=True, max_width=LONGEST_NAME), *names)
-    for each in found:
-        cells = (each["name"], "HELD" if each["hold"] else each["health"], _evidence(each), _window(each))
-        more = (f"{each['budget']['tokens']:.0f}", _probe(each), each["held_failures"])
-        table.add_row(*(Text(safe(cell)) for cell in (*cells, *more)))
-    return table
+def _row(each: dict[str, Any]) -> tuple[Cell, ...]:
+    """Give a row of the list; evidence is failures of all runs lately, and passes of those needed."""
+    health = "HELD" if each["hold"] else each["health"]
+    budget = f"{each['budget']['tokens']:.0f}"
+    return each["name"], health, _evidence(each), _window(each), budget, _probe(each), each["held_failures"]
 
 
 def _evidence(each: dict[str, Any]) -> str:
