@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.acceptance.night.engines import SERVERS, SQLITE, engines_of
 from tests.acceptance.night.figures import expect_all
 from tests.acceptance.night.night import Night
-from tests.acceptance.night.page import figures, page
+from tests.acceptance.night.page import figures, page, shape, typed_in
 from tests.acceptance.night.terminal import COLUMNS
 from tests.acceptance.night.walk import Walk
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+PAGE: Final = Path(__file__).parents[2] / "docs" / "night.md"
 MOST_COMMANDS: Final = 6
 SECONDS: Final = 1_800.0
 
@@ -40,5 +39,7 @@ def test_a_person_recovers_the_night_in_six_commands(
         walk.go()
         print("\n".join(f"{value:>20}  {name}" for name, value in figures(walk).items()))  # noqa: T201 - measured figures, for whoever runs it with -s
         assert len(walk.terminal.screens) <= MOST_COMMANDS
+        typed = [shape(each.typed) for each in walk.terminal.screens]
+        assert typed == [shape(each) for each in typed_in(PAGE.read_text())]
         expect_all(walk)
         assert max(map(len, page(walk).splitlines())) <= COLUMNS
