@@ -50,7 +50,7 @@ class AttemptRows(TotalRows):
         """Store what changed in an attempt."""
         before = self._kept.attempts.known.get(attempt.id)
         if before and before.state is AttemptState.LOST and attempt.state is AttemptState.SUCCEEDED:
-            self._kept.leave(attempt.failure_id, FailureState.RECOVERED)  # its failure may have left its recovery
+            self._kept.late.add(attempt.failure_id)  # its failure may have left its recovery
         self._kept.attempts.save(attempt.id, attempt)
 
     def attempts_of(self, failure_id: UUID) -> list[Attempt]:

@@ -32,7 +32,7 @@ from orchestrator.ledger.schema import (
     ramps,
     releases,
 )
-from orchestrator.ledger.settling import Left, settle
+from orchestrator.ledger.settling import Left, settle, settle_late
 from orchestrator.ledger.shelf import Shelf, Stored, upsert
 from orchestrator.stores import insert_into
 
@@ -65,6 +65,7 @@ class Kept:
         self.arguments: dict[UUID, Mapping[str, str]] = {}
         self.changed_arguments: set[UUID] = set()
         self.left: Left = {}
+        self.late: set[UUID] = set()
 
     def leave(self, failure_id: UUID, state: FailureState) -> None:
         """Have noted of a failure that it is nobody's any more, and how it has closed."""
@@ -77,6 +78,9 @@ class Kept:
         if self.left:
             settle(connection, self.left)
             self.left.clear()
+        if self.late:
+            settle_late(connection, self.late)
+            self.late.clear()
         for table, rows in ((evidence, self.evidence), (outbox, self.outbox)):
             if rows:
                 connection.execute(insert(table), rows)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import and_, case, delete, exists, func, literal, select, update
 
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.failures import FailureState
@@ -35,15 +35,25 @@ _OF: Final = {FailureState.DEAD: ItemOutcome.DEAD, FailureState.DISCARDED: ItemO
 def settle(connection: Connection, left: Mapping[FailureState, set[UUID]]) -> None:
     """Note of failures that have closed, by the state in which they did, what became of them for their recoveries.
 
-    What recovered by a redrive of the recovery itself is its own, also where that came to light late.
+    What recovered by a redrive of the recovery itself is its own.
     """
     for state, outcome in _OF.items():
         if left.get(state):
             _settle(connection, left[state], _items.outcome.is_(None), literal(str(outcome)))
     if left.get(FailureState.RECOVERED):
-        late = and_(_items.outcome != str(ItemOutcome.RECOVERED), _WON)
         won = case((_WON, str(ItemOutcome.RECOVERED)), else_=str(ItemOutcome.ELSEWHERE))
-        _settle(connection, left[FailureState.RECOVERED], or_(_items.outcome.is_(None), late), won)
+        _settle(connection, left[FailureState.RECOVERED], _items.outcome.is_(None), won)
+
+
+def settle_late(connection: Connection, failure_ids: set[UUID]) -> None:
+    """Note of failures that had left their recovery that its redrive did recover them: that came to light late.
+
+    One whose task has failed once more meanwhile stays what it was told to be.
+    """
+    state = select(failures.c.state).where(failures.c.id == _items.failure_id).correlate(recovery_items)
+    over = state.scalar_subquery() == str(FailureState.RECOVERED)
+    late = and_(_items.outcome.is_not(None), _items.outcome != str(ItemOutcome.RECOVERED), _WON, over)
+    _settle(connection, failure_ids, late, literal(str(ItemOutcome.RECOVERED)))
 
 
 def _settle(

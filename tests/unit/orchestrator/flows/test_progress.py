@@ -209,3 +209,17 @@ def test_what_recovers_after_it_was_counted_as_dead_is_counted_as_recovered() ->
     history.well(0)
     (after,) = history.progresses()
     assert (before.recovered, after.recovered, after.asked) == (0, 1, before.asked)
+
+
+def test_a_late_success_of_a_task_that_failed_again_takes_nothing_from_its_recovery() -> None:
+    """What is known to have failed in a run that began after it is still the recovery's, and waits."""
+    history = History()
+    history.wait(0)
+    history.ask(2)
+    history.release(0)
+    for which in range(TASKS):
+        history.again(which)
+    history.lost(0)
+    history.well(0)
+    (found,) = history.progresses()
+    assert (found.waiting + found.in_flight, found.recovered) == (TASKS, 0)
