@@ -71,9 +71,10 @@ def cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     text = orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
-    shown = "".join(" " if each in ENDS else each for each in text if each in ENDS or _seen(each))
+    shown = text if text.isprintable() else _visible(text)
     return f"'{shown}" if shown.lstrip().startswith(FORMULA) else shown
 
 
-def _seen(each: str) -> bool:
-    return unicodedata.category(each) not in HIDDEN
+def _visible(text: str) -> str:
+    kept = (each for each in text if each in ENDS or unicodedata.category(each) not in HIDDEN)
+    return "".join(" " if each in ENDS else each for each in kept)
