@@ -108,7 +108,7 @@ def figures(walk: Walk) -> dict[str, str]:
         "recovered, as the recovery counts": f"{last['recovered']:,} of {last['asked']:,}",
         "gone well, as the tasks of payments-api count": f"{truth.succeeded_of('payments.'):,}",
         "gone well, as the tasks of model-api count": f"{truth.succeeded_of('texts.'):,}",
-        "looks at the progress, each between what the tasks say before and after it": f"{len(walk.recovery.looks)}",
+        "looks at the progress, none against what the tasks say": f"{len(walk.recovery.looks)}",
         "runs that redrives brought": f"{truth.runs_again:,}",
         "of these more than one for one attempt": f"{truth.duplicates}",
         "tasks that went well twice": f"{truth.beyond}",
