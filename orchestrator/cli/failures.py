@@ -32,7 +32,7 @@ Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 
 
 @failures.command("list")
-def list_failures(  # noqa: PLR0917 - the options of a command line are given by name
+def list_failures(  # noqa: PLR0917 - options are given by name  # long: each option is a parameter
     task: Annotated[str | None, typer.Option(help="Of tasks with this name; * stands for any text.")] = None,
     queue: Annotated[str | None, typer.Option(help="Published to this queue.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Of this kind.")] = None,

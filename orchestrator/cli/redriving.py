@@ -29,7 +29,7 @@ REROUTE: Final = "Redrive failures elsewhere: to --queue, or where the table of 
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 
 
-def redrive(  # noqa: PLR0917 - the options of a command line are given by name
+def redrive(  # noqa: PLR0917 - options are given by name  # long: each option is a parameter
     context: typer.Context,
     reason: Reason,
     failure: Failure = None,

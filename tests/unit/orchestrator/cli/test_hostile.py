@@ -142,7 +142,7 @@ def poisoned(served: Served) -> Iterator[tuple[str, list[int]]]:
     thread.join(10)
 
 
-def typed(served: Served) -> dict[str, list[tuple[str, ...]]]:
+def typed(served: Served) -> dict[str, list[tuple[str, ...]]]:  # long: a table of the verbs, one a line
     """Give what is typed for each verb that shows what the API answers; `nothing` is an id that is not known."""
     incident, failure = str(served.scene.incident.id), str(served.scene.failures[0].failure.id)
     recovery = _recoveries(served, "running")
