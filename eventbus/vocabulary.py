@@ -52,6 +52,22 @@ TYPES: Final = frozenset(
     }
 )
 
+# Those that the orchestrator alone makes, out of its own ledger: from outside they would tell of what never happened.
+OWN_TYPES: Final = frozenset(
+    {
+        INCIDENT_OPENED,
+        INCIDENT_PLANNED,
+        INCIDENT_CLOSED,
+        ATTEMPT_RECORDED,
+        RELEASE_ENDED,
+        DEPENDENCY_CHANGED,
+        CIRCUIT_CHANGED,
+        COMMAND_RECORDED,
+        AUDIT_RECORDED,
+        ALERT_CHANGED,
+    }
+)
+
 CONTENT_TYPE: Final = "application/cloudevents-batch+json"
 ATTEMPT_HEADER: Final = "redrive-attempt"
 # Names what the worker's resolver has to fill in, on a redriven message.

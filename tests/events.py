@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from eventbus.wire import LLM_CALL, Event, encode_one
+from eventbus.wire import LLM_CALL, OWN_TYPES, Event, encode_one, from_mapping
 from orchestrator.domain.events import NO_PRICE, EventRecord, Price, PricingStatus, StoredEvent, row_key
 from orchestrator.domain.routing import lane_of
 
@@ -69,3 +72,12 @@ def record(
 def stored(*records: EventRecord, first: int = 1) -> list[StoredEvent]:
     """Number records as a log would."""
     return [StoredEvent(number, each, NOON) for number, each in enumerate(records, start=first)]
+
+
+def own_samples() -> list[Event]:
+    """Give one right event at least of each type that the orchestrator alone makes, as somebody else may forge it."""
+    folder = Path(__file__).parent / "unit/eventbus/samples"
+    samples = [from_mapping(json.loads(path.read_text())) for path in sorted(folder.glob("*.json"))]
+    found = [replace(each, id=str(uuid4()), source="urn:x") for each in samples if each.type in OWN_TYPES]
+    assert {each.type for each in found} == OWN_TYPES
+    return found

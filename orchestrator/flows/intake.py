@@ -16,6 +16,7 @@ import orjson
 from eventbus.wire import (
     ATTEMPT_ENDED,
     LLM_CALL,
+    OWN_TYPES,
     REDELIVERY_ENDED,
     TASK_FAILED,
     TASK_OUTCOMES,
@@ -231,7 +232,9 @@ def _checked(event: Event, now: datetime) -> Event:
 
 
 def check(event: Event) -> None:
-    """Raise WireError or OverflowError for an event that log or ledger will not be able to hold."""
+    """Raise WireError or OverflowError for an event that log or ledger will not be able to hold, or that is our own."""
+    if event.type in OWN_TYPES:
+        raise WireError(f"expected a type that others send, got {event.type}, which the orchestrator alone makes")
     event.time.astimezone(UTC)
     if event.type == TASK_FAILED:
         failure_of(event)

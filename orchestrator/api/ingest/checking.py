@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jsonschema_rs
 import orjson
 
-from eventbus.wire import SPEC_VERSION, TYPES, schema_text
+from eventbus.wire import OWN_TYPES, SPEC_VERSION, TYPES, schema_text
 from orchestrator.api.ingest.faults import Fault, pointer, shown
 
 if TYPE_CHECKING:
@@ -55,7 +55,13 @@ def envelope_faults(envelope: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def data_faults(event_type: str, envelope: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find what the committed schema of one of our own types does not allow; of another type all data is taken."""
+    """Find what the committed schema of one of our own types does not allow; of another type all data is taken.
+
+    What the orchestrator alone makes comes from nobody else.
+    """
+    if event_type in OWN_TYPES:
+        yield Fault("/type", "a type that others make than the orchestrator alone", f"'{event_type}'")
+        return
     if event_type not in TYPES:
         return
     if envelope.get("time") is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,12 +14,13 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventbus.wire import LLM_CALL, SPAN_ENDED, TASK_FAILED, from_mapping, to_mapping
+from eventbus.wire import AUDIT_RECORDED, LLM_CALL, SPAN_ENDED, TASK_FAILED, from_mapping, to_mapping
 from orchestrator.api.ingest.bodies import MOST_BYTES
 from orchestrator.domain.errors import DependencyUnreachable, LogFull
 from orchestrator.domain.events import Appended, EventRecord, Lane
 from orchestrator.eventlog.memory import MemoryEventLog
-from tests.events import CALL, event
+from orchestrator.flows.outbox import OutboxCopier
+from tests.events import CALL, event, own_samples
 from tests.recovery import failed_event
 
 if TYPE_CHECKING:
@@ -350,3 +352,29 @@ def test_no_random_binary_event_is_a_fault_of_ours(api: Served, changed: dict[st
     if answer.status_code not in {200, 202}:
         assert problem(answer, answer.status_code)["errors"]
         assert answer.status_code in {400, 415}
+
+
+def test_what_the_orchestrator_alone_makes_comes_from_nobody_else(api: Served) -> None:
+    """Each is refused by its type, however right its data is, and takes no other event with it; the log has none."""
+    forged = [to_mapping(each) for each in own_samples()]
+    answer = post(api, [*forged, envelope()], MANY)
+    assert answer.status_code == 207
+    *refused, taken = answer.json()["events"]
+    assert [[error["field"] for error in each["errors"]] for each in refused] == [
+        [f"/{place}/type"] for place in range(len(forged))
+    ]
+    assert taken["status"] == "accepted"
+    assert [each["type"] for each in logged(api)] == ["com.example.thing"]
+
+
+def test_an_audit_s_entry_that_somebody_posts_raises_no_alarm(api: Served) -> None:
+    """The chain is held to what the log has of it, and nobody can put another entry there."""
+    requests.put(f"{api.url}/api/v1/mode", json={"mode": "paused", "reason": "a deploy"}, timeout=30)
+    OutboxCopier(api.scene.ledger, api.scene.log).run_once()
+    before = requests.get(f"{api.url}/api/v1/audit/verify", timeout=30).json()
+    (one,) = [each for each in own_samples() if each.type == AUDIT_RECORDED]
+    found = problem(post(api, to_mapping(replace(one, data={**one.data, "seq": 99})), ONE))
+    assert "the orchestrator alone" in found["detail"]
+    after = requests.get(f"{api.url}/api/v1/audit/verify", timeout=30).json()
+    assert before["compared_with"]
+    assert (after, after["holds"]) == (before, True)

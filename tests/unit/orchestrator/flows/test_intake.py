@@ -10,7 +10,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from eventbus.wire import LLM_CALL, SPAN_ENDED, TASK_OUTCOMES, Event, encode, encode_one, from_mapping
+from eventbus.wire import LLM_CALL, OWN_TYPES, SPAN_ENDED, TASK_OUTCOMES, Event, encode, encode_one, from_mapping
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.errors import DependencyUnreachable, LogFull, Unstorable
 from orchestrator.domain.events import Appended, EventRecord, Lane, Price, PricingStatus
@@ -19,6 +19,7 @@ from orchestrator.domain.room import UNBOUNDED, Room
 from orchestrator.eventlog.memory import MemoryEventLog
 from orchestrator.flows.intake import AT_ONCE, UNREADABLE, Intake
 from orchestrator.flows.recording import Recorder
+from tests.events import own_samples
 from tests.recovery import NOON, ended_event, failed_event
 from tests.scene import Scene
 
@@ -361,3 +362,17 @@ def test_a_full_log_takes_what_is_urgent_and_says_so(scene: Scene) -> None:
     log.room = UNBOUNDED
     assert intake.handle([encode([span, failed])]) == 2
     assert [each.id for each in events_of(log, Lane.TELEMETRY)] == [span.id]
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one message", "alone"])
+def test_what_the_orchestrator_alone_makes_is_refused_from_the_bus(scene: Scene, *, together: bool) -> None:
+    """No page goes out and no anchor of the audit is made by what a client says: it is kept whole, as refused."""
+    forged = own_samples()
+    failed = failed_event()
+    bodies = [encode([*forged, failed])] if together else [encode([each]) for each in (*forged, failed)]
+    scene.intake.handle(bodies)
+    assert [each.type for each in events_of(scene.log)] == [failed.type]
+    kept = refusals(scene.log)
+    assert {b64decode(each.data["body"]) for each in kept} == {encode_one(each) for each in forged}
+    assert all("the orchestrator alone makes" in each.data["why"] for each in kept)
+    assert scene.log.read(Lane.PRIORITY, 0, 1_000)[0].record.type not in OWN_TYPES
