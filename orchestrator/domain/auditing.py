@@ -146,17 +146,19 @@ def deed_of(command: Command) -> Deed:
     touched = {**command.before, **command.after}
     named = touched.get("recovery_id")
     recovery = command.id if command.kind in BEGINS else UUID(str(named)) if named else None
+    execution = command.after.get("execution_id")
     return Deed(
         id=command.id,
         at=command.created_at,
         actor=command.actor,
-        origin=Origin.REDRIVE if command.actor in BY_ITSELF else Origin.PERSON,
+        origin=_origin(command, execution),
         verb=str(command.kind),
         reason=command.reason,
         failure_id=command.failure_id,
         incident_id=command.incident_id,
         dependency=command.dependency,
         recovery_id=recovery,
+        execution_id=str(execution) if execution else None,
         sink=touched.get("sink"),
         event=touched.get("event"),
         forced=command.forced,
@@ -164,6 +166,13 @@ def deed_of(command: Command) -> Deed:
         before=command.before,
         after=command.after,
     )
+
+
+def _origin(command: Command, execution: object) -> Origin:
+    """Tell whose deed a command is: the orchestrator's own, of a workflow that names its execution, or a person's."""
+    if command.actor in BY_ITSELF:
+        return Origin.REDRIVE
+    return Origin.RULE if execution else Origin.PERSON
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any member of an entry

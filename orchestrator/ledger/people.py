@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,10 @@ class PeopleRows(AuditingRows):
         row = {name: getattr(command, name) for name in Command.__slots__}
         row |= {"kind": str(command.kind), "before": dict(command.before), "after": dict(command.after)}
         self._connection.execute(insert(commands).values(**row))
-        self.audit(deed_of(command))
+        deed = deed_of(command)
+        if deed.execution_id and deed.incident_id:
+            deed = replace(deed, rule=self.rule_of(deed.incident_id, deed.execution_id))
+        self.audit(deed)
 
     def command(self, command_id: UUID) -> Command | None:
         """Look a command up."""

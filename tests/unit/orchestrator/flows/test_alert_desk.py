@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.commands import CommandKind
 from orchestrator.domain.errors import Conflict, NotFound
 from orchestrator.domain.incidents import Severity
@@ -71,6 +72,24 @@ def test_escalating_tells_the_next_level_now() -> None:
     assert (
         command.after.items() >= {"acknowledged_by": None, "ladder": "night", "level": 2, "execution_id": "e-1"}.items()
     )
+
+
+@pytest.mark.parametrize(
+    ("execution", "told"), [("e-1", ("rule", "e-1", "redrive.escalate")), (None, ("person", None, None))]
+)
+def test_the_audit_tells_a_workflow_s_escalation_from_a_person_s(
+    execution: str | None, told: tuple[str | None, ...]
+) -> None:
+    """Who names an execution speaks for a rule, and the audit has both names."""
+    desk = Desk()
+    incident = desk.open()
+    asked = recovery.dispatch(incident.id, rules=("redrive.escalate",), execution_ids=("e-1",))
+    with desk.ledger.transaction() as tx:
+        tx.add_dispatch(asked)
+    escalated(desk, incident.id, execution_id=execution)
+    with desk.ledger.reading() as tx:
+        (entry,) = tx.audited(AuditQuery(verb="escalate"), 10)
+    assert (str(entry.origin), entry.execution_id, entry.rule) == told
 
 
 def test_escalating_by_name_tells_that_level_and_those_passed_over() -> None:
