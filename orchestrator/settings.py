@@ -152,6 +152,7 @@ class Settings(BaseSettings):
     builtin_plan: bool = True
     builtin_after: float = Field(60, ge=0)
     dispatches_per_minute: int = Field(20, ge=2, le=1_000)
+    task_failed_per_minute: int = Field(0, ge=0, le=60)
     lease_seconds: float = Field(10, gt=0)
     drain_seconds: float = Field(5, ge=0, le=300)
     sampling_wait: float = Field(5, ge=0, le=300)

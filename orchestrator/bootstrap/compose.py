@@ -226,6 +226,7 @@ class Composer:
             dependency_patterns=patterns_of(settings.dependencies),
             own_rules=settings.own_rules,
             policies=self.policies,
+            task_failed_per_minute=settings.task_failed_per_minute,
         )
         return Intake(self.log, ledger, self.prices, recorder, clock, random.random, note_lag)
 

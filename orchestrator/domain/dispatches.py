@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestrator.domain.incidents import Trigger
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -50,3 +52,9 @@ class Dispatch:
     execution_ids: tuple[str, ...] = ()
     note: str | None = None
     led_by: UUID | None = None
+
+    @property
+    def trace_tag(self) -> str:
+        """Give what StackStorm knows it by: its incident, or the one failure that it tells of."""
+        told = self.payload.get("failure") or {} if self.trigger == Trigger.TASK_FAILED else {}
+        return str(told.get("failure_id") or self.incident_id)

@@ -135,7 +135,7 @@ class Incident:
 
 
 class Trigger(StrEnum):
-    """The triggers of the pack: transitions of an incident, never single failures."""
+    """The triggers of the pack: transitions of an incident; of single failures only where the settings want it."""
 
     INCIDENT_OPENED = "redrive.incident_opened"
     INCIDENT_GREW = "redrive.incident_grew"
@@ -144,6 +144,7 @@ class Trigger(StrEnum):
     RELEASE_FAILED = "redrive.release_failed"
     ATTEMPTS_EXHAUSTED = "redrive.attempts_exhausted"
     INCIDENT_RECOVERED = "redrive.incident_recovered"
+    TASK_FAILED = "redrive.task_failed"
 
 
 # What a plan is expected to answer. Growth may be answered, and is no reason to overwrite why nobody has decided.

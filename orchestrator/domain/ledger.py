@@ -234,6 +234,17 @@ class LedgerTx(
     def dispatches_of(self, incident_id: UUID) -> list[Dispatch]:
         """List the triggers of an incident, oldest first."""
 
+    def dispatch(self, dispatch_id: UUID) -> Dispatch | None:
+        """Look a trigger up by its id."""
+
+    def instances_of(self, incident_id: UUID, beside: UUID) -> set[str]:
+        """Give the trigger instances that are known of an incident's triggers, `beside` one."""
+
+    def failures_told(self, signature: str, since: datetime, most: int) -> int:
+        """Count the triggers of single failures with this signature that were queued since then; at least `most`
+        stands for any number above it.
+        """
+
     def sent_since(self, incident: Incident, since: datetime) -> list[datetime]:
         """Tell when deciding triggers of open incidents of an incident's dependency went since then, oldest first,
         those that are on their way as the newest; where it has no dependency, of its task. One that is still being

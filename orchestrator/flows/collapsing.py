@@ -32,7 +32,7 @@ def admit(tx: LedgerTx, dispatch: Dispatch, now: datetime, per_minute: int) -> D
 
     One that leads stands for all that wait like it: its payload says for how many.
     """
-    stored = next((each for each in tx.dispatches_of(dispatch.incident_id) if each.id == dispatch.id), dispatch)
+    stored = tx.dispatch(dispatch.id) or dispatch
     if stored.state is not DispatchState.PENDING:
         return None
     incident = tx.incident(dispatch.incident_id)
@@ -97,11 +97,17 @@ def _end(tx: LedgerTx, led: Dispatch, leader: Incident | None, told: Sequence[Di
         plan = shared(leader, decided)
         accept_plan(tx, incident.id, plan, incident.revision, now)
         tx.save_dispatch(_ended_with(led, leader, plan, told))
-    elif unmatched := next((each for each in reversed(told) if each.state is DispatchState.NO_RULE), None):
+    elif unmatched := _unmatched(told):
         say_undecided(tx, led, f"{unmatched.note}: {NOTHING_HAPPENS}")
         tx.save_dispatch(replace(led, state=DispatchState.NO_RULE, next_at=unmatched.next_at, note=unmatched.note))
     else:  # nothing was decided: each asks for itself
         tx.save_dispatch(replace(led, state=DispatchState.PENDING, next_at=now, led_by=None))
+
+
+def _unmatched(told: Sequence[Dispatch]) -> Dispatch | None:
+    """Give the newest trigger that asked for a decision and that no rule answered."""
+    asked = (each for each in reversed(told) if each.trigger in DECIDING)
+    return next((each for each in asked if each.state is DispatchState.NO_RULE), None)
 
 
 def shared(leader: Incident, plan: Plan) -> Plan:

@@ -104,7 +104,7 @@ class Dispatcher:
         if going is None:
             return
         try:
-            self.workflows.dispatch(going.trigger, going.payload, str(going.incident_id))
+            self.workflows.dispatch(going.trigger, going.payload, going.trace_tag)
         except Refused as error:
             self._postpone(going, str(error), turned_away if going.trigger in DECIDING else borne)
             return
@@ -184,12 +184,10 @@ class Dispatcher:
             return None  # StackStorm forgets executions after a while; what they decided is in the ledger
 
     def _firing(self, dispatch: Dispatch) -> Firing | None:
-        """Find the trigger instance of this dispatch among those of its incident: one that no other dispatch has."""
+        """Find the trigger instance of this dispatch among those of its trace: one that no other dispatch has."""
         with self.ledger.reading() as tx:
-            others = {
-                each.trigger_instance_id for each in tx.dispatches_of(dispatch.incident_id) if each.id != dispatch.id
-            }
-        for firing in self.workflows.firings(str(dispatch.incident_id)):
+            others = tx.instances_of(dispatch.incident_id, dispatch.id)
+        for firing in self.workflows.firings(dispatch.trace_tag):
             if firing.trigger == dispatch.trigger and firing.trigger_instance_id not in others:
                 return firing
         return None
@@ -200,7 +198,8 @@ class Dispatcher:
         with self.ledger.transaction() as tx:
             withdraw_built_in(tx, dispatch)
             say_undecided(tx, dispatch, f"{what}: {NOTHING_HAPPENS}")
-            asked = [each for each in tx.dispatches_of(dispatch.incident_id) if each.trigger == dispatch.trigger]
+            told = tx.dispatches_of(dispatch.incident_id) if dispatch.trigger in DECIDING else []
+            asked = [each for each in told if each.trigger == dispatch.trigger]
             before = sum(not each.execution_ids for each in asked if each.id != dispatch.id)
             later = self.clock() + timedelta(seconds=NO_RULE_AGAIN.seconds(before, jitter=0))
             tx.save_dispatch(replace(dispatch, state=DispatchState.NO_RULE, next_at=later, note=what))
@@ -211,7 +210,7 @@ class Dispatcher:
         if dispatch.trigger in DECIDING and (dispatch.state is DispatchState.PENDING or then is turned_away):
             self._tell_led(dispatch, f"the trigger that stands for this one's: {why}; {BY_HAND}")
         with self.ledger.transaction() as tx:
-            stored = next((each for each in tx.dispatches_of(dispatch.incident_id) if each.id == dispatch.id), dispatch)
+            stored = tx.dispatch(dispatch.id) or dispatch
             tx.save_dispatch(then(tx, replace(stored, next_at=later, tries=dispatch.tries + 1, note=why), now))
             known = self._no_stand_in(tx, dispatch)
             say_undecided(tx, dispatch, f"{why}{known}; {BY_HAND}")

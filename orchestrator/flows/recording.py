@@ -26,6 +26,7 @@ from orchestrator.flows.health import of_failure, retry_at_of
 from orchestrator.flows.joining import find_incident, joined, leave, left_by, reclassify
 from orchestrator.flows.outcomes import close_if_recovered, record_outcome
 from orchestrator.flows.ramps import BAD
+from orchestrator.flows.triggers import tell_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +49,8 @@ EXPIRED: Final = (
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """What the operator's settings add to what failures tell: name patterns of tasks that may run twice, whether there
-    are keys that open sealed messages, name patterns of tasks with the dependency that each leans on, and rules of what
-    kind a failure is.
+    are keys that open sealed messages, name patterns of tasks with the dependency that each leans on, rules of what
+    kind a failure is, and of how many failures of one signature users' rules are told in a minute.
     """
 
     idempotent_patterns: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class Recorder:
     dependency_patterns: tuple[tuple[str, str], ...] = ()
     own_rules: tuple[OwnRule, ...] = ()
     policies: Policies = field(default_factory=Policies)
+    task_failed_per_minute: int = 0
 
     def dependency_of(self, task: str, declared: str | None) -> str | None:
         """Name what a task leans on: what was declared where it runs, else what the first pattern that fits names."""
@@ -112,13 +114,21 @@ def record_failure(
         _end_attempt(tx, attempt, report, moment)
         return None
     if stored is None:
-        _take_in(tx, _in_the_light(tx, report))
+        _tell(tx, recorder, _take_in(tx, _in_the_light(tx, report)))
     elif begins_anew(stored, failure):
-        _open_again(tx, stored, _in_the_light(tx, report))
+        _tell(tx, recorder, _open_again(tx, stored, _in_the_light(tx, report)))
     else:
         _add(tx, stored, report)
         return None
     return of_failure(failure, report.verdict, moment.at, recorder.policies)
+
+
+def _tell(tx: LedgerTx, recorder: Recorder, taken: tuple[StoredFailure, Report]) -> None:
+    """Tell users' rules of a failure that is new, as the settings want it, and that is not over already."""
+    stored, report = taken
+    incident = tx.incident(stored.incident_id) if recorder.task_failed_per_minute and stored.open else None
+    if incident is not None:
+        tell_failure(tx, incident, report, recorder.task_failed_per_minute)
 
 
 def _in_the_light(tx: LedgerTx, report: Report) -> Report:
@@ -183,14 +193,15 @@ def _quarantine(tx: LedgerTx, attempt: Attempt, failure: Failure, now: datetime)
         close_if_recovered(tx, dead.incident_id, now)
 
 
-def _take_in(tx: LedgerTx, report: Report) -> None:
+def _take_in(tx: LedgerTx, report: Report) -> tuple[StoredFailure, Report]:
     incident = find_incident(tx, report)
     stored = taken_in(report, incident.id, tx.redelivered(report.failure.id))
     tx.add_failure(stored)
     joined(tx, incident, stored, report)
+    return stored, report
 
 
-def _open_again(tx: LedgerTx, stored: StoredFailure, report: Report) -> None:
+def _open_again(tx: LedgerTx, stored: StoredFailure, report: Report) -> tuple[StoredFailure, Report]:
     incident = find_incident(tx, report)
     again = opened_again(stored, report, incident.id, tx.redelivered(report.failure.id))
     tx.forget_opening(stored)
@@ -199,6 +210,7 @@ def _open_again(tx: LedgerTx, stored: StoredFailure, report: Report) -> None:
     if stored.incident_id != incident.id:
         left_by(tx, stored.incident_id)
         close_if_recovered(tx, stored.incident_id, report.now)
+    return again, report
 
 
 def _add(tx: LedgerTx, stored: StoredFailure, report: Report) -> None:

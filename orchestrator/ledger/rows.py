@@ -59,6 +59,8 @@ class Kept:
         self.taking_in: dict[tuple[str, str], UUID] = {}
         self.seen: dict[str, bool] = {}
         self.redelivered: dict[UUID, datetime | None] = {}
+        # By signature and time; once many enough, it stays so until the transaction ends.
+        self.failures_told: dict[tuple[str, datetime], int] = {}
         self.evidence: list[dict[str, Any]] = []
         self.outbox: list[dict[str, Any]] = []
         # Of failures, those that may be searched by; what was there before goes first where they have changed.

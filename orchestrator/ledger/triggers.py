@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import and_, func, or_, select, update
 
 from orchestrator.domain.dispatches import TO_ASK_ABOUT, TO_SEND, Dispatch, DispatchState
-from orchestrator.domain.incidents import DECIDING, Incident, IncidentState
+from orchestrator.domain.incidents import DECIDING, Incident, IncidentState, Trigger
 from orchestrator.domain.rules import Contact
 from orchestrator.ledger.codec import contact_row, contact_value, dispatch_row, dispatch_value
 from orchestrator.ledger.rows import Rows
@@ -37,16 +37,41 @@ class DispatchRows(Rows):
 
     def due_dispatches(self, states: Iterable[DispatchState], now: datetime, limit: int) -> list[Dispatch]:
         """List the triggers in these states that are to be sent, or to be asked about, now; those that are due
-        longest first, of these the least tried.
+        longest first, of these the least tried; those that tell of single failures behind all others.
         """
         query = select(dispatches).where(_in(states), dispatches.c.next_at <= now)
-        order = (dispatches.c.next_at, dispatches.c.tries, dispatches.c.created_at)
+        order = (_of_one_failure(), dispatches.c.next_at, dispatches.c.tries, dispatches.c.created_at)
         return self._dispatches(query.order_by(*order).limit(limit))
 
     def dispatches_of(self, incident_id: UUID) -> list[Dispatch]:
         """List the triggers of an incident, oldest first."""
         query = select(dispatches).where(dispatches.c.incident_id == incident_id)
         return self._dispatches(query.order_by(dispatches.c.created_at))
+
+    def dispatch(self, dispatch_id: UUID) -> Dispatch | None:
+        """Look a trigger up by its id."""
+        return next(iter(self._dispatches(select(dispatches).where(dispatches.c.id == dispatch_id))), None)
+
+    def instances_of(self, incident_id: UUID, beside: UUID) -> set[str]:
+        """Give the trigger instances that are known of an incident's triggers, `beside` one."""
+        query = select(dispatches.c.trigger_instance_id).where(
+            dispatches.c.incident_id == incident_id,
+            dispatches.c.id != beside,
+            dispatches.c.trigger_instance_id.is_not(None),
+        )
+        return set(self._plain.execute(query).scalars())
+
+    def failures_told(self, signature: str, since: datetime, most: int) -> int:
+        """Count the triggers of single failures with this signature that were queued since then, `most` at most."""
+        told = self._kept.failures_told
+        if told.get((signature, since), 0) >= most:
+            return most
+        # Nothing is due before it is queued: the index of what is due tells the late ones from all that there were.
+        late = and_(_in(DispatchState), dispatches.c.next_at >= since, dispatches.c.created_at > since)
+        query = select(dispatches.c.id).join(incidents, incidents.c.id == dispatches.c.incident_id)
+        found = query.where(late, _of_one_failure(), incidents.c.signature == signature).limit(most)
+        told[signature, since] = len(self._plain.execute(found).all())
+        return told[signature, since]
 
     def sent_since(self, incident: Incident, since: datetime) -> list[datetime]:
         """Tell when deciding triggers of open incidents of the dependency went, oldest first, those on the way last;
@@ -135,6 +160,10 @@ def _in(states: Iterable[DispatchState]) -> ColumnElement[bool]:
 
 def _deciding() -> ColumnElement[bool]:
     return dispatches.c.trigger.in_([str(trigger) for trigger in sorted(DECIDING)])
+
+
+def _of_one_failure() -> ColumnElement[bool]:
+    return dispatches.c.trigger == str(Trigger.TASK_FAILED)
 
 
 def _leans_on(incident: Incident) -> ColumnElement[bool]:

@@ -32,10 +32,12 @@ MOST_AUDITED: Final = 1_000
 
 
 def steps_of_decision(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
-    """Tell of every trigger (when it went, which rule fired, which execution answered, or why none did), and of every
-    plan that the incident got, as the audit has it.
+    """Tell of every trigger of the incident (when it went, which rule fired, which execution answered, or why none
+    did), and of every plan that the incident got, as the audit has it.
     """
-    dispatches, plans = tx.dispatches_of(incident.id), _audited(tx, incident)
+    # What tells of single failures decides nothing, and there may be thousands.
+    dispatches = [each for each in tx.dispatches_of(incident.id) if each.trigger != Trigger.TASK_FAILED]
+    plans = _audited(tx, incident)
     yield from (_plan_of(entry, incident) for entry in plans)
     answered = None if plans else _answered(dispatches, incident)
     for dispatch in dispatches:

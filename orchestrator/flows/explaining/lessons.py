@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.dispatches import DispatchState
+from orchestrator.domain.incidents import Trigger
 from orchestrator.flows.explaining.decided import maker
 from orchestrator.flows.explaining.words import at, counted, cut, span
 
@@ -96,7 +97,7 @@ def follow_ups(tx: LedgerTx, incident: Incident, found: Postmortem, known: Known
     if incident.held_by and not incident.closed:
         yield f"it is held by {cut(incident.held_by, 100)}: redrive release --incident {incident.id} --reason WHY"
     for dispatch in tx.dispatches_of(incident.id):
-        if dispatch.state is DispatchState.NO_RULE:
+        if dispatch.state is DispatchState.NO_RULE and dispatch.trigger != Trigger.TASK_FAILED:
             why = cut(dispatch.note or "no rule")
             yield f"trigger {dispatch.trigger} had no answer ({why}): enable a rule for it, or write one"
     dependency = tx.dependency(incident.dependency) if incident.dependency else None
