@@ -11,7 +11,7 @@ from orchestrator.cli.lines import first_cells
 from orchestrator.cli.naming import short
 from orchestrator.cli.outlook import outlook, painful
 from orchestrator.cli.safety import safe
-from orchestrator.cli.tables import Column, bar, drawn
+from orchestrator.cli.tables import Column, bar, drawn, figure
 from orchestrator.cli.times import coarse, lasting
 
 if TYPE_CHECKING:
@@ -138,6 +138,6 @@ def _dependency(each: dict[str, Any]) -> tuple[Cell, ...]:
 def _recovery(each: dict[str, Any], seen: Seen) -> tuple[Cell, ...]:
     progress, left, rate = each["progress"], each.get("seconds_left"), seen.rates.get(each["id"])
     share = over(progress) / progress["asked"] if progress["asked"] else 1.0
-    told = (f"{rate:.3g}" if rate is not None else None, coarse(left) if left is not None else None)
+    told = (figure(rate) if rate is not None else None, coarse(left) if left is not None else None)
     begun = short(each["id"], [one["id"] for one in seen.recoveries])
     return begun, each["state"], bar(share, BAR), progress["recovered"], progress["asked"], *told, each["actor"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.lines import cells, first_cells, folded, width
+from orchestrator.cli.lines import cells, folded, width
 from orchestrator.cli.safety import safe
 
 if TYPE_CHECKING:
@@ -24,20 +24,5 @@ def wrapped(text: object, first: str = "", rest: str | None = None) -> Iterator[
         yield from folded(begin.rstrip(), most)
         begin = rest = INDENT
     rest = " " * cells(begin) if rest is None else rest
-    line = ""
-    for word in _words(safe(text), most - max(cells(begin), cells(rest))):
-        if line and cells(begin) + cells(line) + 1 + cells(word) > most:
-            yield f"{begin}{line}"
-            begin, line = rest, word
-        else:
-            line = f"{line} {word}" if line else word
-    yield f"{begin}{line}".rstrip()
-
-
-def _words(text: str, longest: int) -> Iterator[str]:
-    for word in text.split(" "):
-        left = word
-        while left:
-            piece = first_cells(left, longest)
-            yield piece
-            left = left[len(piece) :]
+    words = " ".join(filter(None, safe(text).split(" ")))
+    yield from map(str.rstrip, folded(begin + words, most, len(begin), rest))

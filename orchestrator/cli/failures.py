@@ -16,6 +16,7 @@ from orchestrator.cli.exits import FAILED, PARTLY
 from orchestrator.cli.foretelling import MOST_INCIDENTS
 from orchestrator.cli.lines import width
 from orchestrator.cli.naming import incident_of, short
+from orchestrator.cli.outlook import failing
 from orchestrator.cli.selecting import Incident, ids_of
 from orchestrator.cli.tables import Column, counted, print_table
 from orchestrator.cli.times import ago, before, now
@@ -94,8 +95,7 @@ def _stream(api: str, query: str) -> None:
 
 def _what(each: dict[str, Any]) -> tuple[str, ...]:
     facts = each["exception"]
-    name, last = str(facts["type"]).rpartition(".")[2], str(each["task"]).rpartition(".")[2]
-    return f"{each['task']} {name}: {facts['message']}", f"{each['task']} {name}", f"{last} {name}"
+    return failing(str(each["task"]), str(facts["type"]), str(facts["message"]))
 
 
 @failures.command("show")

@@ -14,7 +14,7 @@ from orchestrator.cli.exits import DONE, FAILED, INTERRUPTED, PARTLY
 from orchestrator.cli.lines import first_cells, width
 from orchestrator.cli.naming import short
 from orchestrator.cli.safety import safe
-from orchestrator.cli.tables import bar, counted
+from orchestrator.cli.tables import bar, counted, figure
 from orchestrator.cli.times import lasting
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def line_of(found: dict[str, Any], rate: float | None = None) -> str:
     if found["state"] in {"paused", "proposed"}:
         parts.append(str(found["state"]))
     if rate:
-        parts.append(f"{rate:.3g}/s")
+        parts.append(f"{figure(rate)}/s")
     if found.get("seconds_left") is not None and found["state"] == "running":
         parts.append(f"{lasting(found['seconds_left'])} left")
     return "  ".join(parts)

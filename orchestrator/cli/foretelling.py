@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.naming import short
-from orchestrator.cli.tables import counted
+from orchestrator.cli.tables import counted, figure
 from orchestrator.cli.times import lasting
 
 if TYPE_CHECKING:
@@ -71,9 +71,16 @@ def predicted(prediction: dict[str, Any] | None) -> Iterator[str]:
     yield _chance(prediction)
     yield from prediction.get("evidence") or ()
     groups = prediction.get("groups") or []
+    said: dict[str, dict[str, None]] = {}
     for each in groups if len(groups) > 1 else ():
-        name = each.get("dependency") or each.get("signature") or each.get("task") or "others"
-        yield f"{name}: {_chance(each)}"
+        said.setdefault(_chance(each), {})[_group(each)] = None
+    yield from (f"{', '.join(names)}: {chance}" for chance, names in said.items())
+
+
+def _group(group: dict[str, Any]) -> str:
+    """Name a group by what it leans on and by what its failures have in common."""
+    named = [str(group[each]) for each in ("dependency", "signature") if group.get(each)]
+    return " ".join(named) or str(group.get("task") or "others")
 
 
 def _chance(prediction: dict[str, Any]) -> str:
@@ -89,7 +96,7 @@ def _chance(prediction: dict[str, Any]) -> str:
 def _load(dry: dict[str, Any]) -> Iterator[str]:
     for each in dry.get("load") or ():
         seconds = f" for {lasting(each['seconds'])}" if each.get("seconds") is not None else ""
-        yield f"adds         {each['per_second']:.3g} a second to {each['dependency'] or 'no dependency'}{seconds}"
+        yield f"adds         {figure(each['per_second'])} a second to {each['dependency'] or 'no dependency'}{seconds}"
     if dry.get("seconds") is not None:
         yield f"takes        {lasting(dry['seconds'])}"
     elif dry.get("seconds_says"):

@@ -59,17 +59,22 @@ def fitting(forms: Sequence[str], most: int) -> str:
     return next((each for each in forms if cells(each) <= most), shortened(forms[-1], most))
 
 
-def folded(line: str, most: int) -> Iterator[str]:
-    """Fold a line at spaces into lines of so many cells; what follows stands under the value of a labelled line."""
-    indent, start = "", 0
-    while len(head := first_cells(line, most - len(indent), start)) < len(line) - start:
+def folded(line: str, most: int, label: int | None = None, rest: str | None = None) -> Iterator[str]:
+    """Fold a line at spaces into lines of so many cells; what follows stands under the value of a labelled line.
+
+    Where its `label` ends is seen from the line, unless it is said; `rest` begins what follows (spaces).
+    """
+    label = _hang(line) if label is None else label
+    rest = " " * label if rest is None else rest
+    begin, start = "", 0
+    while len(head := first_cells(line, most - cells(begin), start)) < len(line) - start:
         end = start + len(head)
-        space = line.rfind(" ", start + (0 if indent else _hang(line)) + 1, end + 1)
+        space = line.rfind(" ", start + (0 if begin else label) + 1, end + 1)
         end = end if space < 0 else space
-        yield (indent + line[start:end]).rstrip()
+        yield (begin + line[start:end]).rstrip()
         start = end + (line[end] == " ")
-        indent = " " * _hang(line)
-    yield indent + line[start:]
+        begin = rest
+    yield begin + line[start:]
 
 
 def _hang(line: str) -> int:

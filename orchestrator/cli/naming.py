@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SHORT: Final = 8
 LEAST: Final = 4
 MOST_NAMED: Final = 5
+# Recoveries on a page, the most that the API gives.
+PAGE: Final = 100
 OPEN: Final = "&".join(f"state={each}" for each in UNDECIDED)
 
 
@@ -40,7 +42,7 @@ def recovery_of(api: str, given: str) -> str:
     """Give the id of the recovery that is meant, as with incidents."""
     if _whole(given):
         return given
-    found = _listed(api, "/api/v1/recovery/retries?limit=100", "retries")
+    found = _listed(api, f"/api/v1/recovery/retries?limit={PAGE}", "retries")
     return _meant(given, [found], "recovery", "redrive recoveries list")
 
 

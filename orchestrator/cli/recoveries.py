@@ -13,6 +13,7 @@ from orchestrator.cli.foretelling import predicted
 from orchestrator.cli.naming import recovery_of, short
 from orchestrator.cli.tables import Column, drawn
 from orchestrator.cli.times import ago, clock, lasting, now
+from orchestrator.domain.selection import MOVABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ COLUMNS = (
     Column("what", 14),
     Column("by", 6),
 )
+# What can go at all: where all of it is meant, the states tell nothing.
+ALL_THAT_CAN = {str(each) for each in MOVABLE}
 recoveries = typer.Typer(
     name="recoveries", help="What people have sent on its way; without a verb, the list.", invoke_without_command=True
 )
@@ -61,7 +64,8 @@ def list_recoveries(
     ids = [each["id"] for each in found]
     for line in drawn(COLUMNS, (_row(each, ids) for each in found)):
         typer.echo(line)
-    told("next: redrive recoveries show ID" if found else "none: redrive retry --help tells how to begin one")
+    named = short(ids[0]) if len(ids) == 1 else "ID"
+    told(f"next: redrive recoveries show {named}" if found else "none: redrive retry --help tells how to begin one")
 
 
 def _row(each: dict[str, Any], ids: list[str]) -> tuple[Cell, ...]:
@@ -85,9 +89,10 @@ def meant(each: Mapping[str, Any]) -> str:
         if each.get(name):
             return f"{name.removesuffix('_id')} {short(each[name]) if name == 'incident_id' else each[name]}"
     selection = each.get("selection") or {}
-    said = [
-        f"{name.removesuffix('_id')}={_value(value)}" for name, value in selection.items() if value and name != "ids"
-    ]
+    told_of = {name: value for name, value in selection.items() if value and name != "ids"}
+    if set(told_of.get("states", ())) >= ALL_THAT_CAN and len(told_of) > 1:
+        del told_of["states"]
+    said = [f"{name.removesuffix('_id')}={_value(value)}" for name, value in told_of.items()]
     ids = selection.get("ids")
     return " ".join([*said, f"{len(ids):,} by id"] if ids else said) or "-"
 

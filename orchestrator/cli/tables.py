@@ -80,6 +80,11 @@ def bar(share: float, most: int) -> str:
     return "█" * full + "·" * (most - full)
 
 
+def figure(value: float) -> str:
+    """Give a number to three places, as people write it: `1,000`, `25`, `0.25`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - from there on three places are whole
+
+
 def counted(number: int, what: str, many: str | None = None) -> str:
     """Give a count with its noun: `1 task`, `40,000 tasks`."""
     return f"{number:,} {what if number == 1 else many or what + 's'}"

@@ -14,7 +14,7 @@ from orchestrator.cli.copying import to_copy
 from orchestrator.cli.lines import width
 from orchestrator.cli.naming import incident_of, short
 from orchestrator.cli.tables import counted
-from orchestrator.cli.times import after, now
+from orchestrator.cli.times import after, clock, now
 from orchestrator.domain.incidents import Severity
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NOBODY: Final = "nobody"
 NEVER: Final = "off"
+MOMENTS: Final = ("acknowledged_at", "snoozed_until")
 Id = Annotated[str, typer.Argument(help="The incident's id, or its beginning.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 
@@ -87,12 +88,15 @@ def changed(answer: dict[str, Any]) -> Iterator[str]:
     before, now_is = answer["before"], answer["after"]
     yield f"incident    {short(answer['id'])}, revision {answer['revision']}"
     for name in sorted({*before, *now_is}):
-        yield f"{name.replace('_', ' '):<11} {_value(now_is.get(name))} (was {_value(before.get(name))})"
+        label = name.replace("_", " ")
+        yield f"{label:<11} {_value(name, now_is.get(name))} (was {_value(name, before.get(name))})"
     if not before and not now_is:
         yield "            it was so already: nothing changed"
 
 
-def _value(value: object) -> str:
+def _value(name: str, value: object) -> str:
     if value is None:
         return "nothing"
+    if name in MOMENTS:
+        return clock(str(value))
     return value if isinstance(value, str) else json.dumps(value)

@@ -286,7 +286,7 @@ def together(predictions: Sequence[Prediction]) -> Prediction:
     total, counted = sum(each.failures for each in predictions), sum(each.failures for each in known)
     evidence = tuple(dict.fromkeys(line for each in predictions for line in each.evidence))
     if not known or counted < KNOWN * total:
-        what = f"of {total - counted} of {total} failures nobody can tell" if total else "no failure would go"
+        what = f"of {total - counted:,} of {total:,} failures nobody can tell" if total else "no failure would go"
         says = f"Not enough evidence: {what}."
         return Prediction(False, None, None, None, says, evidence, total)  # noqa: FBT003 - it is not enough
     probability = sum((each.probability or 0.0) * each.failures for each in known) / counted

@@ -42,9 +42,8 @@ SAMPLES: Final = 5
 # Incidents that are shown one by one; failures of all are counted.
 MOST_SHOWN: Final = 100
 DECLARE: Final = (
-    "{task} is not declared idempotent ({count} of its failures would go): it is redriven on a person's word alone, "
-    "once for each command, and what it did before it failed it does again; where that does no harm, declare it: "
-    "@app.task(redrive={{'idempotent': True}})"
+    "not declared idempotent: {tasks}; each is redriven on a person's word alone, once for each command, and does "
+    "again what it did before it failed; where that does no harm, declare it: @app.task(redrive={{'idempotent': True}})"
 )
 
 
@@ -155,7 +154,7 @@ class Previewer:
             reasons=(*self._reasons(selection, judging, counted), *_beyond(beyond)),
             incidents=tuple((incident, count) for incident, count in shown if incident),
             waits_for=waits_for(self.tx, dict(by_incident.most_common(MOST_SHOWN)), self.policies, self.now),
-            duplicates=tuple(DECLARE.format(task=task, count=count) for task, count in sorted(twice.items()) if count),
+            duplicates=_duplicates(twice),
         )
 
     def _reasons(self, selection: Selection, judging: Judging, counted: Sequence[Found]) -> list[Reason]:
@@ -192,6 +191,12 @@ class Previewer:
         (stored,) = self.tx.sample(selection, judging, None, 1)
         router = Router(self.tx, self.routes, self.now, health_of(self.tx, self.policies, self.now))
         return replace(found, decision=router.decide(stored, request.plan(once=False)))
+
+
+def _duplicates(counts: Counter[str]) -> tuple[str, ...]:
+    """Say in one sentence of which tasks how many would go that may not run twice, the most first."""
+    tasks = ", ".join(f"{task} {count:,}" for task, count in counts.most_common() if count)
+    return (DECLARE.format(tasks=tasks),) if tasks else ()
 
 
 def _beyond(count: int) -> tuple[Reason, ...]:

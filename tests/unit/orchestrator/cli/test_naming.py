@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.cli import naming
 from orchestrator.cli.answers import Refusal
-from orchestrator.cli.naming import incident_of, short
+from orchestrator.cli.naming import incident_of, recovery_of, short
 from tests.recovery import failed_event
 
 if TYPE_CHECKING:
@@ -29,6 +30,18 @@ def test_an_incident_is_found_by_the_beginning_of_its_id(api: Served) -> None:
     whole = str(api.scene.incident.id)
     assert incident_of(api.url, whole[:4].upper()) == whole
     assert incident_of("http://127.0.0.1:9", whole) == whole
+
+
+def test_a_recovery_is_found_on_whatever_page_it_stands(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of three, of which a page holds one."""
+    monkeypatch.setattr(naming, "PAGE", 1)
+    begun = []
+    for number in range(3):
+        api.scene.take_in(failed_event(number, task=f"app.call{number}"))
+        asked = {"query": {"task": f"app.call{number}"}, "reason": "it is back"}
+        answer = api.ask("POST", "/recovery/retry", asked, headers={"Idempotency-Key": f"k{number}"})
+        begun.append(answer.json()["id"])
+    assert [recovery_of(api.url, each[:8]) for each in begun] == begun
 
 
 @pytest.mark.parametrize("given", ["3f2", "zzzz", "", "../x"])

@@ -69,7 +69,7 @@ def test_incidents_are_listed_with_ids_for_the_next_command(api: Served, words: 
     """What failed, how many, how the dependency is; the short id is what the next command takes."""
     incident = outage(api)
     head, row, *after = said(api, "incidents", *words).stdout.splitlines()
-    assert head.split() == ["id", "since", "failed", "what", "dependency", "plan", "state", "owner"]
+    assert head.split() == ["id", "since", "failed", "what", "dependency", "plan", "state"]
     assert row.split()[0] == incident[:8]
     for each in ("9", "app.call HTTPError", "model down", "open"):
         assert each in row

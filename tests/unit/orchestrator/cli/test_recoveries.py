@@ -10,8 +10,9 @@ import pytest
 from orchestrator.cli import following
 from orchestrator.cli.exits import DONE, FAILED, INTERRUPTED, PARTLY
 from orchestrator.cli.following import Pace, line_of
+from orchestrator.cli.recoveries import meant
 from tests.unit.orchestrator.cli.conftest import flat
-from tests.unit.orchestrator.cli.contract import RECOVERY, recovery
+from tests.unit.orchestrator.cli.contract import INCIDENT, RECOVERY, recovery
 from tests.unit.orchestrator.cli.test_redriving import WHY, said
 
 if TYPE_CHECKING:
@@ -38,6 +39,21 @@ def test_recoveries_are_listed(fake: Answering, words: tuple[str, ...]) -> None:
         assert each in row
     assert said(fake, "recoveries", "show", row.split()[0]).exit_code == DONE
     assert json.loads(said(fake, "recoveries", *words, "--json").stdout)[0]["id"] == RECOVERY
+
+
+def test_the_next_command_names_the_only_one(fake: Answering) -> None:
+    """Of several, which one is for the person to say."""
+    fake.say("GET", RETRIES, {"retries": [recovery()]}, {"retries": [recovery(), recovery(id=INCIDENT)]})
+    assert "next: redrive recoveries show 7c01aa5e\n" in said(fake, "recoveries").stderr
+    assert "next: redrive recoveries show ID\n" in said(fake, "recoveries").stderr
+
+
+def test_states_are_told_where_they_tell_something() -> None:
+    """Those that can go at all are what is meant without a word; one of them alone is a choice."""
+    usual = {"dependency": "payments-api", "states": ["held", "dead", "released"]}
+    assert meant(recovery(selection=usual)) == "dependency=payments-api"
+    assert meant(recovery(selection=usual | {"states": ["dead"]})) == 'dependency=payments-api states=["dead"]'
+    assert meant(recovery(selection={"states": ["held", "dead"]})) == 'states=["held", "dead"]'
 
 
 def test_one_is_shown_whole(fake: Answering) -> None:

@@ -146,6 +146,18 @@ def test_the_screen_of_a_dry_run_tells_what_a_person_decides_on(fake: Answering)
     assert "nothing was done; do it with --yes" in done.stderr
 
 
+def test_predictions_that_say_the_same_are_said_once(fake: Answering) -> None:
+    """Each group is named with them; numbers are as people write them."""
+    same = {"enough": False, "dependency": "payments-api", "says": "Not enough evidence."}
+    groups = [same | {"signature": each} for each in ("charge", "capture", "charge")]
+    other = {"enough": True, "probability": 0.5, "dependency": "smtp", "signature": "mail"}
+    load = [{"dependency": "payments-api", "per_second": 1_000.0, "seconds": None}]
+    fake.say("POST", RETRY, dry_run(prediction=same | {"groups": [*groups, other]}, load=load))
+    text = flat(said(fake, "retry", "--incident", INCIDENT, *WHY).stdout)
+    assert "payments-api charge, payments-api capture: Not enough evidence. smtp mail: 50% would succeed" in text
+    assert "adds 1,000 a second to payments-api" in text
+
+
 def test_a_query_s_screen_names_the_incidents(fake: Answering) -> None:
     """With how much of each goes; of many, the first ones."""
     incidents = [

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.cli import updating
 from orchestrator.cli.answers import Changed
 from orchestrator.cli.exits import DONE, USAGE
+from orchestrator.cli.updating import changed
 from tests.recovery import NOON
 from tests.unit.orchestrator.cli.conftest import flat
 from tests.unit.orchestrator.cli.contract import INCIDENT
@@ -62,6 +63,13 @@ def test_a_discard_shows_first_what_would_go(fake: Answering) -> None:
         assert each in done.stdout
     assert "--revision 7 --yes" in flat(done.stderr.replace("\\\n", ""))
     assert [each["dry_run"] for each in fake.bodies(ONE)] == [True]
+
+
+def test_moments_are_told_to_the_second() -> None:
+    """As they are elsewhere; what was not is nothing."""
+    answer = {"id": INCIDENT, "revision": 8, "before": {"acknowledged_at": None}}
+    answer["after"] = {"acknowledged_at": "2026-11-29T02:06:40.635121+00:00"}
+    assert list(changed(answer))[1:] == ["acknowledged at 2026-11-29 02:06:40Z (was nothing)"]
 
 
 def test_two_at_once_and_the_later_is_told(fake: Answering) -> None:
