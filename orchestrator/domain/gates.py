@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orchestrator.domain.health import needed
+from orchestrator.domain.showing import shown_time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,7 +46,7 @@ def barred(dependency: Dependency, now: datetime) -> Shut | None:
         return Shut(f"held by {dependency.held_by}: {dependency.held_reason}")
     if dependency.not_before and now < dependency.not_before:
         until = dependency.not_before
-        return Shut(f"{dependency.name} asked to be left alone until {until.isoformat(timespec='seconds')}", until)
+        return Shut(f"{dependency.name} asked to be left alone until {shown_time(until)}", until)
     return None
 
 

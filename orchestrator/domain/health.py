@@ -139,8 +139,20 @@ def _fallen(dependency: Dependency, policy: Policy, *, refused: bool) -> tuple[H
     return None
 
 
+_LATELY: Final = "runs failed lately"
+
+
+def present(dependency: Dependency) -> Dependency:
+    """Let an unwell dependency say why by the evidence of now: when it fell, little may have been known."""
+    before, _, counts = dependency.why.rpartition("; ")
+    if not dependency.unwell or not counts.endswith(_LATELY) or dependency.failures + dependency.successes < 1:
+        return dependency
+    now = _told(dependency)
+    return replace(dependency, why=f"{before}; {now}" if before else now)
+
+
 def _told(dependency: Dependency) -> str:
-    return f"{dependency.failures:.0f} of {dependency.failures + dependency.successes:.0f} runs failed lately"
+    return f"{dependency.failures:,.0f} of {dependency.failures + dependency.successes:,.0f} {_LATELY}"
 
 
 def _over(dependency: Dependency, policy: Policy, *, held: bool) -> bool:

@@ -147,6 +147,8 @@ class Trigger(StrEnum):
     TASK_FAILED = "redrive.task_failed"
 
 
+# Those that somebody has to answer, or nothing goes on; the others only tell rules of something.
+ASKING: Final = frozenset({Trigger.INCIDENT_OPENED, Trigger.INCIDENT_RECLASSIFIED, Trigger.ATTEMPTS_EXHAUSTED})
 # What a plan is expected to answer. Growth may be answered, and is no reason to overwrite why nobody has decided.
 DECIDING: Final = frozenset({Trigger.INCIDENT_OPENED, Trigger.INCIDENT_RECLASSIFIED})
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from orchestrator.domain.budget import affordable, refilled
 from orchestrator.domain.dependencies import ITS_OWN
 from orchestrator.domain.gates import barred, shut
-from orchestrator.domain.health import aged
+from orchestrator.domain.health import aged, present
 from orchestrator.domain.pacing import Phase
 from orchestrator.domain.release import NO_BUDGET
+from orchestrator.domain.showing import shown_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def _obstacles(tx: LedgerTx, incident: Incident, policies: Policies, now: dateti
 def of_dependency(dependency: Dependency, policies: Policies, now: datetime, *, ramping: bool = False) -> Iterator[str]:
     """Say what a dependency holds redrives back with: a person, its Retry-After, its health, its budget."""
     policy = policies.of(dependency.name)
-    known = refilled(aged(dependency, now, policy), policy, now)
+    known = present(refilled(aged(dependency, now, policy), policy, now))
     closed = barred(known, now) if ramping else shut(known, policy, now)
     if closed:
         yield closed.why
@@ -55,4 +56,4 @@ def of_ramp(ramp: Ramp, now: datetime) -> Iterator[str]:
     if ramp.phase is Phase.CANARY:
         yield f"a canary of {ramp.name} is out, and nothing follows before it has come back"
     elif ramp.phase is Phase.HOLDING and ramp.gate_at and ramp.gate_at > now:
-        yield f"the next canary of {ramp.name} goes at {ramp.gate_at.isoformat(timespec='seconds')}"
+        yield f"the next canary of {ramp.name} goes at {shown_time(ramp.gate_at)}"

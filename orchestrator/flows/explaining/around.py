@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.commands import CommandKind
 from orchestrator.domain.dependencies import Health
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 # Commands about a dependency that are looked through for holds: the newest.
 LOOKED_AT = 50
 HOLDS = (CommandKind.HOLD, CommandKind.RELEASE)
+
+
+_BECAME: Final = {
+    Health.DOWN: "went down",
+    Health.SUSPECT: "became suspect",
+    Health.RECOVERING: "began to recover",
+}
 
 
 def steps_around(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
@@ -51,7 +58,7 @@ def _dependency(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
     if dependency is None:
         return
     if dependency.since and dependency.since >= incident.opened_at and dependency.health is not Health.HEALTHY:
-        text = f"{dependency.name} is {dependency.health} since: {cut(dependency.why)}"
+        text = f"{dependency.name} {_BECAME[dependency.health]}: {cut(dependency.why)}"
         yield Step(dependency.since, "dependency.changed", text)
     if dependency.since and dependency.health is Health.HEALTHY and dependency.since >= incident.opened_at:
         yield Step(dependency.since, "dependency.changed", f"{dependency.name} is healthy again: {cut(dependency.why)}")

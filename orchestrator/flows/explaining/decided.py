@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.dispatches import Dispatch, DispatchState
-from orchestrator.domain.incidents import DECIDING, Trigger
+from orchestrator.domain.incidents import ASKING, DECIDING, Trigger
 from orchestrator.domain.plan import PlanName
 from orchestrator.domain.story import Step
 from orchestrator.flows.auditing import EXHAUST, PLAN
@@ -32,8 +32,8 @@ MOST_AUDITED: Final = 1_000
 
 
 def steps_of_decision(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
-    """Tell of every trigger of the incident (when it went, which rule fired, which execution answered, or why none
-    did), and of every plan that the incident got, as the audit has it.
+    """Tell of every trigger (when it went, which rule fired, which execution answered, or why none did), and of every
+    plan that the incident got, as the audit has it. What nobody has to answer and nobody did answer is left out.
     """
     # What tells of single failures decides nothing, and there may be thousands.
     dispatches = [each for each in tx.dispatches_of(incident.id) if each.trigger != Trigger.TASK_FAILED]
@@ -41,7 +41,8 @@ def steps_of_decision(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
     yield from (_plan_of(entry, incident) for entry in plans)
     answered = None if plans else _answered(dispatches, incident)
     for dispatch in dispatches:
-        yield _trigger(dispatch)
+        if dispatch.trigger in ASKING or dispatch.rules or dispatch.execution_ids:
+            yield _trigger(dispatch)
         if dispatch is answered:
             yield from _untimed(incident)
     if answered is None and not plans:

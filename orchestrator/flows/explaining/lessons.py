@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.dispatches import DispatchState
-from orchestrator.domain.incidents import Trigger
+from orchestrator.domain.health import aged, present
+from orchestrator.domain.incidents import ASKING
 from orchestrator.flows.explaining.decided import maker
 from orchestrator.flows.explaining.words import at, counted, cut, span
 
@@ -96,14 +97,19 @@ def follow_ups(tx: LedgerTx, incident: Incident, found: Postmortem, known: Known
         yield f"{fact}: redrive retry --incident {incident.id} --reason WHY, or discard them"
     if incident.held_by and not incident.closed:
         yield f"it is held by {cut(incident.held_by, 100)}: redrive release --incident {incident.id} --reason WHY"
-    for dispatch in tx.dispatches_of(incident.id):
-        if dispatch.state is DispatchState.NO_RULE and dispatch.trigger != Trigger.TASK_FAILED:
-            why = cut(dispatch.note or "no rule")
-            yield f"trigger {dispatch.trigger} had no answer ({why}): enable a rule for it, or write one"
+    yield from _unanswered(tx, incident)
     dependency = tx.dependency(incident.dependency) if incident.dependency else None
     if dependency and dependency.unwell:
-        yield f"{cut(dependency.name, 100)} is {dependency.health} still: {cut(dependency.why)}"
+        why = present(aged(dependency, known.now, known.policies.of(dependency.name))).why
+        yield f"{cut(dependency.name, 100)} is {dependency.health} still: {cut(why)}"
     if found.tried.duplicates:
         yield "look at what ran twice, and whether its task may: redrive failures list"
     if not incident.closed:
         yield f"it is not over at {at(known.now)}: {incident.state}"
+
+
+def _unanswered(tx: LedgerTx, incident: Incident) -> Iterator[str]:
+    """Name each trigger that asked somebody to decide and had no answer, once, with what was said of it last."""
+    found = [each for each in tx.dispatches_of(incident.id) if each.trigger in ASKING]
+    for trigger, note in {each.trigger: each.note for each in found if each.state is DispatchState.NO_RULE}.items():
+        yield f"trigger {trigger} had no answer ({cut(note or 'no rule')}): enable a rule for it, or write one"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.failures import Way
+from orchestrator.domain.showing import shown_time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,7 +41,7 @@ def cut(text: str, longest: int = LONGEST_MESSAGE) -> str:
 
 def at(moment: datetime) -> str:
     """Give a time to the second, in UTC."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+    return shown_time(moment)
 
 
 def span(seconds: float) -> str:

@@ -195,7 +195,7 @@ def test_a_dependency_that_is_down_is_what_it_waits_for(api: Served) -> None:
     api.scene.plan()
     api.scene.release()
     text = screen(api, "t3")
-    assert "model is down since: 5 of 5 runs failed lately" in text
+    assert "model went down: 5 of 5 runs failed lately" in text
     assert text.endswith("redrive dependencies model")
 
 

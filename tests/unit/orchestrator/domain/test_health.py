@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.dependencies import Dependency, Health, Policy
-from orchestrator.domain.health import Seen, aged, came_back, judged, needed, rate, seen, went_down
+from orchestrator.domain.health import Seen, aged, came_back, judged, needed, present, rate, seen, went_down
 from tests.recovery import NOON
 
 POLICY = Policy()
@@ -107,3 +108,12 @@ def test_a_canary_moves_it_both_ways() -> None:
     assert back.health is Health.RECOVERING
     assert went_down(back, NOON, "so").health is Health.DOWN
     assert came_back(Dependency("model"), NOON) == Dependency("model")
+
+
+def test_what_is_unwell_says_why_by_the_evidence_of_now() -> None:
+    """What was known when it fell is little beside what failed since; faded counts change no word."""
+    fallen = Dependency("model", Health.DOWN, "it refuses connections; 1 of 1 runs failed lately", failures=1_400)
+    assert present(fallen).why == "it refuses connections; 1,400 of 1,400 runs failed lately"
+    assert present(replace(fallen, why="1 of 1 runs failed lately")).why == "1,400 of 1,400 runs failed lately"
+    for each in (replace(fallen, failures=0.4), replace(fallen, why="a probe said so"), Dependency("model")):
+        assert present(each) == each

@@ -192,7 +192,7 @@ def test_a_retry_after_is_kept_to_the_second_and_has_no_ceiling() -> None:
     assert scene.incident.kind is Kind.RATE_LIMITED
     scene.later(7199)
     assert scene.release() == []
-    assert "asked to be left alone until 2025-11-20T14:00:00+00:00" in (ramp(scene).why or "")
+    assert "asked to be left alone until 2025-11-20 14:00:00Z" in (ramp(scene).why or "")
     scene.later(1)
     scene.answer(scene.release())
     first, _ = scene.release()

@@ -14,14 +14,14 @@ import pytest
 from orchestrator.domain.alerts import Alert, AlertState, Raised
 from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.failures import FailureState
-from orchestrator.domain.incidents import IncidentState
+from orchestrator.domain.incidents import IncidentState, Trigger
 from orchestrator.domain.plan import PlanName
 from orchestrator.flows.bulk.asking import RetryRequest
 from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.explaining.finding import story_of
 from orchestrator.flows.explaining.known import Known
 from orchestrator.flows.explaining.postmortem import postmortem_of
-from tests.recovery import NOON, failed_event, move
+from tests.recovery import NOON, dispatch, failed_event, move
 from tests.scene import Scene
 
 if TYPE_CHECKING:
@@ -122,6 +122,28 @@ def test_a_trigger_that_no_rule_answered_is_a_follow_up(scene: Scene) -> None:
     with scene.ledger.reading() as tx:
         found = postmortem_of(tx, scene.incident, Known(scene.now), None)
     assert any("had no answer (rule redrive.retry is off)" in each for each in found.follow_ups)
+
+
+def test_a_trigger_that_asks_for_no_decision_is_no_gap(scene: Scene) -> None:
+    """Only what asks for a decision is followed up, once for each sort; in the story, too, the others are noise."""
+    incident = scene.incident.id
+    silent = [Trigger.INCIDENT_GREW, Trigger.INCIDENT_RECOVERED, Trigger.RELEASE_SUCCEEDED, Trigger.RELEASE_FAILED]
+    asking = [Trigger.INCIDENT_RECLASSIFIED, Trigger.INCIDENT_RECLASSIFIED, Trigger.ATTEMPTS_EXHAUSTED]
+    with scene.ledger.transaction() as tx:
+        for each in (*silent, *asking):
+            tx.add_dispatch(dispatch(incident, trigger=str(each), state=DispatchState.NO_RULE, note="it is off"))
+        tx.add_dispatch(dispatch(incident, trigger=str(Trigger.INCIDENT_GREW), rules=("redrive.escalate_grown",)))
+    with scene.ledger.reading() as tx:
+        found = postmortem_of(tx, scene.incident, Known(scene.now), None)
+    assert sorted(each.partition(" (")[0] for each in found.follow_ups if each.startswith("trigger")) == [
+        "trigger redrive.attempts_exhausted had no answer",
+        "trigger redrive.incident_reclassified had no answer",
+    ]
+    told = [each.text for each in story(scene).steps if each.text.startswith("trigger")]
+    assert [each for each in told if "grew" in each] == [
+        "trigger incident_grew: rule redrive.escalate_grown fired; execution (none yet) runs"
+    ]
+    assert not any(name in each for each in told for name in ("recovered", "release_"))
 
 
 def test_runs_too_many_are_counted_and_followed_up(scene: Scene) -> None:
