@@ -12,16 +12,15 @@ from pydantic import AwareDatetime, StringConstraints
 from orchestrator.api.paging import link_next
 from orchestrator.api.problems import CursorUnknown
 from orchestrator.api.sheets import CSV, sheet
-from orchestrator.domain.eligibility import refusal_of
+from orchestrator.domain.eligibility import refusal
 from orchestrator.domain.failures import FailureState, Kind
 from orchestrator.domain.selection import Selection
-from orchestrator.ledger.codec import queue_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.api.needs import Api
-    from orchestrator.domain.standing import StoredFailure
+    from orchestrator.domain.searching import FailureLine
 
 MOST = 1_000
 router = APIRouter(prefix="/api/v1/failures", tags=["failures"])
@@ -75,11 +74,11 @@ def list_failures(
     if CSV in request.headers.get("accept", ""):
         return StreamingResponse(sheet(_pages(api, selection)), media_type=CSV)
     with api.ledger.reading() as tx:
-        after = tx.failure(cursor) if cursor else None
-        if cursor and after is None:
+        after = tx.found(Selection(ids=frozenset({cursor})), 1) if cursor else [None]
+        if not after:
             raise CursorUnknown(str(cursor))
-        found = tx.found(selection, limit, after)
-    link_next(request, response, limit, [each.failure.id for each in found])
+        found = tx.found(selection, limit, after[0])
+    link_next(request, response, limit, [each.id for each in found])
     return {"failures": [listed(each, keys_known=api.keys_known) for each in found]}
 
 
@@ -93,27 +92,26 @@ def _pages(api: Api, selection: Selection) -> Iterator[list[dict[str, Any]]]:
         after, full = found[-1] if found else None, len(found) == MOST
 
 
-def listed(stored: StoredFailure, *, keys_known: bool) -> dict[str, Any]:
+def listed(line: FailureLine, *, keys_known: bool) -> dict[str, Any]:
     """Show a failure in a list: what it is found by, how it stands, and what went wrong in short."""
-    failure = stored.failure
     return {
-        "id": failure.id,
-        "task_id": failure.task_id,
-        "task": failure.task,
-        "state": stored.state,
-        "kind": stored.kind,
-        "why": stored.why,
-        "reason": stored.reason,
-        "incident_id": stored.incident_id,
-        "dependency": failure.declaration.dependency,
-        "queue": queue_of(failure.message),
-        "organization": failure.organization,
-        "arguments": dict(failure.arguments),
-        "occurred_at": failure.occurred_at,
-        "closed_at": stored.closed_at,
-        "worker": failure.worker,
-        "exception": {"type": failure.exception.type, "message": failure.exception.message},
-        "idempotent": stored.idempotent,
-        "tries": stored.tries,
-        "not_redrivable": refusal_of(failure.message, keys_known=keys_known),
+        "id": line.id,
+        "task_id": line.task_id,
+        "task": line.task,
+        "state": line.state,
+        "kind": line.kind,
+        "why": line.why,
+        "reason": line.reason,
+        "incident_id": line.incident_id,
+        "dependency": line.dependency,
+        "queue": line.queue,
+        "organization": line.organization,
+        "arguments": dict(line.arguments),
+        "occurred_at": line.occurred_at,
+        "closed_at": line.closed_at,
+        "worker": line.worker,
+        "exception": {"type": line.exception_type, "message": line.exception_message},
+        "idempotent": line.idempotent,
+        "tries": line.tries,
+        "not_redrivable": refusal(line.blocked, line.redacted, keys_known=keys_known),
     }

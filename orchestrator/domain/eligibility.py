@@ -9,7 +9,7 @@ from eventbus.wire import thaw
 from orchestrator.domain.errors import NotRedrivable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.domain.failures import TaskMessage
 
@@ -73,17 +73,22 @@ def refusal_of(message: TaskMessage, *, keys_known: bool) -> str | None:
 
     `keys_known`: this orchestrator has keys that open sealed messages; whether they open this one shows later.
     """
-    if message.missing:
+    return refusal(blocked(message), message.redacted, keys_known=keys_known)
+
+
+def refusal(barred: str | None, redacted: Sequence[str], *, keys_known: bool) -> str | None:
+    """Say the same of a message of which no more is known than what `blocked` says, and what was redacted."""
+    if barred == "missing":
         return (
             "expected a message that is known, got one that never reached Redrive; "
             "send the task again yourself, or discard the failure"
         )
-    if message.redacted and not message.resolvable:
+    if barred == "redacted":
         return (
-            f"expected a message that is whole, got one without {', '.join(message.redacted)}, which were redacted "
+            f"expected a message that is whole, got one without {', '.join(redacted)}, which were redacted "
             "before they left the worker; name a resolver, install(app, resolver=...), or send the task again yourself"
         )
-    if message.sealed is not None and not keys_known:
+    if barred == "sealed" and not keys_known:
         return (
             "expected the key that opens a sealed message, got none; "
             "set REDRIVE_MESSAGE_KEYS (or REDRIVE_MESSAGE_KEYS_FILE) for this orchestrator"

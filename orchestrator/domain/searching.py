@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from orchestrator.domain.failures import FailureState, Kind
     from orchestrator.domain.selection import Selection
     from orchestrator.domain.standing import StoredFailure
 
@@ -56,6 +57,35 @@ class Found:
     asked_by: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailureLine:
+    """A failure as a list shows it, without its message and traceback: lists of 40,000 are read. `blocked` says what
+    keeps its message from being redriven, `redacted` what was redacted of it (orchestrator/domain/eligibility.py).
+    """
+
+    id: UUID
+    task_id: str
+    task: str
+    state: FailureState
+    kind: Kind
+    why: str
+    reason: str | None
+    incident_id: UUID
+    dependency: str | None
+    queue: str | None
+    organization: str | None
+    arguments: Mapping[str, Any]
+    occurred_at: datetime
+    closed_at: datetime | None
+    worker: str
+    exception_type: str
+    exception_message: str
+    idempotent: bool
+    tries: int
+    blocked: str | None = None
+    redacted: tuple[str, ...] = ()
+
+
 class SearchingTx(Protocol):
     """What a transaction on the ledger can do for failures by what is known of them."""
 
@@ -70,7 +100,7 @@ class SearchingTx(Protocol):
     ) -> list[StoredFailure]:
         """List the oldest failures that a selection means, and that cannot go for this reason (None: that can)."""
 
-    def found(self, selection: Selection, limit: int, after: StoredFailure | None = None) -> list[StoredFailure]:
+    def found(self, selection: Selection, limit: int, after: FailureLine | None = None) -> list[FailureLine]:
         """List the failures that a selection means, oldest first, behind `after`."""
 
     def declared(self, selection: Selection) -> Sequence[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, and_, func, null, or_, select
+from sqlalchemy import Select, func, null, or_, select
 
 from orchestrator.domain.searching import Found, Why
 from orchestrator.ledger.codec import failure_value
+from orchestrator.ledger.lines import LINE, line_value
 from orchestrator.ledger.rows import Rows
 from orchestrator.ledger.schema import failures
 from orchestrator.ledger.selecting import DECLARED, HELD_BY, can_go, holder, selected, why_not
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Row
 
-    from orchestrator.domain.searching import Judging
+    from orchestrator.domain.searching import FailureLine, Judging
     from orchestrator.domain.selection import Selection
     from orchestrator.domain.standing import StoredFailure
 
@@ -58,15 +61,17 @@ class SearchingRows(Rows):
             query = query.where(holder.c.command_id == asked_by)
         return self._values(query.order_by(*in_order(newest=False)).limit(limit))
 
-    def found(self, selection: Selection, limit: int, after: StoredFailure | None = None) -> list[StoredFailure]:
+    def found(self, selection: Selection, limit: int, after: FailureLine | None = None) -> list[FailureLine]:
         """List the failures that a selection means, oldest first, behind `after`."""
         table = failures.c
-        query = select(failures).where(self._selected(selection))
+        query = select(*LINE).where(self._selected(selection))
         if after:
-            when = after.failure.occurred_at
-            same = and_(table.occurred_at == when, table.id > after.failure.id)
-            query = query.where(or_(table.occurred_at > when, same))
-        return self._values(query.order_by(*in_order(newest=False)).limit(limit))
+            # The first condition is what an index is searched by, the second tells those of one moment apart.
+            behind = or_(table.occurred_at > after.occurred_at, table.id > after.id)
+            query = query.where(table.occurred_at >= after.occurred_at, behind)
+        rows = self._reading.execute(query.order_by(*in_order(newest=False)).limit(limit))
+        declared = lru_cache(json.loads)
+        return [line_value(row, declared(row.declared).get("dependency")) for row in rows]
 
     def declared(self, selection: Selection) -> Sequence[str]:
         """List the different declarations of the failures that a selection means, each as the ledger has it (JSON)."""

@@ -10,18 +10,20 @@ from uuid import uuid4
 import pytest
 
 from orchestrator.domain.commands import CommandKind
-from orchestrator.domain.eligibility import expired, refusal_of
-from orchestrator.domain.failures import FailureState, Kind
+from orchestrator.domain.eligibility import expired, refusal, refusal_of
+from orchestrator.domain.failures import ExceptionFacts, FailureState, Kind
 from orchestrator.domain.recoveries import Order, Progress, Recovery, RecoveryState
 from orchestrator.domain.release import Halt, ReleaseState
 from orchestrator.domain.searching import Judging, Why
 from orchestrator.domain.selection import Selection
+from orchestrator.ledger.codec import queue_of
 from tests.recovery import NOON, RETRY, attempt, failure, filed, message, move, release
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from orchestrator.domain.ledger import LedgerTx
+    from orchestrator.domain.searching import FailureLine
     from orchestrator.ledger.sql import SqlLedger
 
 LATER = NOON + timedelta(hours=1)
@@ -88,7 +90,7 @@ def test_a_glob_has_two_signs_and_nothing_else(ledger: SqlLedger, glob: str, mat
     tasks = ["app.call", "App.call", "app_call", "a%c", "a[c]", "a\\c", "a*c"]
     filed(ledger, *(failure(number, task=task) for number, task in enumerate(tasks)))
     with ledger.reading() as tx:
-        assert {each.failure.task for each in tx.found(Selection(task=glob), 100)} == matched
+        assert {each.task for each in tx.found(Selection(task=glob), 100)} == matched
 
 
 def test_all_that_is_selected_by_must_hold(ledger: SqlLedger) -> None:
@@ -105,7 +107,7 @@ def test_all_that_is_selected_by_must_hold(ledger: SqlLedger) -> None:
 
     def numbers(selection: Selection) -> list[str]:
         with ledger.reading() as tx:
-            return [each.failure.task_id for each in tx.found(selection, 100)]
+            return [each.task_id for each in tx.found(selection, 100)]
 
     assert numbers(Selection(ids=frozenset({failure(1).id, failure(3).id, uuid4()}))) == ["t1", "t3"]
     assert numbers(Selection(incident_id=mine.id)) == ["t0", "t1", "t2"]
@@ -120,8 +122,28 @@ def test_all_that_is_selected_by_must_hold(ledger: SqlLedger) -> None:
     assert numbers(window) == ["t1", "t2"]
     with ledger.reading() as tx:
         first = tx.found(Selection(), 2)
-        assert [each.failure.task_id for each in tx.found(Selection(), 2, first[-1])] == ["t2", "t3"]
+        assert [each.task_id for each in tx.found(Selection(), 2, first[-1])] == ["t2", "t3"]
         assert other.id in {each.incident_id for each in tx.survey(ALL, JUDGING)}
+
+
+def test_a_list_shows_what_is_known_of_each(ledger: SqlLedger) -> None:
+    """A line has what the failure has, whatever characters a task put there; of those of one moment none is lost."""
+    strange = ExceptionFacts("app.Odd\x00", "a\x00b \U0001f600", "a trace", (), None, None)
+    filed(ledger, *(failure(each, occurred_at=NOON, exception=strange, arguments={"n": "1"}) for each in range(3)))
+    lines: list[FailureLine] = []
+    with ledger.reading() as tx:
+        while page := tx.found(Selection(), 1, lines[-1] if lines else None):
+            lines += page
+        assert {each.id for each in lines} == {failure(each).id for each in range(3)}
+        for line in lines:
+            stored = tx.failure(line.id)
+            assert stored is not None
+            whole = stored.failure
+            assert (line.state, line.kind, line.tries) == (stored.state, stored.kind, stored.tries)
+            assert (line.dependency, line.queue) == (whole.declaration.dependency, queue_of(whole.message))
+            assert (line.exception_type, line.exception_message) == (whole.exception.type, whole.exception.message)
+            for name in ("task", "task_id", "occurred_at", "worker", "organization", "arguments"):
+                assert getattr(line, name) == getattr(whole, name)
 
 
 MESSAGES = (
@@ -159,7 +181,13 @@ def test_columns_judge_a_message_as_the_domain_does(ledger: SqlLedger, *, keys_k
         tx.add_release(release(made.id, command_id=asked.id))
         assert tx.claim_selected(asked, judging) == len(able)
     with ledger.reading() as tx:
-        owned = {each.failure.id for each in tx.found(ALL, 100) if each.command_release_id}
+        found = {each.id: each for each in tx.found(ALL, 100)}
+        for each in failures:
+            line = found[each.id]
+            assert refusal(line.blocked, line.redacted, keys_known=keys_known) == refusal_of(
+                each.message, keys_known=keys_known
+            )
+        owned = {each for each in found if (stored := tx.failure(each)) and stored.command_release_id}
     assert owned == able
 
 
