@@ -57,6 +57,8 @@ model_cost_logs = Table(
     *(Column(name, BigInteger) for name in TOKEN_CLASSES),
     *about("organization_id", "user_id", "agent_id", "workflow_execution_id", "node_id", "request_id", "task_id"),
     Index(None, "created_at"),
+    # Postmortems and alerts ask what the calls of some tasks cost.
+    Index(None, "task_id"),
 )
 
 # The score is that of the likest prompt before it, in the same organisation; NULL where there was none to compare with.
