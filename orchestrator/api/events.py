@@ -22,6 +22,8 @@ from orchestrator.domain.replays import Selection
 from orchestrator.flows.sending_again import Again, Word, begin_replay, cancel_replay, discard, intend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.api.needs import Api
     from orchestrator.flows.desk import Desk
 
@@ -75,7 +77,7 @@ def replay(body: ReplayBody, request: Request, idempotency_key: Key = None) -> R
     api: Api = request.app.state.api
     selection = _selection(api.desk, body, body.event_ids, dead=body.dead)
     if body.dry_run:
-        return _told(_preview(api.desk, selection))
+        return _told(_preview(api.desk, selection, selection.sent_to(api.desk.sinks)))
     if idempotency_key is None:
         raise KeyMissing("events to be sent again")
     digest = sha256(body.model_dump_json().encode()).hexdigest()
@@ -111,8 +113,8 @@ def _accepted(replay_id: UUID, digest: str, sums: Any) -> StoredAnswer:  # noqa:
     return StoredAnswer(digest, HTTPStatus.ACCEPTED, orjson.dumps(content).decode(), location)
 
 
-def _preview(desk: Desk, selection: Selection) -> dict[str, Any]:
-    sums = desk.replays.eligible(selection, desk.sinks)
+def _preview(desk: Desk, selection: Selection, sinks: Sequence[str]) -> dict[str, Any]:
+    sums = desk.replays.eligible(selection, sinks)
     shown: list[dict[str, Any]]
     if selection.dead:
         letters = desk.replays.letters(selection, SHOWN)
@@ -131,7 +133,7 @@ def give_up(body: DiscardBody, request: Request, idempotency_key: Key = None) ->
     api: Api = request.app.state.api
     selection = _selection(api.desk, body, body.event_ids)
     if body.dry_run:
-        return _told(_preview(api.desk, selection))
+        return _told(_preview(api.desk, selection, api.desk.sinks))
     if idempotency_key is None and body.event_ids is None:
         raise KeyMissing("dead letters to be given up")
     digest = sha256(body.model_dump_json().encode()).hexdigest()

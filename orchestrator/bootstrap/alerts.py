@@ -8,6 +8,7 @@ from orchestrator.alert_settings.targets import AppriseTable, PagerDutyTable
 from orchestrator.bootstrap.entries import SinkEntry
 from orchestrator.bootstrap.supervisor import Loop
 from orchestrator.domain.backoff import Backoff
+from orchestrator.domain.replays import TELLING
 from orchestrator.domain.subscriptions import Subscription
 from orchestrator.flows.batches import Limits
 from orchestrator.flows.escalating import Escalating
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from orchestrator.domain.ledger import Ledger
     from orchestrator.domain.notifying import Notifier
 
-PREFIX: Final = "alerts-"
 # One page goes at a time, and at once; where nobody of a chain answers, again soon.
 LIMITS: Final = Limits(events=1, linger=0.0, backoff=Backoff(base=0.5, cap=15.0))
 
@@ -43,7 +43,7 @@ def alert_sinks(table: AlertsTable) -> tuple[SinkEntry, ...]:
 def _entry(name: str, table: AlertsTable) -> SinkEntry:
     names = dict.fromkeys([name, *table.targets[name].fallback])
     chain = [Link(notifier(each, table.targets[each]), table.targets[each].tries) for each in names]
-    sink = AlertSink(PREFIX + name, name, chain)
+    sink = AlertSink(TELLING + name, name, chain)
     return SinkEntry(GuardedSink(sink), Subscription(sink.types), LIMITS)
 
 

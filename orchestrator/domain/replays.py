@@ -45,6 +45,8 @@ class ItemState(StrEnum):
     CANCELLED = "cancelled"
 
 
+# Sinks that tell people are named so. What they were told is not told again by the way.
+TELLING: Final = "alerts-"
 # What an answer is noted of: a batch that was under way when its replay was cancelled has gone all the same.
 ANSWERABLE: Final = (ItemState.WAITING, ItemState.CANCELLED)
 
@@ -62,6 +64,10 @@ class Selection:
     until: datetime | None = None
     type: str | None = None
     keys: frozenset[UUID] | None = None
+
+    def sent_to(self, sinks: Sequence[str]) -> list[str]:
+        """Give those of the sinks that a replay of these goes to: one that tells people only where it is named."""
+        return [each for each in sinks if each == self.sink or not (self.sink or each.startswith(TELLING))]
 
     def takes(self, event: StoredEvent) -> bool:
         """Tell whether an event is one of these, whatever became of it."""

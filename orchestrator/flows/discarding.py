@@ -80,8 +80,9 @@ def discard_failures(tx: LedgerTx, request: DiscardRequest) -> Doomed:
     for place, (incident_id, states) in enumerate(sorted(found.going.items())):
         selection = replace(request.selection, incident_id=incident_id)
         number = _discard(tx, selection, MOVABLE, request.note, request.at)
-        settled = _settled(tx, tx.incident(incident_id), request)
-        if settled is None:
+        incident = tx.incident(incident_id)
+        settled = _settled(tx, incident, request)
+        if incident is None or settled is None:
             continue
         tx.save_incident(settled)
         command = Command(
@@ -98,7 +99,7 @@ def discard_failures(tx: LedgerTx, request: DiscardRequest) -> Doomed:
         )
         tx.add_command(command)
         tx.emit(command_recorded(command, settled, request.at))
-        if settled.closed:
+        if settled.closed and not incident.closed:
             close_discarded(tx, settled, request.note, request.at)
     return found
 
@@ -125,9 +126,9 @@ def _discard(tx: LedgerTx, selection: Selection, states: frozenset[FailureState]
 
 
 def _settled(tx: LedgerTx, incident: Incident | None, request: DiscardRequest) -> Incident | None:
-    if incident is None or incident.closed:
+    if incident is None:
         return None
-    if tx.any_open(incident.id) or tx.dead_failures(incident.id):
+    if incident.closed or tx.any_open(incident.id) or tx.dead_failures(incident.id):
         return incident.changed()
     state = after(incident.state, IncidentStep.DISCARD)
     return replace(incident.changed(), state=state, closed_at=request.at, note=request.note)

@@ -73,10 +73,11 @@ def begin_replay(tx: LedgerTx, desk: Desk, word: Word, again: Again) -> Mapping[
     """
     known = desk.replays.replay(word.id)
     if known is None:
-        if not desk.replays.eligible(again.selection, desk.sinks):
+        sinks = again.selection.sent_to(desk.sinks)
+        if not desk.replays.eligible(again.selection, sinks):
             raise Conflict("expected events that can be sent again, got none; see `redrive events list --dead`")
         known = Replay(word.id, word.actor, word.reason, word.at, again.selection, again.patch, again.pace)
-        desk.replays.begin(known, desk.sinks)
+        desk.replays.begin(known, sinks)
     sums = {sink: sum(states.values()) for sink, states in desk.replays.progress(word.id).items()}
     told = {"replay_id": str(word.id), "events": sums, "patched": again.patch is not None}
     _record(tx, word, CommandKind.REPLAY, {}, told | {"traceparent": known.context.traceparent})

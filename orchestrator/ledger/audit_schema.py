@@ -46,12 +46,16 @@ audit = Table(
 
 SAYS: Final = "'the audit grows and is never changed'"
 STAYS: Final = f"LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION {SAYS}; END $$"
+ABORTS: Final = f"SELECT RAISE(ABORT, {SAYS})"
+IS_THERE: Final = "EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq OR id = NEW.id)"
 CALLS_IT: Final = "EXECUTE FUNCTION audit_stays()"
 # Whoever owns the table can take these away; the hashes are for that.
 GUARDS: Final[Mapping[str, Sequence[str]]] = {
     "sqlite": (
         f"CREATE TRIGGER audit_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, {SAYS}); END",
         f"CREATE TRIGGER audit_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, {SAYS}); END",
+        # INSERT OR REPLACE deletes a row without the trigger of deletes.
+        f"CREATE TRIGGER audit_not_replaced BEFORE INSERT ON audit WHEN {IS_THERE} BEGIN {ABORTS}; END",
     ),
     "postgresql": (
         f"CREATE FUNCTION audit_stays() RETURNS trigger {STAYS}",

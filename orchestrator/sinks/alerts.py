@@ -11,6 +11,7 @@ import structlog
 
 from eventbus.wire import ALERT_CHANGED
 from orchestrator.domain.alerts import Action, Notice
+from orchestrator.domain.auditing import SOURCE
 from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
 from orchestrator.domain.incidents import Severity
 from orchestrator.domain.notifying import NotSent, Sent
@@ -29,6 +30,8 @@ ENDING: Final = frozenset({Action.ACKNOWLEDGE, Action.RESOLVE})
 # How often an end is handed over while some of those who are to hear it do not; how many alerts are known by heart.
 MOST_TURNS: Final = 5
 MOST_HEARD: Final = 1_000
+# Characters of what another source calls itself.
+LONGEST: Final = 100
 DETAILS: Final = (
     "alert_id", "ladder", "level", "level_name", "incident_id", "incidents", "size", "dependency", "task", "kind",
     "signature", "began_at", "usd_cost", "acknowledged_by", "reason",
@@ -94,6 +97,9 @@ class AlertSink:
         return Rejected(refusals) if refusals else Delivered()
 
     def _deliver(self, event: StoredEvent) -> Sent | NotSent:
+        if event.record.source != SOURCE:
+            # Whoever is woken is woken by the orchestrator alone.
+            return NotSent(f"expected an alert of {SOURCE}, got one of {event.record.source[:LONGEST]!r}", final=True)
         try:
             data = orjson.loads(event.record.body)["data"]
             if self.target not in data["targets"]:

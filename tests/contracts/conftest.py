@@ -43,7 +43,7 @@ def unguarded(connection: Connection) -> Iterator[None]:
         yield
         connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
         return
-    for name in ("audit_not_changed", "audit_not_deleted"):
+    for name in ("audit_not_changed", "audit_not_deleted", "audit_not_replaced"):
         connection.execute(text(f"DROP TRIGGER {name}"))
     yield
     for statement in GUARDS["sqlite"]:

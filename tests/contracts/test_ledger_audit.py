@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from eventbus.wire import AUDIT_RECORDED
 from orchestrator.domain.auditing import NO_HASH, AuditEntry, AuditQuery, Deed, Origin
 from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.errors import RedriveError
 from orchestrator.flows.verifying import Anchor, Verdict, verify
+from orchestrator.ledger.audit_schema import audit
 from tests.contracts.conftest import unguarded
 from tests.recovery import NOON, dispatch, failure, filed
 
@@ -262,3 +264,17 @@ def test_several_writers_make_one_chain(ledger: SqlLedger) -> None:
         each.join()
     found = verify(ledger)
     assert (found.entries, found.fault) == (20, None)
+
+
+def test_an_entry_is_not_replaced(ledger: SqlLedger) -> None:
+    """INSERT OR REPLACE fires no trigger of deletes on SQLite, and PostgreSQL has none such."""
+    grown(ledger)
+    columns = ", ".join(each.name for each in audit.columns)
+    chosen = columns.replace("actor", "'mallory'", 1)
+    verb = "INSERT OR REPLACE INTO" if ledger._engine.dialect.name == "sqlite" else "INSERT INTO"
+    with pytest.raises(IntegrityError), ledger._engine.begin() as connection:
+        connection.execute(text(f"{verb} audit SELECT {chosen} FROM audit WHERE seq = 4"))  # noqa: S608 - names of our own
+    with ledger.reading() as tx:
+        found = tx.audit_entry(4)
+    assert found is not None
+    assert found.actor == "ann"

@@ -9,10 +9,14 @@ revision = "0015"
 down_revision = "0014"
 
 SAYS = "'the audit grows and is never changed'"
+ABORTS = f"SELECT RAISE(ABORT, {SAYS})"
+IS_THERE = "EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq OR id = NEW.id)"
 GUARDS = {
     "sqlite": (
         f"CREATE TRIGGER audit_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, {SAYS}); END",
         f"CREATE TRIGGER audit_not_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, {SAYS}); END",
+        # INSERT OR REPLACE deletes a row without the trigger of deletes.
+        f"CREATE TRIGGER audit_not_replaced BEFORE INSERT ON audit WHEN {IS_THERE} BEGIN {ABORTS}; END",
     ),
     "postgresql": (
         f"CREATE FUNCTION audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION {SAYS}; END $$",

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from eventbus.wire import LLM_CALL
 from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.domain.events import Lane, Passed
+from orchestrator.domain.subscriptions import Subscription
 from tests.unit.orchestrator.api.desk import DISCARD, EVENTS, KEY, REPLAY, WHY, commands, keys, left_over, send
 from tests.unit.orchestrator.api.test_recovery_api import refused
 
@@ -245,3 +248,17 @@ def test_an_intent_and_its_deed_are_two_entries(desk: Served) -> None:
     deed, intent = desk.ask("GET", "/api/v1/audit").json()["entries"]
     assert (intent["verb"], deed["verb"]) == ("intend", "replay")
     assert intent["after"] == {"verb": "replay", "command_id": deed["id"], "sink": "warehouse"}
+
+
+def test_a_replay_wakes_nobody_who_is_not_named(desk: Served) -> None:
+    """What people were told is told again only where their sink is named, and the dry run counts so."""
+    desk.scene.log.subscribe("alerts-ops", Subscription(frozenset({LLM_CALL})))
+    last = desk.scene.log.read(Lane.PRIORITY, 0, 10)[-1].seq
+    for sink in ("alerts-ops", "warehouse"):
+        desk.scene.log.advance(sink, Lane.PRIORITY, last, epoch=1, passed=Passed(desk.scene.now, {}))
+    object.__setattr__(desk.desk, "sinks", ("warehouse", "rudderstack", "alerts-ops"))
+    body = {**WHY, "dead": False, "event_ids": keys(desk)}
+    assert "alerts-ops" not in desk.ask("POST", REPLAY, {**body, "dry_run": True}).json()["sinks"]
+    assert "alerts-ops" not in desk.ask("POST", REPLAY, body, headers=KEY).json()["sinks"]
+    named = desk.ask("POST", REPLAY, {**body, "sink": "alerts-ops"}, headers={"Idempotency-Key": "k2"}).json()
+    assert named["sinks"].keys() == {"alerts-ops"}

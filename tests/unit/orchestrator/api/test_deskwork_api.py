@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from orchestrator.domain.incidents import IncidentState
 from orchestrator.flows.outbox import OutboxCopier
 from tests.contracts.conftest import unguarded
 from tests.recovery import NOON, failed_event, failure
@@ -264,3 +266,17 @@ def test_the_chain_is_verified_against_the_event_log(api: Served) -> None:
     refused(api.ask("GET", f"{AUDIT}/verify?seq=2"), 422, "invalid-request")
     wrong = api.ask("GET", f"{AUDIT}/verify?after=1&former={'a' * 64}").json()
     assert (wrong["entries"], wrong["holds"]) == (1, True)  # nothing is behind it any more
+
+
+def test_a_discard_in_a_closed_incident_is_audited(api: Served) -> None:
+    """The command that the answer names is there, and the incident stays as it was closed."""
+    path = opened(api)
+    incident = api.scene.incident
+    closed = replace(incident, state=IncidentState.DISCARDED, closed_at=api.scene.now, note="expired")
+    with api.scene.ledger.transaction() as tx:
+        tx._plain.execute(text("UPDATE failures SET state = 'dead'"))
+        tx.save_incident(closed)
+    told = api.ask("POST", "/api/v1/failures/discard", WHY | {"incident_id": str(incident.id)}).json()
+    (entry,) = api.ask("GET", AUDIT).json()["entries"]
+    assert (entry["id"], entry["verb"], entry["after"]["failures"]) == (told["command_id"], "discard", {"discarded": 3})
+    assert api.ask("GET", path).json()["note"] == "expired"

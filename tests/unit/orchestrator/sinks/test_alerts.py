@@ -13,12 +13,12 @@ import pytest
 from eventbus.wire import ALERT_CHANGED
 from eventbus.wire import Event as WireEvent
 from orchestrator.domain.alerts import Action
+from orchestrator.domain.auditing import SOURCE
 from orchestrator.domain.events import Deferred, Delivered, Rejected, StoredEvent
 from orchestrator.domain.notifying import NotSent, Sent
 from orchestrator.flows.filing import record_of
 from orchestrator.notify.bounded import BoundedNotifier
 from orchestrator.sinks.alerts import MOST_TURNS, AlertSink, Link
-from tests import recovery
 from tests.alerting import NIGHT, Desk
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class Fake:
         return self.answer
 
 
-def page(number: int = 1, **changes: Any) -> StoredEvent:
+def page(number: int = 1, source: str = SOURCE, **changes: Any) -> StoredEvent:
     """Make the event of a page to slack."""
     desk = Desk()
     desk.open()
     desk.look()
     data = desk.told()[0] | changes
-    event = WireEvent(str(uuid4()), recovery.SOURCE, ALERT_CHANGED, NIGHT, data)
+    event = WireEvent(str(uuid4()), source, ALERT_CHANGED, NIGHT, data)
     return StoredEvent(number, record_of(event), NIGHT)
 
 
@@ -129,6 +129,14 @@ def test_an_event_that_is_none_is_refused() -> None:
     """It waits for nobody."""
     answer = sink_of(Fake("slack")).deliver([page(1, action="shout")])
     assert isinstance(answer, Rejected)
+
+
+def test_a_page_of_another_source_wakes_nobody() -> None:
+    """Only the orchestrator wakes people, whatever got into the log."""
+    slack = Fake("slack")
+    answer = sink_of(slack).deliver([page(1, source="urn:evil")])
+    assert isinstance(answer, Rejected)
+    assert slack.asked == []
 
 
 def test_an_end_is_told_to_all_that_heard_the_beginning() -> None:
