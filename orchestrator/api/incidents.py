@@ -11,11 +11,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from orchestrator.api.paging import link_next
 from orchestrator.api.problems import CursorUnknown
-from orchestrator.api.schemas import HoldBody, PlanBody
+from orchestrator.api.schemas import IncidentHoldBody, PlanBody
 from orchestrator.api.views import decision_view, failure_view, incident_view, incident_whole, release_view
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.incidents import IncidentState
-from orchestrator.flows.holding import HoldRequest, hold_incident
+from orchestrator.flows.holding import HoldRequest, expected_incident, hold_incident
 from orchestrator.flows.obstacles import obstacles
 from orchestrator.flows.recovery import accept_plan
 
@@ -87,21 +87,23 @@ def instruct(incident_id: UUID, body: PlanBody, request: Request) -> dict[str, A
 
 
 @router.post("/incidents/{incident_id}/hold")
-def hold(incident_id: UUID, body: HoldBody, request: Request) -> dict[str, Any]:
+def hold(incident_id: UUID, body: IncidentHoldBody, request: Request) -> dict[str, Any]:
     """Hold all redrives of one incident until a person releases it; what is forced goes all the same."""
     return _commanded(incident_id, body, request, lift=False)
 
 
 @router.post("/incidents/{incident_id}/release")
-def release(incident_id: UUID, body: HoldBody, request: Request) -> dict[str, Any]:
+def release(incident_id: UUID, body: IncidentHoldBody, request: Request) -> dict[str, Any]:
     """Lift the hold of an incident."""
     return _commanded(incident_id, body, request, lift=True)
 
 
-def _commanded(incident_id: UUID, body: HoldBody, request: Request, *, lift: bool) -> dict[str, Any]:
+def _commanded(incident_id: UUID, body: IncidentHoldBody, request: Request, *, lift: bool) -> dict[str, Any]:
     api: Api = request.app.state.api
-    asked = HoldRequest(api.new_id(), request.state.actor, body.reason, api.clock(), lift)
+    asked = HoldRequest(api.new_id(), request.state.actor, body.reason, api.clock(), lift, body.revision)
     if body.dry_run:
+        with api.ledger.reading() as tx:
+            expected_incident(tx, incident_id, asked)
         return {"dry_run": True, "command": asked.kind, **read_incident(incident_id, request)}
     with api.ledger.transaction() as tx:
         return asdict(hold_incident(tx, incident_id, asked))

@@ -38,6 +38,12 @@ class HoldBody(Strict):
     dry_run: bool = False
 
 
+class IncidentHoldBody(HoldBody):
+    """Why a person holds an incident, or lets it go again; with `revision` that one alone."""
+
+    revision: int | None = Field(None, ge=1)
+
+
 class RouteBody(Strict):
     """Where a rerouted task goes: a place, arguments, or with `table` a target of the table of routes for each.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,6 +13,7 @@ from orchestrator.cli.naming import incident_of
 AGAIN: Final = "this was a dry run, nothing was done; do it with --yes"
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 Incident = Annotated[str | None, typer.Option(metavar="ID", help="An incident; its id, or the beginning of it.")]
+Revision = Annotated[int | None, typer.Option(min=1, help="Only while the incident has this revision.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it only what would happen is shown.")]
 Dependency = Annotated[str | None, typer.Argument(help="The name of a dependency.")]
 
@@ -21,26 +22,30 @@ def hold(
     reason: Reason,
     dependency: Dependency = None,
     incident: Incident = None,
+    revision: Revision = None,
     *,
     yes: Yes = False,
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:
     """Hold all redrives of a dependency, or of an incident, until somebody releases it."""
-    _hold(api, _held(api, dependency, incident), "hold", reason, yes=yes, as_json=as_json)
+    body = _body(reason, revision, dependency)
+    _hold(api, _held(api, dependency, incident), "hold", body, yes=yes, as_json=as_json)
 
 
 def release(
     reason: Reason,
     dependency: Dependency = None,
     incident: Incident = None,
+    revision: Revision = None,
     *,
     yes: Yes = False,
     api: Api = DEFAULT_API,
     as_json: AsJson = False,
 ) -> None:
     """Lift a hold: gate and ramp decide again."""
-    _hold(api, _held(api, dependency, incident), "release", reason, yes=yes, as_json=as_json)
+    body = _body(reason, revision, dependency)
+    _hold(api, _held(api, dependency, incident), "release", body, yes=yes, as_json=as_json)
 
 
 def _held(api: str, dependency: str | None, incident: str | None) -> tuple[str, str]:
@@ -50,8 +55,17 @@ def _held(api: str, dependency: str | None, incident: str | None) -> tuple[str, 
     return ("dependencies", dependency) if dependency else ("incidents", incident_of(api, incident or ""))
 
 
-def _hold(api: str, what: tuple[str, str], verb: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    answer = call("POST", api, path_of(*what, verb), {"reason": reason, "dry_run": not yes})
+def _body(reason: str, revision: int | None, dependency: str | None) -> dict[str, Any]:
+    if revision is None:
+        return {"reason": reason}
+    if dependency:
+        told("expected --revision with --incident alone: a dependency has none")
+        raise typer.Exit(USAGE)
+    return {"reason": reason, "revision": revision}
+
+
+def _hold(api: str, what: tuple[str, str], verb: str, body: dict[str, Any], *, yes: bool, as_json: bool) -> None:
+    answer = call("POST", api, path_of(*what, verb), body | {"dry_run": not yes})
     if as_json:
         as_data(answer)
     elif yes:
@@ -61,4 +75,5 @@ def _hold(api: str, what: tuple[str, str], verb: str, reason: str, *, yes: bool,
         held = answer.get("held_failures", answer.get("open_failures"))
         shown(f"would {verb} {what[1]}: {held} failures wait there now")
     if not yes:
-        told(AGAIN)
+        seen = answer.get("revision")
+        told(f"{AGAIN} --revision {seen}" if seen else AGAIN)

@@ -9,6 +9,7 @@ from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.dependencies import Dependency
 from orchestrator.domain.errors import Conflict, NotFound
 from orchestrator.flows.announcing import command_recorded
+from orchestrator.flows.auditing import refuse_outdated
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HoldRequest:
-    """A person wants nothing to go, or with `lift` what was kept back to go again; `command_id` is of this request."""
+    """A person wants nothing to go, or with `lift` what was kept back to go again; `command_id` is of this request.
+
+    With `revision` an incident is meant as it was then, and no other.
+    """
 
     command_id: UUID
     actor: str
     reason: str
     at: datetime
     lift: bool = False
+    revision: int | None = None
 
     @property
     def kind(self) -> CommandKind:
@@ -56,11 +61,9 @@ def hold_dependency(tx: LedgerTx, name: str, request: HoldRequest, policies: Pol
 def hold_incident(tx: LedgerTx, incident_id: UUID, request: HoldRequest) -> Command:
     """Hold all redrives of one incident, or lift that hold; others of its dependency go on.
 
-    Raises NotFound; Conflict for one that is closed, or is not held and is to be released.
+    Raises NotFound; Outdated; Conflict for one that is closed, or is not held and is to be released.
     """
-    before = tx.incident(incident_id)
-    if before is None:
-        raise NotFound("incident", str(incident_id))
+    before = expected_incident(tx, incident_id, request)
     if before.closed:
         raise Conflict(f"expected an incident that is open, got one that is {before.state}; nothing is left to hold")
     _refuse_not_held(before, f"incident {incident_id}", request)
@@ -68,6 +71,15 @@ def hold_incident(tx: LedgerTx, incident_id: UUID, request: HoldRequest) -> Comm
     tx.save_incident(after)
     command = replace(_command(request, before, after), incident_id=incident_id, dependency=before.dependency)
     return _recorded(tx, command, after)
+
+
+def expected_incident(tx: LedgerTx, incident_id: UUID, request: HoldRequest) -> Incident:
+    """Give the incident as the request means it; raises NotFound, and Outdated where it changed since."""
+    known = tx.incident(incident_id)
+    if known is None:
+        raise NotFound("incident", str(incident_id))
+    refuse_outdated(tx, known, request.revision)
+    return known
 
 
 def expected_dependency(tx: LedgerTx, name: str, policies: Policies) -> Dependency:

@@ -152,6 +152,23 @@ def test_a_hold_keeps_everything_back_until_it_is_released(api: Served, what: st
     assert [each["command"] for each in commands(api)] == ["hold", "release"]
 
 
+def test_of_two_that_hold_one_incident_as_they_saw_it_the_second_is_told(api: Served) -> None:
+    """409 with who was first and why, for a dry run too; nothing of the second is done, and a dependency has none."""
+    path = f"/api/v1/incidents/{outage(api)}"
+    seen = api.ask("GET", path).json()["revision"]
+    first = api.ask("POST", f"{path}/hold", {"reason": "a deploy", "revision": seen})
+    assert first.status_code == 200, first.text
+    for verb, dry in [("hold", True), ("hold", False), ("release", False)]:
+        late = api.ask("POST", f"{path}/{verb}", {"reason": "no, now", "revision": seen, "dry_run": dry})
+        refused(late, 409, "conflict")
+        assert late.json()["revision"] == seen + 1
+        assert [(each["verb"], each["reason"]) for each in late.json()["changes"]] == [("hold", "a deploy")]
+    assert [each["command"] for each in commands(api)] == ["hold"]
+    again = api.ask("POST", f"{path}/release", {"reason": "deployed", "revision": seen + 1})
+    assert again.json()["after"]["held_by"] is None
+    refused(api.ask("POST", "/api/v1/dependencies/model/hold", {"reason": "x", "revision": 1}), 422, "invalid-request")
+
+
 def test_what_nobody_knows_cannot_be_held(api: Served) -> None:
     """A slip in the name is 404, not a hold of nothing; a reason is required."""
     refused(api.ask("POST", "/api/v1/dependencies/modle/hold", {"reason": "a deploy"}), 404, "not-found")

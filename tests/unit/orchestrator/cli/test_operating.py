@@ -162,6 +162,19 @@ def test_a_hold_is_shown_first_and_lifted_again(api: Served, what: str) -> None:
     assert "nobody holds" in str(again.exception)
 
 
+def test_a_hold_of_what_changed_meanwhile_is_not_done(api: Served) -> None:
+    """The dry run names the revision that was looked at; with it the second of two does nothing."""
+    words = ("--incident", outage(api), "--reason", "a deploy")
+    dry = said(api, "hold", *words)
+    seen = api.scene.incident.revision
+    assert f"do it with --yes --revision {seen}" in dry.stderr
+    assert said(api, "hold", *words, "--yes", "--revision", str(seen)).exit_code == DONE
+    late = said(api, "release", *words, "--yes", "--revision", str(seen))
+    assert isinstance(late.exception, RedriveError)
+    assert f"expected revision {seen + 1}" in str(late.exception)
+    assert said(api, "hold", "model", "--reason", "x", "--revision", "1").exit_code == USAGE
+
+
 def test_a_reroute_shows_where_it_would_go(api: Served) -> None:
     """To a queue that is named it is open; the table that is empty has none."""
     outage(api, each=1)
