@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 40.0
+# The longest that an answer of the API may take: a command waits for what writes before it.
+ANSWER_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -76,14 +78,15 @@ class Field:
 
     def ask(self, path: str) -> dict[str, Any]:
         """Ask the API."""
-        answer = requests.get(f"{self.stack.api_url}{path}", timeout=10)
+        answer = requests.get(f"{self.stack.api_url}{path}", timeout=ANSWER_SECONDS)
         answer.raise_for_status()
         content: dict[str, Any] = answer.json()
         return content
 
     def command(self, method: str, path: str, body: dict[str, Any], **headers: str) -> requests.Response:
         """Send something to the API."""
-        return requests.request(method, f"{self.stack.api_url}{path}", json=body, headers=headers, timeout=10)
+        url = f"{self.stack.api_url}{path}"
+        return requests.request(method, url, json=body, headers=headers, timeout=ANSWER_SECONDS)
 
     def incidents(self) -> list[dict[str, Any]]:
         """Give every incident whole."""

@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.night.engines import SERVERS, SQLITE, engines_of
 from tests.acceptance.night.figures import expect_all
 from tests.acceptance.night.night import Night
-from tests.acceptance.night.page import figures, page, shape, typed_in
+from tests.acceptance.night.page import figures, page, shape, table, typed_in
 from tests.acceptance.night.terminal import COLUMNS
 from tests.acceptance.night.walk import Walk
 
@@ -33,11 +33,11 @@ def test_a_person_recovers_the_night_in_six_commands(
     engine: str, failures: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Six commands bring back all that leans on what is up again, once each; the rest goes by itself once it can."""
-    with Night(tmp_path, failures, engines_of(engine, request)) as night:
+    with Night(tmp_path, failures, engines_of(engine, request), paged=True) as night:
         night.break_out(SECONDS)
         walk = Walk(night)
         walk.go()
-        print("\n".join(f"{value:>20}  {name}" for name, value in figures(walk).items()))  # noqa: T201 - measured figures, for whoever runs it with -s
+        print("\n".join(table(figures(walk))))  # noqa: T201 - measured figures, for whoever runs it with -s
         assert len(walk.terminal.screens) <= MOST_COMMANDS
         typed = [shape(each.typed) for each in walk.terminal.screens]
         assert typed == [shape(each) for each in typed_in(PAGE.read_text())]

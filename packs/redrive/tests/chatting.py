@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -143,6 +144,7 @@ def test_what_tasks_say_passes_no_rule_evaluated(stackstorm, orchestrator):
         assert all(each.succeeded for each in fired.executions), trigger
         answered |= {rule.replace("redrive.", "") for rule in fired.rules}
     assert answered >= {*off, "retry", "reroute", "escalate", "escalate_exhausted", "settle_failed"}
-    heard = json.dumps([(path, body) for _, path, body, _ in orchestrator.calls])
+    # Ids of executions may hold any two digits.
+    heard = re.sub(r"\b[0-9a-f]{24}\b", "ID", json.dumps([(path, body) for _, path, body, _ in orchestrator.calls]))
     assert "inc-1" in heard
     assert not any(each in heard for each in ("49", "7*7", "billing"))

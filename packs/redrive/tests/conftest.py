@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from orchestrator.stackstorm.testing import StackStorm
+
 TOKEN = "t0p-s3cret"  # noqa: S105 the secret of a test
 
 
@@ -19,6 +21,10 @@ class Orchestrator(HTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
+        self.forget()
+
+    def forget(self):
+        """Begin anew: the next test knows nothing of this one."""
         self.answer = (202, {"incident_id": "inc-1", "revision": 4, "state": "planned"})
         self.releases = {}
         self.says = {}
@@ -73,14 +79,23 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def orchestrator(stackstorm):
-    """An orchestrator that the pack is configured to call."""
+@pytest.fixture(scope="session")
+def listening(stackstorm_server, pytestconfig):
+    """One orchestrator for all tests: to configure the pack again for each of them takes longer than most tests."""
+    session = StackStorm(stackstorm_server, float(pytestconfig.getini("stackstorm_patience")))
     with Orchestrator() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        stackstorm.config("redrive", {"orchestrator_url": url, "api_token": TOKEN, "timeout_seconds": 5})
+        session.config("redrive", {"orchestrator_url": url, "api_token": TOKEN, "timeout_seconds": 5})
         yield server
+        session.reset()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def orchestrator(listening):
+    """An orchestrator that the pack is configured to call, and that nobody has called yet."""
+    listening.forget()
+    return listening

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
@@ -10,6 +11,7 @@ from orchestrator.dev.stack import Engines
 from tests.acceptance.field import Field
 from tests.acceptance.night.feeding import captured, feed
 from tests.acceptance.night.outage import Outage
+from tests.acceptance.night.pager import Pager
 from tests.acceptance.night.truth import Truth
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ SHARES: Final = {
     "texts.classify": 5,
 }
 FIRST: Final = 100_000
+# The phone rings once so much of all that fails in the night has failed of one dependency.
+RINGS_AT: Final = 10
 WHOLE: Final = sum(SHARES.values())
 PAYMENTS: Final = sum(share for task, share in SHARES.items() if task.startswith("payments."))
 
@@ -36,7 +40,10 @@ def shares(failures: int) -> Counter[str]:
 
 @dataclass(slots=True)
 class Night:
-    """So many tasks on a field of their own, of which `fed` are told of and never ran. Both are multiples of 40."""
+    """So many tasks on a field of their own, of which `fed` are told of and never ran. Both are multiples of 40.
+
+    Where `paged`, people are woken, who keep what they are told.
+    """
 
     folder: Path
     failures: int
@@ -44,26 +51,31 @@ class Night:
     environ: dict[str, str] = field(default_factory=dict)
     per_second: int = 1000
     fed: int = 0
+    paged: bool = False
     outage: Outage = field(init=False)
     ground: Field = field(init=False)
     truth: Truth = field(init=False)
+    pager: Pager = field(init=False)
+    _open: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
         """Start all of it."""
-        self.outage = Outage(self.folder).__enter__()
-        self.truth = Truth(self.folder / "runs.txt")
-        environ = {"REDRIVE_DEPENDENCIES": self.outage.settings(self.per_second), **self.environ}
-        self.ground = Field(self.folder, self.engines, environ=environ, app="tests.acceptance.night.app")
-        try:
+        with ExitStack() as opened:
+            self.outage = opened.enter_context(Outage(self.folder))
+            self.pager = opened.enter_context(Pager(self.failures // RINGS_AT, max(20, self.failures // 80)))
+            self.truth = Truth(self.folder / "runs.txt")
+            self.ground = Field(self.folder, self.engines, environ=self._environ(), app="tests.acceptance.night.app")
+            opened.callback(self.ground.stop)
             self.ground.start()
-        except BaseException:
-            self.outage.__exit__()
-            raise
+            self._open = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.ground.stop()
-        self.outage.__exit__()
+        self._open.close()
+
+    def _environ(self) -> dict[str, str]:
+        woken = {"REDRIVE_ALERTS": self.pager.settings()} if self.paged else {}
+        return {"REDRIVE_DEPENDENCIES": self.outage.settings(self.per_second), **woken, **self.environ}
 
     @property
     def paying(self) -> int:
@@ -81,8 +93,8 @@ class Night:
             self.ground.until("every failure to be known", lambda: self.known() >= self.failures, seconds)
 
     def _sent(self, many: int, first: int) -> int:
-        """Enqueue so many tasks; gives their number."""
-        names = shares(many).elements()
+        """Enqueue so many tasks, of all kinds from the beginning on; gives their number."""
+        names = [*Counter(SHARES).elements()] * (many // WHOLE)
         for number, task in enumerate(names, first):
             self.ground.sender.send_task(task, [number], ignore_result=True)
         return many
@@ -98,7 +110,7 @@ class Night:
     def bring_back(self, name: str) -> None:
         """Bring a dependency back, and wait until that was seen."""
         self.outage.end(name)
-        self.ground.until(f"{name} to be seen again", lambda: self._health(name) != "down", 60)
+        self.ground.until(f"{name} to be seen again", lambda: self._health(name) != "down", 300)
 
     def _health(self, name: str) -> str:
         found: str = self.ground.ask(f"/api/v1/dependencies/{name}")["health"]

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.acceptance.night.pager import LEVELS
 from tests.acceptance.night.recovery import PATH, Recovery
 from tests.acceptance.night.terminal import Terminal
 
@@ -15,33 +16,46 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tests.acceptance.night.night import Night
+    from tests.acceptance.night.pager import Message
     from tests.acceptance.night.terminal import Screen
 
 DRY_RUNS: Final = 5
 QUERY: Final = {"dependency": "payments-api"}
+PAYMENTS, MODEL = "payments-api", "model-api"
+KNOWN: Final = "awake, and looking at payments-api"
 REASON: Final = "payments-api is back, says its status page"
 SECONDS: Final = 1_200.0
 LOOK_SECONDS: Final = 1.0
+# What takes a moment, where the orchestrator has much else to do.
+BUSY_SECONDS: Final = 300.0
 
 
 @dataclass(slots=True)
 class Walk:
-    """The walk through one night. `dry_seconds`: of each dry run over HTTP; `spans`: how long each part took."""
+    """The walk through one night, which is paged. `pages`: what rang the phone, of each dependency;
+    `before`: who was woken for payments-api before it was acknowledged.
+
+    `dry_seconds`: of each dry run over HTTP; `spans`: how long each part took.
+    """
 
     night: Night
     terminal: Terminal = field(init=False)
     recovery: Recovery = field(init=False)
+    pages: dict[str, Message] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)
     dry_seconds: list[float] = field(default_factory=list)
     spans: dict[str, float] = field(default_factory=dict)
     in_flight: int = 200
 
     def go(self) -> None:
-        """Walk it: what is up, why, what would happen, do it, whose is the rest, what it was."""
+        """Walk it: woken, say so; why, what would happen, do it, whose is the rest, what it was."""
         night = self.night
         self.terminal = Terminal(night.ground.stack.api_url)
-        night.bring_back("payments-api")
-        listed = self.terminal.type("incidents")
-        paying, reading = short_id(listed, "payments.charge"), short_id(listed, "texts.summarise")
+        self.pages = {name: self._rung(name) for name in (PAYMENTS, MODEL)}
+        paying, reading = (self.pages[name].incident for name in (PAYMENTS, MODEL))
+        self.terminal.type("alerts", "acknowledge", self.pages[PAYMENTS].alert, "--reason", KNOWN, "--yes")
+        self._expect_stopped()
+        night.bring_back(PAYMENTS)
         told = self.terminal.type("why", paying)
         assert f"redrive retry --incident {paying}" in told.output, told.output
         self._time_dry_runs()
@@ -52,6 +66,18 @@ class Walk:
         self.terminal.type("incidents", "update", reading, *said)
         self._until_all_is_over()
         self.terminal.type("postmortem", paying, document=True)
+
+    def _rung(self, dependency: str) -> Message:
+        """Wait until the phone rings for a dependency."""
+        pager, until = self.night.pager, self.night.ground.until
+        found: Message = until("the phone to ring", lambda: pager.woken(dependency, LEVELS[1]), BUSY_SECONDS)
+        return found
+
+    def _expect_stopped(self) -> None:
+        """See that the alert is acknowledged; who was woken by then are all that are to be woken for it."""
+        path, ground = f"/api/v1/alerts/{self.pages[PAYMENTS].alert}", self.night.ground
+        ground.until("the ladder to stop", lambda: ground.ask(path)["state"] == "acknowledged", BUSY_SECONDS)
+        self.before = [each["name"] for each in ground.ask(path)["raised"]]
 
     @property
     def where(self) -> str:
@@ -83,7 +109,7 @@ class Walk:
 
     def _asked_for(self, typed: Future[Screen]) -> str:
         """Find the recovery that the command asked for."""
-        found = self.night.ground.until("a recovery", lambda: typed.done() or self._recoveries())
+        found = self.night.ground.until("a recovery", lambda: typed.done() or self._recoveries(), BUSY_SECONDS)
         assert found is not True or typed.result(), "expected a recovery that was asked for, got none"
         return str(self._recoveries()[0]["id"])
 
@@ -99,18 +125,19 @@ class Walk:
             time.sleep(LOOK_SECONDS)
 
     def _until_all_is_over(self) -> None:
-        """Bring the model back: what leans on it goes by itself, since its gate opens."""
+        """Bring the model back once the lead was woken for it: what leans on it goes by itself then."""
+        pager, until = self.night.pager, self.night.ground.until
+        until("the lead to be woken", lambda: pager.woken(MODEL, LEVELS[2]), pager.unanswered + BUSY_SECONDS)
         began = time.monotonic()
-        self.night.bring_back("model-api")
-        self.night.ground.until("everything to recover", self._all_recovered, SECONDS)
+        self.night.bring_back(MODEL)
+        until("everything to recover", self._all_recovered, SECONDS)
+        until("the end to be told", self._all_told, BUSY_SECONDS)
         self.spans["by itself"] = time.monotonic() - began
 
     def _all_recovered(self) -> bool:
         return {each["state"] for each in self.night.ground.ask("/api/v1/incidents")["incidents"]} == {"recovered"}
 
-
-def short_id(listed: Screen, task: str) -> str:
-    """Read the id of a task's incident off the screen, as a person does; a narrow one shows the end of its name."""
-    name = task.rpartition(".")[2]
-    (line,) = (each for each in listed.output.splitlines() if name in each and not each.startswith("next"))
-    return line.split()[0]
+    def _all_told(self) -> bool:
+        """Tell whether everybody who was woken has heard that it is over."""
+        pager = self.night.pager
+        return pager.ended(PAYMENTS, *self.before) and pager.ended(MODEL, *LEVELS)
