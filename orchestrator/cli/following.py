@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from orchestrator.cli.answers import NoAnswer, NotNow
 from orchestrator.cli.asking import call, path_of, shown, told
 from orchestrator.cli.exits import DONE, FAILED, INTERRUPTED, PARTLY
-from orchestrator.cli.lines import first_cells, width
+from orchestrator.cli.lines import fitting, width
 from orchestrator.cli.naming import short
 from orchestrator.cli.safety import safe
 from orchestrator.cli.tables import bar, counted, figure
@@ -26,6 +26,8 @@ PATIENCE: Final = 120.0
 SELDOM: Final = 10.0
 REMEMBERED: Final = 10
 BAR: Final = 20
+# Where a terminal has no room for all: first the bar is shorter, then there is none.
+BARS: Final = (BAR, 10, 0)
 OVER: Final = frozenset({"aborted", "done"})
 STAYED: Final = ("dead", "held_again", "given_back", "elsewhere")
 WORDS: Final = {
@@ -55,7 +57,7 @@ def follow(api: str, recovery_id: str) -> int:
     return code_of(last)
 
 
-def _followed(api: str, recovery_id: str, show: Callable[[str], None]) -> dict[str, Any]:
+def _followed(api: str, recovery_id: str, show: Callable[..., None]) -> dict[str, Any]:
     pace, silent_since = Pace(), None
     while True:
         try:
@@ -69,7 +71,7 @@ def _followed(api: str, recovery_id: str, show: Callable[[str], None]) -> dict[s
             show("no answer from the orchestrator; asked again")
         else:
             pace.saw(found["progress"], time.monotonic())
-            show(line_of(found, pace.rate))
+            show(*forms_of(found, pace.rate))
             if found["state"] in OVER:
                 return found
         time.sleep(POLL)
@@ -97,11 +99,19 @@ def over(progress: dict[str, int]) -> int:
     return progress["asked"] - progress["waiting"] - progress["in_flight"]
 
 
-def line_of(found: dict[str, Any], rate: float | None = None) -> str:
+def forms_of(found: dict[str, Any], rate: float | None) -> tuple[str, ...]:
+    """Give a recovery's progress in several forms, the longest first: without the bar, and without the rate at last."""
+    return (*(line_of(found, rate, most) for most in BARS), line_of(found, None, 0))
+
+
+def line_of(found: dict[str, Any], rate: float | None = None, bar_cells: int = BAR) -> str:
     """Give a recovery's progress as one line."""
     progress = found["progress"]
     share = over(progress) / progress["asked"] if progress["asked"] else 1.0
-    parts = [f"{bar(share, BAR)} {int(share * 100)}%", f"{progress['recovered']:,} of {progress['asked']:,} recovered"]
+    parts = [
+        f"{bar(share, bar_cells)} {int(share * 100)}%".lstrip(),
+        f"{progress['recovered']:,} of {progress['asked']:,} recovered",
+    ]
     parts += [f"{progress[name]:,} {WORDS[name]}" for name in ("in_flight", *STAYED) if progress[name]]
     if found["state"] in {"paused", "proposed"}:
         parts.append(str(found["state"]))
@@ -146,11 +156,11 @@ class Screen:
         elif self._last:
             told(self._last)
 
-    def show(self, line: str) -> None:
-        """Show this in the place of what was shown before."""
-        line = safe(line)
+    def show(self, *forms: str) -> None:
+        """Show this in the place of what was shown before: of several forms the first that fits a terminal's width."""
+        line = safe(forms[0])
         if self._terminal:
-            fitted = first_cells(line, width() - 1)
+            fitted = fitting([safe(each) for each in forms], width() - 1)
             self._stream.write("\r\x1b[K" + fitted)
             self._stream.flush()
             self._last = fitted
