@@ -161,9 +161,10 @@ class Screen:
         line = safe(forms[0])
         if self._terminal:
             fitted = fitting([safe(each) for each in forms], width() - 1)
+            # Kept first: Ctrl-C may come as soon as it is seen, and what follows begins on a line of its own.
+            self._last = fitted
             self._stream.write("\r\x1b[K" + fitted)
             self._stream.flush()
-            self._last = fitted
         elif line != self._last:
             self._last = line
             if time.monotonic() - self._said_at >= SELDOM:
