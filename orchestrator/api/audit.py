@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from eventbus.wire import AUDIT_RECORDED
 from orchestrator.api.desk_bodies import AuditPage, HeadQuery
 from orchestrator.api.paging import link_next
-from orchestrator.domain.replays import Selection
 from orchestrator.flows.verifying import Anchor, Verdict, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from orchestrator.api.needs import Api
-    from orchestrator.flows.desk import Desk
 
-# Entries of the event log that the ledger's are held to, its newest ones.
-COMPARED: Final = 5
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 
 
@@ -39,20 +31,12 @@ def list_entries(query: Annotated[AuditPage, Query()], request: Request, respons
 def verify_chain(query: Annotated[HeadQuery, Query()], request: Request) -> dict[str, Any]:
     """Walk the chain, and name the first entry that does not fit.
 
-    Its end is held to the newest entries that the event log has, and to `seq` and `hash`, where somebody noted them.
-    A long chain is walked in several requests: where it is not `complete`, ask again with `after` and `former`, the
-    number and the hash of the last entry that fits.
+    It is held to every entry that the event log still has, and to `seq` and `hash`, where somebody noted them. A long
+    chain is walked in several requests: where it is not `complete`, ask again with `after` and `former`, the number and
+    the hash of the last entry that fits, and with `place`, how far the event log was looked through.
     """
     api: Api = request.app.state.api
     noted = [Anchor(query.seq, query.hash, "who asked")] if query.seq and query.hash else []
-    start = Verdict(query.after, query.former) if query.after and query.former else None
-    found = verify(api.ledger, (*_exported(api.desk), *noted), start)
+    start = Verdict(query.after, query.former, place=query.place) if query.after is not None and query.former else None
+    found = verify(api.ledger, tuple(noted), start, api.desk.log)
     return {"holds": found.fault is None, **asdict(found)}
-
-
-def _exported(desk: Desk) -> Iterator[Anchor]:
-    """Give the newest entries that the event log has: they go from there days after every sink has got them."""
-    for event in desk.replays.events(Selection(dead=False, type=AUDIT_RECORDED), COMPARED):
-        data = orjson.loads(event.record.body)["data"]
-        if isinstance(data.get("seq"), int) and isinstance(data.get("hash"), str):
-            yield Anchor(data["seq"], data["hash"], "the event log")

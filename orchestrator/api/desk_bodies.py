@@ -121,8 +121,9 @@ class HeadQuery(Strict):
 
     seq: Place | None = None
     hash: Hash | None = None
-    after: Place | None = None
+    after: int | None = Field(None, ge=0, lt=2**63)
     former: Hash | None = None
+    place: int = Field(0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _both(self) -> Self:

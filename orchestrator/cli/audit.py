@@ -123,12 +123,14 @@ def verify(
 
 def _walked(api: str, asked: dict[str, str]) -> dict[str, Any]:
     """Have the chain walked to its end, a stretch with each request."""
+    exported = 0
     while True:
         answer = call("GET", api, f"/api/v1/audit/verify{'?' + urlencode(asked) if asked else ''}")
+        exported += answer["exported"]
         if answer["complete"] or not answer["holds"]:
-            return answer
+            return answer | {"exported": exported}
         told(f"{answer['entries']} entries hold so far")
-        asked |= {"after": str(answer["entries"]), "former": answer["hash"]}
+        asked |= {"after": str(answer["entries"]), "former": answer["hash"], "place": str(answer["place"])}
 
 
 def _verdict(answer: dict[str, Any]) -> Iterator[str]:
@@ -138,6 +140,8 @@ def _verdict(answer: dict[str, Any]) -> Iterator[str]:
         yield "next: compare it with what the sinks have: docs/audit.md"
         return
     yield f"{answer['entries']} entries, each follows the one before"
-    compared = ", ".join(f"entry {each['seq']} of {each['said_by']}" for each in answer["compared_with"])
+    seen = [f"entry {each['seq']} of {each['said_by']}" for each in answer["compared_with"]]
+    seen += [f"all {answer['exported']} that the event log has"] if answer["exported"] else []
+    compared = ", ".join(seen)
     yield f"compared with: {compared or 'nothing outside the ledger; an end that is gone would not show'}"
     yield f"note this: redrive audit verify --head {answer['entries']}:{answer['hash']}"

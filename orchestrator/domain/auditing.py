@@ -15,7 +15,7 @@ from orchestrator.domain.approving import NOBODY
 from orchestrator.domain.commands import CommandKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from orchestrator.domain.commands import Command
 
@@ -118,6 +118,9 @@ class AuditingTx(Protocol):
 
     def audit_entry(self, seq: int) -> AuditEntry | None:
         """Look an entry up by its number."""
+
+    def audit_hashes(self, seqs: Collection[int]) -> Mapping[int, str]:
+        """Give the hashes of entries by their numbers; those that are not there are left out."""
 
     def changes_of(self, incident_id: UUID, revision: int, limit: int) -> list[AuditEntry]:
         """List the newest entries that left an incident at a later revision than this one, newest first."""

@@ -13,7 +13,7 @@ from orchestrator.ledger.outbox import OutboxRows
 from orchestrator.ledger.schema import dispatches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, Row
@@ -57,6 +57,11 @@ class AuditingRows(OutboxRows):
         """Look an entry up by its number."""
         row = self._plain.execute(select(audit).where(audit.c.seq == seq)).one_or_none()
         return _entry(row) if row else None
+
+    def audit_hashes(self, seqs: Collection[int]) -> Mapping[int, str]:
+        """Give the hashes of entries by their numbers; those that are not there are left out."""
+        query = select(audit.c.seq, audit.c.hash).where(audit.c.seq.in_(sorted(set(seqs))))
+        return {row.seq: row.hash for row in self._plain.execute(query)} if seqs else {}
 
     def changes_of(self, incident_id: UUID, revision: int, limit: int) -> list[AuditEntry]:
         """List the newest entries that left an incident at a later revision than this one, newest first."""

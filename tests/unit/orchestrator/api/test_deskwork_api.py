@@ -11,8 +11,6 @@ import pytest
 from sqlalchemy import text
 
 from orchestrator.domain.incidents import IncidentState
-from orchestrator.flows.outbox import OutboxCopier
-from tests.contracts.conftest import unguarded
 from tests.recovery import NOON, failed_event, failure
 from tests.unit.orchestrator.api.test_recovery_api import refused
 
@@ -243,29 +241,6 @@ def test_the_audit_is_read_in_pages_and_by_what_is_asked(api: Served) -> None:
     ):  # fmt: skip
         assert [each["seq"] for each in api.ask("GET", f"{AUDIT}?{asked}").json()["entries"]] == found, asked
     refused(api.ask("GET", f"{AUDIT}?cursor=x"), 422, "invalid-request")
-
-
-def test_the_chain_is_verified_against_the_event_log(api: Served) -> None:
-    """It holds; with its end taken away it fits in itself, and the event log shows it; a noted head too."""
-    path = opened(api)
-    for name in ("a", "b"):
-        patched(api, path, owner=name)
-    while OutboxCopier(api.scene.ledger, api.scene.log).run_once():
-        pass
-    told = api.ask("GET", f"{AUDIT}/verify").json()
-    assert (told["holds"], told["entries"], told["fault"]) == (True, 2, None)
-    assert [each["seq"] for each in told["compared_with"]] == [2, 1]
-    with api.scene.ledger.transaction() as tx, unguarded(tx._plain):
-        tx._plain.execute(text("DELETE FROM audit WHERE seq = 2"))
-    told = api.ask("GET", f"{AUDIT}/verify").json()
-    assert (told["holds"], told["fault"]["seq"]) == (False, 2)
-    assert "the event log has entry 2: its end is gone" in told["fault"]["why"]
-    api.scene.log._events.clear()
-    assert api.ask("GET", f"{AUDIT}/verify").json()["holds"]
-    assert not api.ask("GET", f"{AUDIT}/verify?seq=2&hash={'a' * 64}").json()["holds"]
-    refused(api.ask("GET", f"{AUDIT}/verify?seq=2"), 422, "invalid-request")
-    wrong = api.ask("GET", f"{AUDIT}/verify?after=1&former={'a' * 64}").json()
-    assert (wrong["entries"], wrong["holds"]) == (1, True)  # nothing is behind it any more
 
 
 def test_a_discard_in_a_closed_incident_is_audited(api: Served) -> None:

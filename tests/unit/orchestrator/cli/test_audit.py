@@ -74,13 +74,21 @@ def test_nothing_found_says_so(fake: Answering) -> None:
 
 def test_a_chain_that_holds_gives_the_head_to_note(fake: Answering) -> None:
     """How many, compared with what, and the command that compares with this head later."""
-    whole = {"holds": True, "complete": True, "entries": 7, "hash": "ab" * 32, "fault": None, "compared_with": []}
-    seen = [{"seq": 7, "hash": "ab" * 32, "said_by": "the event log"}]
-    fake.say("GET", f"{AUDIT}/verify", whole, whole | {"compared_with": seen})
+    whole = {
+        "holds": True,
+        "complete": True,
+        "entries": 7,
+        "hash": "ab" * 32,
+        "fault": None,
+        "compared_with": [],
+        "exported": 0,
+        "place": 0,
+    }
+    fake.say("GET", f"{AUDIT}/verify", whole, whole | {"exported": 7})
     alone, compared = (said(fake, "audit", "verify") for _ in range(2))
     assert (alone.exit_code, compared.exit_code) == (DONE, DONE)
     assert "an end that is gone would not show" in flat(alone.stdout)
-    assert "compared with: entry 7 of the event log" in flat(compared.stdout)
+    assert "compared with: all 7 that the event log has" in flat(compared.stdout)
     assert f"redrive audit verify --head 7:{'ab' * 32}" in flat(compared.stdout).replace(" ab", "ab")
     assert all(len(line) <= 80 for line in compared.stdout.splitlines())
     said(fake, "audit", "verify", "--head", f"7:{'ab' * 32}")
@@ -90,7 +98,7 @@ def test_a_chain_that_holds_gives_the_head_to_note(fake: Answering) -> None:
 def test_a_chain_that_does_not_hold_is_an_error(fake: Answering) -> None:
     """The first entry that does not fit is named, with the page that says what to do; exit code 1."""
     fault = {"seq": 3, "id": None, "why": "its content was changed"}
-    fake.say("GET", f"{AUDIT}/verify", {"holds": False, "complete": True, "entries": 2, "fault": fault})
+    fake.say("GET", f"{AUDIT}/verify", {"holds": False, "complete": True, "entries": 2, "fault": fault, "exported": 0})
     done = said(fake, "audit", "verify")
     assert done.exit_code == FAILED
     assert "entry 3 does not fit: its content was changed" in done.stdout
@@ -100,12 +108,22 @@ def test_a_chain_that_does_not_hold_is_an_error(fake: Answering) -> None:
 
 def test_a_long_chain_is_walked_in_stretches(fake: Answering) -> None:
     """Each request goes on where the one before has stopped; the end is compared with the head that was named."""
-    part = {"holds": True, "complete": False, "entries": 5, "hash": "cd" * 32, "fault": None, "compared_with": []}
+    part = {
+        "holds": True,
+        "complete": False,
+        "entries": 5,
+        "hash": "cd" * 32,
+        "fault": None,
+        "compared_with": [],
+        "exported": 3,
+        "place": 9,
+    }
     fake.say("GET", f"{AUDIT}/verify", part, part | {"complete": True, "entries": 7})
     done = said(fake, "audit", "verify", "--head", f"7:{'ab' * 32}")
     assert (done.exit_code, "7 entries, each follows" in done.stdout) == (DONE, True)
     assert "5 entries hold so far" in done.stderr
-    assert fake.asked[-1][1] == f"{AUDIT}/verify?seq=7&hash={'ab' * 32}&after=5&former={'cd' * 32}"
+    assert fake.asked[-1][1] == f"{AUDIT}/verify?seq=7&hash={'ab' * 32}&after=5&former={'cd' * 32}&place=9"
+    assert "all 6 that the event log has" in flat(done.stdout)
 
 
 def test_the_mode_is_switched_with_a_reason(fake: Answering) -> None:
