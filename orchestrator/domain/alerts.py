@@ -99,22 +99,27 @@ class Alert:
         """Give the key by which every target knows it again."""
         return f"redrive-{self.id}"
 
+    def waits_for_word_on(self, incident: Incident) -> bool:
+        """Tell whether nobody knows of one of its incidents; a word that was given before it climbed on is none."""
+        return incident.acknowledged_at is None or incident.acknowledged_at < self.climbs_from
+
     def joined_by_one(self, now: datetime) -> Alert:
         """Tell of one incident more."""
         return replace(self, incidents=self.incidents + 1, joined_at=now, next_at=now)
 
     def reopened_at(self, now: datetime) -> Alert:
-        """Go on after it was resolved, at its level: nobody is woken for what they were woken for before."""
+        """Go on after it was resolved, at its level: who was woken for it is not woken again as long as it may flap."""
         state = AlertState.FIRING if self.level else AlertState.WAITING
-        return replace(self, state=state, resolved_at=None, climbs_from=now, reopened=self.reopened + 1, next_at=now)
+        again = replace(self, state=state, resolved_at=None, acknowledged_at=None, acknowledged_by=None)
+        return replace(again, climbs_from=now, reopened=self.reopened + 1, next_at=now)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of an alert's incidents: those that are open, and of all of them the largest.
 
-    `attempts` is how many redrives failed; `money` USD, None where it is not known. `acknowledged_at` and
-    `snoozed_until` only where that holds for all that are open.
+    `closed_at` is when the last of those that are over ended. `attempts` is how many redrives failed; `money` USD, None
+    where it is not known. `acknowledged_at` and `snoozed_until` only where that holds for all that are open.
     """
 
     largest: Incident
@@ -128,6 +133,7 @@ class Facts:
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     snoozed_until: datetime | None = None
+    closed_at: datetime | None = None
 
     @property
     def escalated(self) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Seconds after which an alert is looked at again where nothing is known to come: growth is seen by its incidents' rows.
 LOOK_AGAIN: Final = 60.0
+# Whose last page is so many times `flapping` ago is told again as soon as it goes on.
+LONG_AGO: Final = 4
 # By so much an incident has to grow before that is told.
 GROWN: Final = 10
 
@@ -34,6 +36,7 @@ def decide(alert: Alert, facts: Facts, ladder: Ladder, watch: Watch, now: dateti
         return _acknowledged(current, facts, answered if ladder.again_after is not None else None, watch, now)
     if current.state is AlertState.ACKNOWLEDGED:
         current = _put_back(current, answered or now)
+    current = _begun_anew(current, watch, now)
     if facts.snoozed_until and facts.snoozed_until > now:
         return _updated(current, facts, watch, now, facts.snoozed_until)
     return _climbed(current, facts, ladder, watch, now)
@@ -45,6 +48,18 @@ def _put_back(alert: Alert, since: datetime) -> Alert:
     return replace(alert, state=state, climbs_from=since, acknowledged_at=None, acknowledged_by=None)
 
 
+def _begun_anew(alert: Alert, watch: Watch, now: datetime) -> Alert:
+    """Have a ladder begin at its first level once more, where an alert has gone on for long and nobody was told of it.
+
+    It goes on where it opened again, where an acknowledgement is over, or where an incident has joined after one.
+    """
+    if not alert.level or not alert.raised or alert.raised[-1].at >= alert.climbs_from:
+        return alert
+    flapping = timedelta(seconds=watch.flapping)
+    long = now >= alert.climbs_from + flapping or now >= alert.raised[-1].at + LONG_AGO * flapping
+    return replace(alert, level=0) if long else alert
+
+
 def _answered_until(facts: Facts, ladder: Ladder) -> datetime | None:
     """Give until when an acknowledgement holds; where it holds for good, when it was given; None without one."""
     if facts.acknowledged_at is None:
@@ -54,7 +69,7 @@ def _answered_until(facts: Facts, ladder: Ladder) -> datetime | None:
 
 def _resolved(alert: Alert, facts: Facts, now: datetime) -> Step:
     """End it. Whoever was never told, or was last told that it is over, is told nothing."""
-    closed = facts.largest.closed_at or now
+    closed = facts.closed_at or now
     took = max(0.0, (closed - alert.began_at).total_seconds())
     after = replace(alert, state=AlertState.RESOLVED, resolved_at=closed, seconds_to_resolve=took)
     after = replace(after, next_at=None, owed=(), asked_level=0)
@@ -66,7 +81,8 @@ def _resolved(alert: Alert, facts: Facts, now: datetime) -> Step:
 
 def _acknowledged(alert: Alert, facts: Facts, until: datetime | None, watch: Watch, now: datetime) -> Step:
     if alert.state is AlertState.ACKNOWLEDGED:
-        return _updated(alert, facts, watch, now, until)
+        known = replace(alert, acknowledged_at=facts.acknowledged_at, acknowledged_by=facts.acknowledged_by)
+        return _updated(known, facts, watch, now, until)
     after = replace(
         alert,
         state=AlertState.ACKNOWLEDGED,
@@ -138,7 +154,9 @@ def _conditions(level: Level, number: int, alert: Alert, facts: Facts, now: date
 
 def _told_at(alert: Alert, number: int) -> datetime | None:
     """Tell since when a level waits for an answer: since it was told, or since the ladder began anew after that."""
-    at = next((each.at for each in alert.raised if each.level == number), None)
+    if number > alert.level:
+        return None
+    at = next((each.at for each in reversed(alert.raised) if each.level == number), None)
     return None if at is None else max(at, alert.climbs_from)
 
 
@@ -214,7 +232,12 @@ def _why(alert: Alert, facts: Facts, fresh: Sequence[Level], now: datetime) -> s
         f"severity {facts.severity}" if level.severity else "",
         f"USD {facts.money:f}" if level.money and facts.money and facts.money >= level.money else "",
     ]
-    return f"level {level.name}: {', '.join(each for each in reasons if each) or 'it has opened'}"
+    return f"level {level.name}: {', '.join(each for each in reasons if each) or _opened(alert)}"
+
+
+def _opened(alert: Alert) -> str:
+    """Say why a level without a condition is told, the first time or once more."""
+    return "it has opened" if len(alert.raised) <= alert.level else "it goes on, and nobody was told of that"
 
 
 def _look_at(now: datetime, *waits: datetime | None) -> datetime:

@@ -54,7 +54,7 @@ def acknowledge_alert(tx: LedgerTx, alert_id: UUID, word: Word) -> tuple[Alert, 
     alert = tx.alert(alert_id)
     if alert is None:
         raise NotFound("alert", str(alert_id))
-    waiting = [each for each in tx.members_of(alert_id) if not each.closed and each.acknowledged_at is None]
+    waiting = [each for each in tx.members_of(alert_id) if not each.closed and alert.waits_for_word_on(each)]
     if not waiting:
         who = f"acknowledged by {alert.acknowledged_by}" if alert.acknowledged_by else str(alert.state)
         raise Conflict(f"expected an alert to acknowledge, got one that is {who}; see redrive alerts list")
@@ -85,7 +85,7 @@ def escalate(tx: LedgerTx, incident_id: UUID, asked: Asked, word: Word, watch: W
     ladder = _ladder(asked, known, incident, watch)
     alert = known or fresh(incident, ladder, word.at)
     if alert.ladder != ladder.name:
-        alert = replace(alert, ladder=ladder.name, level=0)
+        alert = replace(alert, ladder=ladder.name, level=0, climbs_from=word.at)
     if not _told_by_its_plan(asked, alert, incident, word):
         alert = replace(alert, asked_level=_level(asked, alert, ladder))
     alert = replace(alert, next_at=word.at)

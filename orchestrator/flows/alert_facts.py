@@ -44,6 +44,7 @@ def facts_of(
         acknowledged_at=last.acknowledged_at if last else None,
         acknowledged_by=last.acknowledged_by if last else None,
         snoozed_until=_snoozed(unanswered),
+        closed_at=max((each.closed_at for each in members if each.closed_at), default=None),
     )
 
 

@@ -97,7 +97,7 @@ def foreseen(tx: LedgerTx, incident_id: UUID, update: IncidentUpdate) -> Updated
     if before.closed:
         raise Conflict(f"expected an incident that is open, got one that is {before.state}; nothing is left to decide")
     discards = _given_up(tx, before) if update.discards else {}
-    after = _applied(before, update)
+    after = _applied(tx, before, update)
     return Updated(before, before if after == before else after.changed(), discards)
 
 
@@ -128,16 +128,22 @@ def update_incident(tx: LedgerTx, incident_id: UUID, update: IncidentUpdate) -> 
     return found
 
 
-def _applied(before: Incident, update: IncidentUpdate) -> Incident:
+def _applied(tx: LedgerTx, before: Incident, update: IncidentUpdate) -> Incident:
     wanted = update.wanted
     changes: dict[str, Any] = {name: wanted[name] for name in ("owner", "severity") if name in wanted}
-    if wanted.get("acknowledge") and before.acknowledged_by != update.actor:
+    if wanted.get("acknowledge") and (before.acknowledged_by != update.actor or _is_over(tx, before)):
         changes |= {"acknowledged_by": update.actor, "acknowledged_at": update.at}
     if "snooze_until" in wanted:
         changes["snoozed_until"] = _snooze(wanted["snooze_until"], update.at)
     if update.discards:
         changes |= {"state": IncidentState.DISCARDED, "closed_at": update.at, "note": update.note}
     return replace(before, **changes)
+
+
+def _is_over(tx: LedgerTx, incident: Incident) -> bool:
+    """Tell whether the alert of an incident climbs on although somebody had acknowledged: their time is over."""
+    alert = tx.alert_of(incident.id)
+    return alert is not None and alert.waits_for_word_on(incident)
 
 
 def _snooze(until: datetime | None, now: datetime) -> datetime | None:

@@ -127,6 +127,9 @@ def ladder_of(alert: Alert, watch: Watch) -> Ladder:
 
 def take_up(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
     """Give an incident its alert: one that goes on, one that it shares, or its own; None where nobody is to be told."""
+    known = tx.alert_of(incident.id)
+    if known is not None:
+        return known  # somebody has asked for it since the incident was read
     ladder, severity = watch.meant_for(incident)
     if ladder is None:
         tx.join_alert(None, incident.id)

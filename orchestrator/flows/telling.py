@@ -34,7 +34,7 @@ def alert_changed(step: Step, facts: Facts, members: Sequence[Incident], now: da
         "state": str(alert.state),
         "ladder": alert.ladder,
         "level": alert.level,
-        "level_name": alert.raised[-1].name if alert.raised else None,
+        "level_name": alert.raised[-1].name if alert.level else None,
         "severity": str(alert.severity),
         "targets": list(step.targets),
         "title": title_of(step, facts),

@@ -115,7 +115,7 @@ def test_a_snoozed_alert_rests_until_then() -> None:
 def test_it_is_resolved_once_and_only_where_somebody_was_told() -> None:
     """The end is told to all that were told; one that told nobody ends without a word."""
     over = recovery.incident(opened_at=NIGHT, state=IncidentState.RECOVERED, closed_at=NIGHT + 5 * MINUTE)
-    done = facts(open=0, largest=over)
+    done = facts(open=0, largest=over, closed_at=over.closed_at)
     step = decide(first().alert, done, LADDER, WATCH, NIGHT + 6 * MINUTE)
     assert (step.action, step.targets, step.alert.seconds_to_resolve) == (Action.RESOLVE, ("slack",), 300)
     assert decide(step.alert, done, LADDER, WATCH, NIGHT + 7 * MINUTE).action is None
