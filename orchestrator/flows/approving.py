@@ -17,7 +17,7 @@ from orchestrator.domain.approving import (
     withdrawn,
 )
 from orchestrator.domain.commands import Command, CommandKind
-from orchestrator.domain.errors import Conflict, NotFound, RedriveError, StaleEpoch
+from orchestrator.domain.errors import Conflict, DependencyUnreachable, NotFound, RedriveError, StaleEpoch
 from orchestrator.domain.ids import derive
 from orchestrator.domain.recoveries import Recovery, RecoveryStep, stepped
 from orchestrator.domain.searching import Judging
@@ -166,13 +166,25 @@ class Lapser:
         return len(due)
 
     def _lapse(self, recovery_id: UUID, otherwise: Otherwise) -> None:
+        """Decide one. What cannot go is rejected, whatever speaks against it: it keeps none of the others waiting."""
         try:
             self._decide(recovery_id, "nobody answered in time", approve=otherwise is Otherwise.APPROVE)
-        except Conflict as error:  # decided in this moment, or nothing can go any more
+        except (StaleEpoch, DependencyUnreachable):
+            raise  # of the ledger, and not of this recovery
+        except RedriveError as error:  # decided in this moment, or it cannot go any more
             with self.ledger.reading() as tx:
-                still = tx.lapsed_approvals(self.clock(), BATCH)
-            if any(each.recovery_id == recovery_id for each in still):
-                self._decide(recovery_id, f"nobody answered in time, and it cannot go: {error}", approve=False)
+                still = tx.approval(recovery_id)
+            if still and still.state is ApprovalState.WAITING:
+                self._refuse(recovery_id, f"nobody answered in time, and it cannot go: {error}")
+
+    def _refuse(self, recovery_id: UUID, why: str) -> None:
+        try:
+            self._decide(recovery_id, why, approve=False)
+        except (StaleEpoch, DependencyUnreachable):
+            raise
+        except RedriveError:  # its recovery is over, or gone: nobody is asked about it any more
+            with self.ledger.transaction() as tx:
+                withdraw(tx, recovery_id, NOBODY, why, self.clock())
 
     def _decide(self, recovery_id: UUID, reason: str, *, approve: bool) -> None:
         now = self.clock()
