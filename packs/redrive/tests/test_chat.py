@@ -58,8 +58,9 @@ class Sealed(unittest.TestCase):
         self.assertEqual(opened(HOSTILE), HOSTILE)
 
     def test_a_name_fits_a_header(self) -> None:
-        """Printed ASCII, at most 100 characters, no line's end."""
-        self.assertEqual(printable("zoë\r\nX-Other: 1"), "zo???X-Other: 1")
+        """Printed characters of any script, at most 100, no line's end."""
+        self.assertEqual(printable("zoë\r\nX-Other: 1"), "zoë??X-Other: 1")
+        self.assertEqual(printable("Søren 李\u202e"), "Søren 李?")
         self.assertEqual(len(printable("x" * 300)), 100)
 
 

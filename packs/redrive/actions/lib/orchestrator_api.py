@@ -30,9 +30,10 @@ class Orchestrator:
         self._url = config.get("orchestrator_url", "http://127.0.0.1:8400").rstrip("/")
         self._timeout = float(config.get("timeout_seconds", 10))
         token = config.get("api_token")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers: dict[str, str | bytes] = {"Authorization": f"Bearer {token}"} if token else {}
         if behalf_of:
-            self._headers["Redrive-On-Behalf-Of"] = printable(behalf_of)
+            # UTF-8, as the orchestrator reads it: text would be sent as Latin-1, or not at all.
+            self._headers["Redrive-On-Behalf-Of"] = printable(behalf_of).encode()
         if key:
             self._headers["Idempotency-Key"] = key
 
@@ -79,8 +80,8 @@ def opened(text: str) -> str:
 
 
 def printable(name: str) -> str:
-    """Give a name as a header can have it: ASCII that is printed, at most 100 characters."""
-    return "".join(each if " " <= each <= "~" else "?" for each in name)[:LONGEST_NAME].strip()
+    """Give a name as the orchestrator takes it: characters that are printed, at most 100."""
+    return "".join(each if each.isprintable() else "?" for each in name)[:LONGEST_NAME].strip()
 
 
 def _json(response: requests.Response, url: str) -> dict[str, Any]:
