@@ -302,7 +302,8 @@ def _why_failed(release: Release) -> str | None:
 
 def _exhaust(tx: LedgerTx, incident: Incident, release: Release, now: datetime) -> None:
     buried = tx.give_up(release, f"attempts exhausted: {release.note}", now)
-    note = f"attempts exhausted: {release.note}; {buried} failures are listed as dead and wait for a person"
+    dead = tx.dead_failures(incident.id)  # with those that died one by one before
+    note = f"attempts exhausted: {release.note}; {dead} failures are listed as dead and wait for a person"
     if release.command_id or incident.closed:
         tx.audit(given_to_people(incident, replace(incident, note=note), release, buried, now))
         close_if_recovered(tx, incident.id, now)

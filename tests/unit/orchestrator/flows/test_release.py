@@ -19,7 +19,7 @@ from orchestrator.domain.release import LARGEST_BATCH, ReleaseState
 from orchestrator.domain.schedule import Schedule
 from orchestrator.flows.reading import failure_data
 from orchestrator.ledger.sql import SqlLedger
-from tests.recovery import NOON, RETRY, failed_event
+from tests.recovery import NOON, RETRY, failed_event, move
 from tests.scene import GRACE, TIMEOUT, Scene
 
 if TYPE_CHECKING:
@@ -552,3 +552,14 @@ def test_what_turns_out_to_be_refused_at_the_broker_is_tried_once() -> None:
         assert scene.release() == []
     (stored,) = scene.failures
     assert (str(stored.state), stored.attempts, stored.reason) == ("dead", 1, "expected the key that sealed it")
+
+
+def test_what_died_before_the_end_is_counted_for_the_person() -> None:
+    """The note of exhausted tries counts all that is listed as dead, not only what the last step gave up."""
+    scene = planned(3, max_tries=1)
+    with scene.ledger.transaction() as tx:
+        move(tx, [scene.failures[0].failure.id], FailureState.DEAD)
+    scene.answer([canary(scene)], "failed")
+    scene.release()
+    assert states(scene) == ["dead", "dead", "dead"]
+    assert "; 3 failures are listed as dead and wait for a person" in str(scene.incident.note)
