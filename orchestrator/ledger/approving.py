@@ -32,7 +32,7 @@ class ApprovingRows(Rows):
 
     def approval(self, recovery_id: UUID) -> Approval | None:
         """Look up what is asked about a recovery."""
-        row = self._connection.execute(select(approvals).where(approvals.c.recovery_id == recovery_id)).one_or_none()
+        row = self._reading.execute(select(approvals).where(approvals.c.recovery_id == recovery_id)).one_or_none()
         return _approval(row) if row else None
 
     def approvals(self, states: Sequence[ApprovalState], limit: int, after: Approval | None = None) -> list[Approval]:
@@ -44,20 +44,20 @@ class ApprovingRows(Rows):
         if after:
             same = and_(table.asked_at == after.asked_at, table.recovery_id < after.recovery_id)
             query = query.where(or_(table.asked_at < after.asked_at, same))
-        return [_approval(row) for row in self._connection.execute(query)]
+        return [_approval(row) for row in self._reading.execute(query)]
 
     def lapsed_approvals(self, now: datetime, limit: int) -> list[Approval]:
         """List the approvals that nobody has decided and whose time is over, oldest first."""
         table = approvals.c
         query = select(approvals).where(table.state == str(ApprovalState.WAITING), table.until <= now)
-        return [_approval(row) for row in self._connection.execute(query.order_by(table.until).limit(limit))]
+        return [_approval(row) for row in self._reading.execute(query.order_by(table.until).limit(limit))]
 
     def untold_approvals(self, now: datetime, limit: int) -> list[Approval]:
         """List the decided approvals whose inquiry is to be answered now."""
         table = approvals.c
         decided = table.state != str(ApprovalState.WAITING)
         query = select(approvals).where(table.tell_at <= now, decided, table.inquiry_id.is_not(None), ~table.told)
-        return [_approval(row) for row in self._connection.execute(query.order_by(table.tell_at).limit(limit))]
+        return [_approval(row) for row in self._reading.execute(query.order_by(table.tell_at).limit(limit))]
 
 
 def _approval(row: Row[Any]) -> Approval:

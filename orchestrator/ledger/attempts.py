@@ -60,8 +60,10 @@ class AttemptRows(TotalRows):
     def mark_published(self, attempt_ids: Iterable[UUID], now: datetime) -> None:
         """Note that attempts are on the bus, unless their outcome has come already."""
         recorded = attempts.c.state == str(AttemptState.RECORDED)
-        statement = update(attempts).where(attempts.c.id.in_(list(attempt_ids)), recorded)
-        self._connection.execute(statement.values(state=str(AttemptState.PUBLISHED), published_at=now))
+        ids = list(attempt_ids)
+        statement = update(attempts).where(attempts.c.id.in_(ids), recorded)
+        self._reading.execute(statement.values(state=str(AttemptState.PUBLISHED), published_at=now))
+        self._kept.attempts.forget(ids)
 
     def unpublished(self, recorded_before: datetime, limit: int) -> list[Attempt]:
         """List attempts that were recorded and perhaps never published."""

@@ -90,7 +90,7 @@ class FailureRows(TotalRows):
     def failure_of_task(self, task_id: str) -> StoredFailure | None:
         """Look up the newest failure of a task."""
         query = select(failures).where(failures.c.task_id == task_id).order_by(failures.c.occurred_at.desc()).limit(1)
-        row = self._connection.execute(query).one_or_none()
+        row = self._reading.execute(query).one_or_none()
         return failure_value(row) if row else None
 
     def pending(self, since_before: datetime, limit: int, after: StoredFailure | None = None) -> list[StoredFailure]:
@@ -101,13 +101,13 @@ class FailureRows(TotalRows):
         if after:
             same = and_(failures.c.pending_since == after.pending_since, failures.c.id > after.failure.id)
             query = query.where(or_(failures.c.pending_since > after.pending_since, same))
-        rows = self._connection.execute(query.order_by(failures.c.pending_since, failures.c.id).limit(limit))
+        rows = self._reading.execute(query.order_by(failures.c.pending_since, failures.c.id).limit(limit))
         return [failure_value(row) for row in rows]
 
     def tasks_that_failed(self, task_ids: Sequence[str]) -> set[str]:
         """Tell which of these tasks have a failure, whatever became of it."""
         query = select(failures.c.task_id).where(failures.c.task_id.in_(list(task_ids)))
-        return set(self._connection.execute(query).scalars())
+        return set(self._reading.execute(query).scalars())
 
     def orphans(self, since: datetime, limit: int, after: StoredFailure | None = None) -> list[StoredFailure]:
         """List failures of which nothing but their loss is known, and that are not over, oldest first."""
@@ -119,7 +119,7 @@ class FailureRows(TotalRows):
             when = after.failure.occurred_at
             same = and_(failures.c.occurred_at == when, failures.c.id > after.failure.id)
             query = query.where(or_(failures.c.occurred_at > when, same))
-        rows = self._connection.execute(query.order_by(failures.c.occurred_at, failures.c.id).limit(limit))
+        rows = self._reading.execute(query.order_by(failures.c.occurred_at, failures.c.id).limit(limit))
         return [failure_value(row) for row in rows]
 
     def kinds_open(self, incident_id: UUID) -> Mapping[Kind, int]:
@@ -139,12 +139,14 @@ class FailureRows(TotalRows):
 
     def any_open(self, incident_id: UUID, beside: UUID | None = None) -> bool:
         """Tell whether an incident has failures, `beside` one, that are neither recovered, discarded nor dead."""
-        for each in self._kept.failures.known.values():
+        shelf = self._kept.failures
+        for each in shelf.known.values():
             if each and each.incident_id == incident_id and each.open and each.failure.id != beside:
                 return True
         here = and_(failures.c.incident_id == incident_id, failures.c.state.in_(OPEN_FAILURES))
-        query = select(failures.c.id).where(here).limit(2)
-        return any(each != beside for each in self._reading.execute(query).scalars())
+        # Of those that are known none is: so many rows may say otherwise until they are written.
+        query = select(failures.c.id).where(here).limit(shelf.unwritten + 2)
+        return any(each != beside and each not in shelf.known for each in self._plain.execute(query).scalars())
 
     def dead_failures(self, incident_id: UUID) -> int:
         """Count the failures of an incident that wait for a person."""
@@ -170,10 +172,10 @@ class FailureRows(TotalRows):
             same = and_(failures.c.occurred_at == when, failures.c.id > after)
             query = query.where(or_(failures.c.occurred_at > when, same))
         ordered = query.order_by(failures.c.occurred_at, failures.c.id).limit(limit)
-        return [failure_value(row) for row in self._connection.execute(ordered)]
+        return [failure_value(row) for row in self._reading.execute(ordered)]
 
     def failure_counts(self) -> Mapping[str, int]:
         """Count all failures by their state."""
         query = select(failures.c.state, func.count()).group_by(failures.c.state)
-        counted = {row[0]: row[1] for row in self._connection.execute(query)}
+        counted = {row[0]: row[1] for row in self._reading.execute(query)}
         return self._with_totals(FAILURE_STATES, counted)

@@ -31,13 +31,13 @@ class OperatingRows(PeopleRows):
     def states_of(self, incident_id: UUID) -> Mapping[FailureState, int]:
         """Count the failures of an incident by their state."""
         query = select(failures.c.state, func.count()).where(failures.c.incident_id == incident_id)
-        return {FailureState(row[0]): row[1] for row in self._connection.execute(query.group_by(failures.c.state))}
+        return {FailureState(row[0]): row[1] for row in self._reading.execute(query.group_by(failures.c.state))}
 
     def stands(self, selection: Selection) -> list[tuple[UUID, FailureState, int]]:
         """Count the failures that a selection means, by incident and state."""
         groups = (failures.c.incident_id, failures.c.state)
         query = select(*groups, func.count()).where(self._meant(selection)).group_by(*groups)
-        return [(row[0], FailureState(row[1]), row[2]) for row in self._connection.execute(query)]
+        return [(row[0], FailureState(row[1]), row[2]) for row in self._reading.execute(query)]
 
     def discard(self, selection: Selection, note: str, now: datetime, limit: int) -> list[UUID]:
         """Give up at most so many of the failures that a selection means, saying so on each; gives their ids."""
@@ -57,14 +57,14 @@ class OperatingRows(PeopleRows):
     def leaning_on(self, dependency: str, limit: int) -> list[Incident]:
         """List the incidents of a dependency that are not closed, oldest first."""
         query = select(incidents).where(incidents.c.dependency == dependency, incidents.c.closed_at.is_(None))
-        rows = self._connection.execute(query.order_by(incidents.c.opened_at, incidents.c.id).limit(limit))
+        rows = self._reading.execute(query.order_by(incidents.c.opened_at, incidents.c.id).limit(limit))
         return [incident_value(row) for row in rows]
 
     def open_for(self, dependency: str) -> int:
         """Count the incidents of a dependency that are not closed."""
         query = select(func.count()).select_from(incidents)
         mine = query.where(incidents.c.dependency == dependency, incidents.c.closed_at.is_(None))
-        return int(self._connection.execute(mine).scalar_one())
+        return int(self._reading.execute(mine).scalar_one())
 
     def held_for(self, dependency: str) -> int:
         """Count the held failures of a dependency's incidents."""
@@ -74,7 +74,7 @@ class OperatingRows(PeopleRows):
             .join(incidents, incidents.c.id == failures.c.incident_id)
             .where(incidents.c.dependency == dependency, failures.c.state == str(FailureState.HELD))
         )
-        return int(self._connection.execute(query).scalar_one())
+        return int(self._reading.execute(query).scalar_one())
 
     def attempts_recorded(self, incident_id: UUID, since: datetime, limit: int) -> list[Attempt]:
         """List attempts of an incident's failures that were recorded at this time or later, in that order."""
@@ -90,7 +90,7 @@ class OperatingRows(PeopleRows):
         self, incident_id: UUID, when: ColumnElement[datetime], since: datetime, limit: int, *more: ColumnElement[bool]
     ) -> list[Attempt]:
         query = select(attempts).where(_of(incident_id), when >= since, *more).order_by(when, attempts.c.id)
-        return [attempt_value(row) for row in self._connection.execute(query.limit(limit))]
+        return [attempt_value(row) for row in self._reading.execute(query.limit(limit))]
 
     def tasks_waiting(self, incident_id: UUID) -> Mapping[str, int]:
         """Count the held failures of an incident whose task is not declared idempotent, and not asked for, by task."""
@@ -100,7 +100,7 @@ class OperatingRows(PeopleRows):
             ~failures.c.idempotent,
             failures.c.command_release_id.is_(None),
         )
-        return {row[0]: row[1] for row in self._connection.execute(query.group_by(failures.c.task))}
+        return {row[0]: row[1] for row in self._reading.execute(query.group_by(failures.c.task))}
 
 
 def _of(incident_id: UUID) -> ColumnElement[bool]:

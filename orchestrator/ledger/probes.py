@@ -24,5 +24,5 @@ class ProbeRows(Rows):
 
     def probe_end(self, run_id: UUID) -> ProbeEnd | None:
         """Tell how a probe's run ended; None while nothing was told."""
-        row = self._connection.execute(select(probe_ends).where(probe_ends.c.run_id == run_id)).one_or_none()
+        row = self._reading.execute(select(probe_ends).where(probe_ends.c.run_id == run_id)).one_or_none()
         return ProbeEnd(row.passed, row.why, row.at, row.retry_after) if row else None

@@ -123,8 +123,8 @@ class ReleaseRows(Rows):
         gone = select(
             table.purged_first_attempts, table.purged_first_successes, table.purged_attempts, table.purged_successes
         ).where(table.id == release_id)
-        purged = self._connection.execute(gone).one_or_none() or (0, 0, 0, 0)
-        counted = self._connection.execute(here).one()
+        purged = self._reading.execute(gone).one_or_none() or (0, 0, 0, 0)
+        counted = self._reading.execute(here).one()
         return ReleaseCounts(*(int(one) + int(other) for one, other in zip(counted, purged, strict=True)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, delete, insert, update
 
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
     from orchestrator.domain.failures import FailureState
+
+
+# The tables of which rows are kept.
+SHELVED: Final = frozenset({incidents, releases, failures, attempts, dependencies, ramps})
 
 
 class Kept:
@@ -108,8 +112,8 @@ class Rows:
     """The base of each group of verbs: one connection, inside one transaction.
 
     A verb takes `_connection` unless it knows better: what was kept back is written first, and what was read is read
-    again afterwards. One that only reads takes `_reading`. One that touches no table of which rows are kept, or asks
-    the shelf of its table first, takes `_plain`.
+    again afterwards. One that only reads, or that writes to no table of which rows are kept, takes `_reading`. One that
+    touches no such table at all, or asks the shelf of its table first, takes `_plain`.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -131,19 +135,26 @@ class Rows:
         """Write what was kept back; the transaction that commits next does so."""
         self._kept.put(self._plain)
 
+    def _writing(self, table: Table) -> Connection:
+        """Give the connection to write to a table directly: what was read stays true where it is of other tables."""
+        return self._connection if table in SHELVED else self._reading
+
     # Values are handed over beside the statement, not inside it: SQLAlchemy then compiles each statement once.
     def _insert_new(self, table: Table, row: Mapping[str, Any], *, forget: bool = True) -> bool:
-        """Insert a row unless its key is taken; True when it was new. Unless told, nothing read is trusted after it."""
-        connection = self._connection if forget else self._reading
+        """Insert a row unless its key is taken; True when it was new. What was read of its table is read again,
+        unless told.
+        """
+        connection = self._writing(table) if forget else self._reading
         statement = insert_into(table, connection.dialect).on_conflict_do_nothing()
         return connection.execute(statement, dict(row)).rowcount == 1
 
     def _update(self, table: Table, row: Mapping[str, Any]) -> None:
         """Store all columns of a row that is there, by its id."""
         changed = {name: value for name, value in row.items() if name != "id"}
-        self._connection.execute(update(table).where(table.c.id == bindparam("key")), changed | {"key": row["id"]})
+        statement = update(table).where(table.c.id == bindparam("key"))
+        self._writing(table).execute(statement, changed | {"key": row["id"]})
 
     def _upsert(self, table: Table, key: str, row: Mapping[str, Any]) -> None:
         """Store a row in the place of the one with the same key."""
-        connection = self._connection
+        connection = self._writing(table)
         connection.execute(upsert(table, key, row, connection.dialect), dict(row))

@@ -57,6 +57,16 @@ class Shelf(Generic[Value]):
         """Keep a value that another query has read."""
         return self.known.setdefault(key, value) or value
 
+    @property
+    def unwritten(self) -> int:
+        """Count the rows that are there already and differ from their values by now."""
+        return len(self._changed) + len(self._partly_changed)
+
+    def forget(self, keys: Iterable[Any]) -> None:
+        """Have these values read again, after all was written and somebody changed their rows."""
+        for key in keys:
+            self.known.pop(key, None)
+
     def add(self, key: Any, value: Value) -> None:  # noqa: ANN401 - as the table has it
         """Have a new value inserted."""
         self.known[key] = self._new[key] = value

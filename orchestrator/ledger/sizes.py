@@ -26,20 +26,20 @@ class SizeRows(TotalRows):
     def measure(self) -> Mapping[str, TableSize]:
         """Measure the tables; reads all of them."""
         names = list(metadata.tables)
-        held = self._bytes_on_postgres(names) if self._connection.dialect.name == "postgresql" else self._bytes_here()
+        held = self._bytes_on_postgres(names) if self._reading.dialect.name == "postgresql" else self._bytes_here()
         return {name: TableSize(self._rows(name), held.get(name, 0)) for name in names}
 
     def _rows(self, name: str) -> int:
-        return int(self._connection.execute(select(func.count()).select_from(metadata.tables[name])).scalar_one())
+        return int(self._reading.execute(select(func.count()).select_from(metadata.tables[name])).scalar_one())
 
     def _bytes_here(self) -> dict[str, int]:
-        if not self._connection.execute(TELLS).scalar_one():
+        if not self._reading.execute(TELLS).scalar_one():
             return {}
-        return {row[0]: int(row[1]) for row in self._connection.execute(PAGES)}
+        return {row[0]: int(row[1]) for row in self._reading.execute(PAGES)}
 
     def _bytes_on_postgres(self, names: list[str]) -> dict[str, int]:
         sizes = select(*(func.pg_total_relation_size(name) for name in names))
-        return dict(zip(names, map(int, self._connection.execute(sizes).one()), strict=True))
+        return dict(zip(names, map(int, self._reading.execute(sizes).one()), strict=True))
 
     def note_sizes(self, sizes: Mapping[str, TableSize]) -> None:
         """Keep the sizes that were measured last, for the tallies."""

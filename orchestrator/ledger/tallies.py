@@ -30,19 +30,19 @@ class TallyRows(SizeRows):
         by_state = select(incidents.c.state, func.count()).group_by(incidents.c.state)
         healths = select(dependencies.c.name, dependencies.c.health)
         return Tallies(
-            failures=self._with_totals(FAILURES, {row[0]: row[1] for row in self._connection.execute(by_kind)}),
-            incidents=self._with_totals(INCIDENTS, {row[0]: row[1] for row in self._connection.execute(by_state)}),
+            failures=self._with_totals(FAILURES, {row[0]: row[1] for row in self._reading.execute(by_kind)}),
+            incidents=self._with_totals(INCIDENTS, {row[0]: row[1] for row in self._reading.execute(by_state)}),
             attempts=self._attempts_with_totals(),
             dispatch_oldest_seconds=self._oldest_trigger(now),
             held_oldest_seconds=self._oldest(FailureState.HELD, failures.c.occurred_at, now),
             pending_oldest_seconds=self._oldest(FailureState.REDELIVERY_PENDING, failures.c.pending_since, now),
             tables=self._sizes(),
-            dependencies={row.name: row.health for row in self._connection.execute(healths)},
+            dependencies={row.name: row.health for row in self._reading.execute(healths)},
         )
 
     def _oldest_trigger(self, now: datetime) -> float:
         query = select(func.min(dispatches.c.created_at)).where(dispatches.c.state.in_(UNSENT))
-        oldest: datetime | None = self._connection.execute(query).scalar_one()
+        oldest: datetime | None = self._reading.execute(query).scalar_one()
         return (now - oldest).total_seconds() if oldest else 0.0
 
     def _oldest(self, state: FailureState, since: ColumnElement[datetime], now: datetime) -> dict[str, float]:
@@ -52,4 +52,4 @@ class TallyRows(SizeRows):
             .where(failures.c.state == str(state))
             .group_by(incidents.c.dependency_key)
         )
-        return {row[0]: (now - row[1]).total_seconds() for row in self._connection.execute(query)}
+        return {row[0]: (now - row[1]).total_seconds() for row in self._reading.execute(query)}

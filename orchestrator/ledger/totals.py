@@ -45,13 +45,13 @@ class TotalRows(Rows):
         self._put_total(name, key, number, adding=False)
 
     def _put_total(self, name: str, key: str, number: int, *, adding: bool) -> None:
-        statement = insert_into(totals, self._connection.dialect).values(name=name, key=key, number=number)
+        statement = insert_into(totals, self._reading.dialect).values(name=name, key=key, number=number)
         new = statement.excluded.number
         changed = {"number": totals.c.number + new if adding else new}
-        self._connection.execute(statement.on_conflict_do_update(index_elements=["name", "key"], set_=changed))
+        self._reading.execute(statement.on_conflict_do_update(index_elements=["name", "key"], set_=changed))
 
     def _totals(self, name: str) -> Mapping[str, int]:
-        rows = self._connection.execute(select(totals.c.key, totals.c.number).where(totals.c.name == name))
+        rows = self._reading.execute(select(totals.c.key, totals.c.number).where(totals.c.name == name))
         return {row.key: row.number for row in rows}
 
     def _with_totals(self, name: str, counted: Mapping[str, int]) -> dict[str, int]:
@@ -62,7 +62,7 @@ class TotalRows(Rows):
     def _attempts_with_totals(self) -> dict[tuple[str, str, int], int]:
         """Count attempts by (plan, state, turn), those that are gone included."""
         columns = (attempts.c.plan, attempts.c.state, attempts.c.turn)
-        rows = self._connection.execute(select(*columns, func.count()).group_by(*columns))
+        rows = self._reading.execute(select(*columns, func.count()).group_by(*columns))
         counted = Counter({(row[0], row[1], row[2]): row[3] for row in rows})
         for key, number in self._totals(ATTEMPTS).items():
             plan, state, turn = key.rsplit("/", 2)

@@ -82,13 +82,13 @@ class DispatchRows(Rows):
         query = select(func.coalesce(dispatches.c.sent_at, dispatches.c.next_at)).where(_deciding(), gone)
         joined = query.select_from(dispatches.join(incidents, incidents.c.id == dispatches.c.incident_id))
         open_ones = joined.where(_leans_on(incident), incidents.c.closed_at.is_(None))
-        return sorted(self._connection.execute(open_ones).scalars())
+        return sorted(self._reading.execute(open_ones).scalars())
 
     def put_off(self, incident: Incident, until: datetime, note: str) -> None:
         """Let the deciding triggers of the incident's dependency that are to be sent wait until then."""
         waiting = and_(_deciding(), _in((DispatchState.PENDING,)), dispatches.c.next_at < until)
         of_it = dispatches.c.incident_id.in_(select(incidents.c.id).where(_leans_on(incident)))
-        self._connection.execute(update(dispatches).where(waiting, of_it).values(next_at=until, note=note))
+        self._reading.execute(update(dispatches).where(waiting, of_it).values(next_at=until, note=note))
 
     def collapse(self, leader: Incident) -> int:
         """Have an incident's trigger stand for all that wait to be sent for others like it; gives their number."""
@@ -96,12 +96,12 @@ class DispatchRows(Rows):
         others = select(incidents.c.id).where(like_it, incidents.c.id != leader.id, incidents.c.closed_at.is_(None))
         waiting = and_(_deciding(), _in((DispatchState.PENDING,)), dispatches.c.incident_id.in_(others))
         collapsed = {"state": str(DispatchState.COLLAPSED), "led_by": leader.id}
-        return self._connection.execute(update(dispatches).where(waiting).values(**collapsed)).rowcount
+        return self._reading.execute(update(dispatches).where(waiting).values(**collapsed)).rowcount
 
     def leaders(self) -> list[UUID]:
         """List the incidents whose triggers stand for others'."""
         query = select(dispatches.c.led_by).where(_in((DispatchState.COLLAPSED,))).distinct()
-        return list(self._connection.execute(query).scalars())
+        return list(self._reading.execute(query).scalars())
 
     def collapsed(self, leader_id: UUID, limit: int) -> list[Dispatch]:
         """List the triggers that an incident's stands for, oldest first."""
@@ -112,7 +112,7 @@ class DispatchRows(Rows):
         """Have what an incident's trigger stands for wait to be sent by itself, as before; gives its number."""
         led = and_(dispatches.c.led_by == leader_id, _in((DispatchState.COLLAPSED,)))
         free = {"state": str(DispatchState.PENDING), "led_by": None}
-        return self._connection.execute(update(dispatches).where(led).values(**free)).rowcount
+        return self._reading.execute(update(dispatches).where(led).values(**free)).rowcount
 
     def untold(self, leader_id: UUID, note: str, limit: int) -> list[Dispatch]:
         """List the triggers that an incident's stands for, of undecided incidents that do not show this note."""
@@ -141,7 +141,7 @@ class DispatchRows(Rows):
 
     def contact(self) -> Contact:
         """Tell how StackStorm was found, and what rules it had."""
-        row = self._connection.execute(select(stackstorm)).one_or_none()
+        row = self._reading.execute(select(stackstorm)).one_or_none()
         return contact_value(row) if row else Contact()
 
     def save_contact(self, contact: Contact) -> None:
@@ -151,7 +151,7 @@ class DispatchRows(Rows):
             self._update(stackstorm, row)
 
     def _dispatches(self, query: Select[tuple[object, ...]]) -> list[Dispatch]:
-        return [dispatch_value(row) for row in self._connection.execute(query)]
+        return [dispatch_value(row) for row in self._reading.execute(query)]
 
 
 def _in(states: Iterable[DispatchState]) -> ColumnElement[bool]:

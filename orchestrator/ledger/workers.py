@@ -25,7 +25,7 @@ class WorkerRows(Rows):
 
     def worker(self, boot: UUID) -> Worker | None:
         """Look up one boot of a worker."""
-        row = self._connection.execute(select(workers).where(workers.c.boot == boot)).one_or_none()
+        row = self._reading.execute(select(workers).where(workers.c.boot == boot)).one_or_none()
         return _worker(row) if row else None
 
     def save_worker(self, worker: Worker) -> None:
@@ -39,16 +39,16 @@ class WorkerRows(Rows):
         query = select(workers).order_by(workers.c.worker, workers.c.first_seen, workers.c.boot)
         if names is not None:
             query = query.where(workers.c.worker.in_(names))
-        return [_worker(row) for row in self._connection.execute(query)]
+        return [_worker(row) for row in self._reading.execute(query)]
 
     def drop_workers(self, boots: Iterable[UUID]) -> None:
         """Forget boots."""
         for boot in boots:
-            self._connection.execute(delete(workers).where(workers.c.boot == boot))
+            self._reading.execute(delete(workers).where(workers.c.boot == boot))
 
     def bus_reading(self) -> BusReading | None:
         """Tell since when, and until when, the bus has been read without a break."""
-        row = self._connection.execute(select(bus_readings.c.since, bus_readings.c.at)).one_or_none()
+        row = self._reading.execute(select(bus_readings.c.since, bus_readings.c.at)).one_or_none()
         return BusReading(row.since, row.at) if row else None
 
     def save_bus_reading(self, reading: BusReading) -> None:

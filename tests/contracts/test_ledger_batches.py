@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.errors import Unstorable
@@ -13,7 +15,7 @@ from orchestrator.domain.failures import FailureState
 from orchestrator.domain.ids import derive
 from orchestrator.domain.release import LARGEST_BATCH
 from orchestrator.domain.standing import moved
-from tests.recovery import NOON, attempt, failure, filed, held, release
+from tests.recovery import NOON, attempt, dispatch, failure, filed, held, release
 
 if TYPE_CHECKING:
     from orchestrator.ledger.sql import SqlLedger
@@ -122,3 +124,58 @@ def test_of_what_is_held_no_more_is_counted_than_a_step_can_use(ledger: SqlLedge
         tx.add_release(within)
         assert LARGEST_BATCH < tx.members(within).held < LARGEST_BATCH + 5
         assert len(tx.held(within, LARGEST_BATCH, fresh=True)) == LARGEST_BATCH
+
+
+def test_a_trigger_in_the_middle_of_a_batch_has_nothing_read_again(ledger: SqlLedger) -> None:
+    """What a batch has read stays known when a trigger, a worker or a count is asked for, or a trigger is queued."""
+    incident = filed(ledger, failure(0), failure(1))
+    asked: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    with ledger.transaction() as tx:
+        tx.recall(["new"], [failure(0).id, failure(1).id], [])
+        first = tx.failure(failure(0).id)
+        assert first is not None
+        tx.save_failure(moved(first, FailureState.DEAD, NOON))
+        tx.add_dispatch(dispatch(incident.id))
+        assert len(tx.dispatches_of(incident.id)) == 1
+        assert (tx.workers(), tx.dead_failures(incident.id)) == ([], 1)
+        event.listen(Engine, "before_cursor_execute", hear)
+        try:
+            assert tx.failure(failure(1).id) is not None
+            assert tx.redelivered(failure(1).id) is None
+            assert tx.first_sight("new", failure(1).id, None, NOON)
+        finally:
+            event.remove(Engine, "before_cursor_execute", hear)
+        assert asked == []
+
+
+def test_what_is_over_and_not_written_yet_is_not_seen_as_open(ledger: SqlLedger) -> None:
+    """However many rows still say otherwise; and one that nobody read in this transaction is still found."""
+    many = [failure(number) for number in range(5)]
+    incident = filed(ledger, *many)
+    with ledger.transaction() as tx:
+        for each in many[:4]:
+            stored = tx.failure(each.id)
+            assert stored is not None
+            tx.save_failure(moved(stored, FailureState.RECOVERED, NOON))
+        assert tx.any_open(incident.id)
+        assert not tx.any_open(incident.id, many[4].id)
+        last = tx.failure(many[4].id)
+        assert last is not None
+        tx.save_failure(moved(last, FailureState.RECOVERED, NOON))
+        assert not tx.any_open(incident.id)
+
+
+def test_an_attempt_marked_in_the_middle_of_a_batch_is_seen_so(ledger: SqlLedger) -> None:
+    """What was read of it before is not trusted any more."""
+    incident = filed(ledger, failure(0))
+    within = release(incident.id)
+    out = attempt(failure(0), within, state=AttemptState.RECORDED, published_at=None)
+    with ledger.transaction() as tx:
+        tx.add_release(within)
+        tx.add_attempt(out)
+        tx.mark_published([out.id], NOON)
+        assert tx.attempt(out.id) == replace(out, state=AttemptState.PUBLISHED, published_at=NOON)
