@@ -28,6 +28,8 @@ SHARES: Final = {
 FIRST: Final = 100_000
 # The phone rings once so much of all that fails in the night has failed of one dependency.
 RINGS_AT: Final = 10
+# The lead is woken where nobody answers for so long; longer in a larger night, which takes longer to come in.
+LEAST_SECONDS: Final = 12
 WHOLE: Final = sum(SHARES.values())
 PAYMENTS: Final = sum(share for task, share in SHARES.items() if task.startswith("payments."))
 
@@ -62,7 +64,7 @@ class Night:
         """Start all of it."""
         with ExitStack() as opened:
             self.outage = opened.enter_context(Outage(self.folder))
-            self.pager = opened.enter_context(Pager(self.failures // RINGS_AT, max(20, self.failures // 80)))
+            self.pager = opened.enter_context(Pager(self.failures // RINGS_AT, max(LEAST_SECONDS, self.failures // 80)))
             self.truth = Truth(self.folder / "runs.txt")
             self.ground = Field(self.folder, self.engines, environ=self._environ(), app="tests.acceptance.night.app")
             opened.callback(self.ground.stop)
