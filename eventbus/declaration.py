@@ -133,7 +133,8 @@ class Declarations:
             if name != KEY and isinstance(value, Mapping) and get_close_matches(name, [KEY], cutoff=ALIKE):
                 raise DeclarationError(f"task {task.name!r}: expected redrive={{...}}, got {name}={{...}}")
         declared = self.of(task.name, own)
-        positions = positions_of(task, dict.fromkeys((*declared.search, *declared.edit)))
+        set_by_routes = (name for each in declared.route for name in each.get("kwargs", ()))
+        positions = positions_of(task, dict.fromkeys((*declared.search, *declared.edit, *set_by_routes)))
         return replace(declared, positions=positions) if positions else declared
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from eventbus.wire import ATTEMPT_HEADER, REDACTED_HEADER, thaw
-from orchestrator.domain.edits import edited
+from orchestrator.domain.edits import Edits, edited
 from orchestrator.domain.eligibility import expiry_of, refuse_not_redrivable
 from orchestrator.domain.errors import NotRedrivable, Unroutable
 from orchestrator.domain.routes.arguments import NotReplaceable, with_kwargs
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from orchestrator.domain.edits import Edits
     from orchestrator.domain.failures import TaskMessage
     from orchestrator.domain.plan import Route
 
@@ -55,8 +54,8 @@ def letter_of(
     edits cannot be made in; Unroutable where the route sets keyword arguments that its body cannot take: it may still
     go elsewhere. What a person gives goes before what a route sets.
     """
-    message = with_arguments(message, route) if route and route.kwargs else message
-    message = with_edits(message, edits) if edits else message
+    message = with_arguments(message, route, edits.positions if edits else {}) if route and route.kwargs else message
+    message = with_edits(message, edits) if edits and edits.values else message
     refuse_not_redrivable(message, keys_known=False)
     try:
         headers = {name: thaw(value) for name, value in message.headers.items() if not DROPPED_HEADERS.fullmatch(name)}
@@ -79,14 +78,19 @@ def letter_of(
     )
 
 
-def with_arguments(message: TaskMessage, route: Route) -> TaskMessage:
+def with_arguments(message: TaskMessage, route: Route, positions: Mapping[str, int | None]) -> TaskMessage:
     """Give a message with the route's keyword arguments in its body; raises Unroutable where it cannot take them.
+
+    One that was passed by position, as far as `positions` tell, is replaced there: by name it would come twice.
 
     What its headers say of the arguments in words goes: it may hold less than they do, for somebody had it so. An
     argument that was redacted and is replaced needs nobody to fill it in any more.
     """
     try:
-        body = with_kwargs(message.body, message.content_type, message.content_encoding, message.headers, route.kwargs)
+        known = Edits({name: value for name, value in route.kwargs.items() if name in positions}, positions)
+        message = edited(message, known) if known.values else message
+        others = {name: value for name, value in route.kwargs.items() if name not in positions}
+        body = with_kwargs(message.body, message.content_type, message.content_encoding, message.headers, others)
     except NotReplaceable as error:
         raise Unroutable(
             f"the keyword arguments of the route {', '.join(route.kwargs)} cannot be set: {error}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.attempts import Outcome
 from orchestrator.domain.dependencies import Policies
-from orchestrator.domain.edits import edits_of
+from orchestrator.domain.edits import Edits, edits_of
 from orchestrator.domain.errors import DependencyUnreachable, NotRedrivable
 from orchestrator.domain.moment import Moment
 from orchestrator.domain.redrives import Redrive
@@ -38,6 +38,8 @@ def redrive_of(
     traced = incident is not None and failure.traceparent is not None
     place = place_of(attempt_id, failure, incident) if incident and traced else None
     edits = edits_of(plan.edits, failure.declaration)
+    if edits is None and route and route.kwargs and failure.declaration.positions:
+        edits = Edits({}, failure.declaration.positions)  # what a route sets goes where its task takes it
     return Redrive(attempt_id, failure.message, route, place.traceparent if place else None, edits)
 
 

@@ -167,3 +167,16 @@ def test_a_run_whose_worker_was_killed_has_its_arguments_too(tmp_path: Path, sea
     told = made.of("shop.pay", {"message": kept, "exception": facts, "declaration": DECLARED})
     assert (told["arguments"], told["organization_id"]) == ({"customer": "c-7"}, "acme")
     assert b"hunter2-word" not in orjson.dumps(told)
+
+
+def test_a_declaration_tells_where_the_arguments_stand_that_its_routes_set() -> None:
+    """Whoever reroutes a task puts them where it takes them."""
+    app = Celery("shop", set_as_current=False)
+    declared = {"route": ["large", {"queue": "small", "kwargs": {"model": "s"}}]}
+
+    @app.task(name="search.ask", shared=False, redrive=declared)
+    def ask(text: str, model: str = "l") -> None:
+        """Ask."""
+
+    assert Declarations().of_task(app.tasks["search.ask"]).positions == {"model": 1}
+    assert ask is not None
