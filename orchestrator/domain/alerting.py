@@ -47,8 +47,17 @@ class AlertingTx(Protocol):
     def save_alert(self, alert: Alert) -> None:
         """Store an alert, in the place of what was."""
 
-    def join_alert(self, alert_id: UUID | None, incident_id: UUID) -> None:
-        """Have an alert tell of an incident from now on; None: nobody is told of it."""
+    def join_alert(self, alert_id: UUID, incident_id: UUID) -> None:
+        """Have an alert tell of an incident from now on."""
+
+    def tell_nobody(self, incident: Incident) -> None:
+        """Note that nobody is to be told of an incident as it is now."""
+
+    def untold_anew(self, limit: int) -> list[Incident]:
+        """List incidents of which nobody is to be told and that have changed since that was seen, or are over."""
+
+    def forget_untold(self) -> None:
+        """Forget which open incidents nobody is to be told of: the settings may say otherwise now."""
 
     def members_of(self, alert_id: UUID) -> list[Incident]:
         """List the incidents that an alert tells of, oldest first."""

@@ -83,9 +83,10 @@ class Rule:
 class Watch:
     """Who is told of what, as the settings have it; times are seconds.
 
-    `quiet` are the quiet hours of targets. Incidents of one dependency that begin within `storm` of each other share
-    an alert, and once it has `storm_incidents` all that begin while it lasts. An incident that looks like one whose
-    alert was resolved less than `flapping` ago goes on with that. `update_every` is between two updates of an alert.
+    `quiet` are the quiet hours of targets. Once `storm_incidents` without a dependency began within `storm`, those that
+    come so close behind share an alert; those of one dependency share one within the hour. An incident that looks like
+    one whose alert was resolved less than `flapping` ago goes on with that; so long nobody is told of that, and then
+    they are. `update_every` is between two updates of an alert.
     """
 
     ladders: Mapping[str, Ladder] = field(default_factory=dict)

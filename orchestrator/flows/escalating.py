@@ -38,6 +38,8 @@ MOST_FORGOTTEN: Final = 500
 BACK: Final = timedelta(minutes=10)
 # More than any alert has to do at one moment.
 MOST_STEPS: Final = 5
+# Incidents of one dependency that come so close behind each other are one outage.
+ONE_OUTAGE: Final = timedelta(hours=1)
 # Tasks of an incident whose calls are added up.
 SAMPLE: Final = 200
 # A call that failed was paid for before its incident opened, and not long before.
@@ -83,8 +85,11 @@ class Escalating:
         return IDLE
 
     def _take_up(self, now: datetime) -> int:
+        if self._since == EVER and self._looked is None:
+            with self.ledger.transaction() as tx:
+                tx.forget_untold()
         with self.ledger.reading() as tx:
-            opened = tx.without_alert(self._since, MOST)
+            opened = tx.without_alert(self._since, MOST) or tx.untold_anew(MOST)
         if opened:
             with self.ledger.transaction() as tx:
                 for incident in opened:
@@ -130,9 +135,10 @@ def take_up(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Al
     known = tx.alert_of(incident.id)
     if known is not None:
         return known  # somebody has asked for it since the incident was read
+    incident = tx.incident(incident.id) or incident
     ladder, severity = watch.meant_for(incident)
-    if ladder is None:
-        tx.join_alert(None, incident.id)
+    if ladder is None or incident.closed:
+        tx.tell_nobody(incident)
         return None
     if severity is not None and incident.severity is Severity.ERROR:
         # What a rule of the settings says holds until a person says otherwise.
@@ -167,14 +173,19 @@ def _going_on(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> 
 
 
 def _shared(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
-    """Give the alert of a storm: of the same dependency, and joined within a minute of this, or large already."""
+    """Give the open alert of the same dependency, where it was joined within the hour and speaks of this outage.
+
+    Not one that somebody acknowledged long ago: they do not know of this, and its ladder is at rest.
+    """
     if incident.dependency is None:
         return _of_nothing(tx, watch, now)
     known = tx.active_alert_on(incident.dependency)
     if known is None:
         return None
-    near = now - (known.joined_at or known.began_at) <= timedelta(seconds=watch.storm)
-    return known.joined_by_one(now) if near or known.incidents >= watch.storm_incidents else None
+    near = now - (known.joined_at or known.began_at) <= max(ONE_OUTAGE, timedelta(seconds=watch.storm))
+    answered = known.acknowledged_at if known.state is AlertState.ACKNOWLEDGED else None
+    stale = answered is not None and now - answered > timedelta(seconds=watch.flapping)
+    return known.joined_by_one(now) if near and not stale else None
 
 
 def _of_nothing(tx: LedgerTx, watch: Watch, now: datetime) -> Alert | None:

@@ -65,11 +65,33 @@ class AlertingRows(Rows):
             row = {"alert_id": alert.id, "number": number, "name": each.name, "at": each.at}
             self._insert_new(alert_pages, row, forget=False)
 
-    def join_alert(self, alert_id: UUID | None, incident_id: UUID) -> None:
-        """Have an alert tell of an incident from now on; None: nobody is told of it."""
-        row = {"incident_id": incident_id, "alert_id": alert_id, "revision": 0, "look_again_size": 0}
-        row["closed"] = alert_id is None
+    def join_alert(self, alert_id: UUID, incident_id: UUID) -> None:
+        """Have an alert tell of an incident from now on."""
+        row = {"incident_id": incident_id, "alert_id": alert_id, "revision": 0, "look_again_size": 0, "closed": False}
         self._upsert(alert_incidents, "incident_id", row)
+
+    def tell_nobody(self, incident: Incident) -> None:
+        """Note that nobody is to be told of an incident as it is now."""
+        row = {"incident_id": incident.id, "alert_id": None, "revision": incident.revision, "look_again_size": 0}
+        self._upsert(alert_incidents, "incident_id", row | {"closed": incident.closed})
+
+    def untold_anew(self, limit: int) -> list[Incident]:
+        """List incidents of which nobody is to be told and that have changed since that was seen, or are over."""
+        table = alert_incidents.c
+        changed = or_(incidents.c.revision != table.revision, incidents.c.closed_at.is_not(None))
+        query = (
+            select(incidents)
+            .join(alert_incidents, table.incident_id == incidents.c.id)
+            .where(table.alert_id.is_(None), table.closed.is_(False), changed)
+            .order_by(incidents.c.opened_at, incidents.c.id)
+            .limit(limit)
+        )
+        return [incident_value(row) for row in self._reading.execute(query)]
+
+    def forget_untold(self) -> None:
+        """Forget which open incidents nobody is to be told of: the settings may say otherwise now."""
+        table = alert_incidents.c
+        self._reading.execute(delete(alert_incidents).where(table.alert_id.is_(None), table.closed.is_(False)))
 
     def members_of(self, alert_id: UUID) -> list[Incident]:
         """List the incidents that an alert tells of, oldest first."""
@@ -113,6 +135,7 @@ class AlertingRows(Rows):
             select(alert_incidents.c.alert_id)
             .join(incidents, incidents.c.id == alert_incidents.c.incident_id)
             .where(
+                alert_incidents.c.alert_id.is_not(None),
                 alert_incidents.c.closed.is_(False),
                 or_(
                     incidents.c.revision != alert_incidents.c.revision,

@@ -109,15 +109,26 @@ def test_the_alert_of_a_look_alike_that_has_just_ended_is_found(ledger: SqlLedge
         assert tx.resolved_alert_like(replace(incident, signature="other"), NIGHT) is None
 
 
-def test_an_incident_of_which_nobody_is_told_is_looked_at_once(ledger: SqlLedger) -> None:
-    """It is known, and due for nothing."""
+def test_an_incident_of_which_nobody_is_told_is_looked_at_again_once_it_changes(ledger: SqlLedger) -> None:
+    """It is known, and due for nothing, until it is another one, is over, or everything is to be looked at anew."""
     incident = recovery.incident(opened_at=NIGHT)
     with ledger.transaction() as tx:
         assert tx.add_incident(incident)
-        tx.join_alert(None, incident.id)
-        assert tx.without_alert(NIGHT, 10) == []
+        tx.tell_nobody(incident)
+        assert (tx.without_alert(NIGHT, 10), tx.untold_anew(10)) == ([], [])
         assert tx.due_alerts(NIGHT + HOUR, 10) == []
         assert tx.alert_of(incident.id) is None
+        tx.forget_untold()
+        assert tx.without_alert(NIGHT, 10) == [incident]
+        tx.tell_nobody(incident)
+    over = replace(incident.changed(), state=IncidentState.RECOVERED, closed_at=NIGHT)
+    for after in (incident.changed(), over):
+        with ledger.transaction() as tx:
+            tx.save_incident(after)
+            assert tx.untold_anew(10) == [after]
+            assert tx.due_alerts(NIGHT + HOUR, 10) == []
+            tx.tell_nobody(after)
+            assert tx.untold_anew(10) == []
 
 
 def test_failed_redrives_of_incidents_are_counted_up_to_a_number(ledger: SqlLedger) -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-from orchestrator.domain.ladders import Ladder, Level, Watch
+from orchestrator.domain.failures import Kind
+from orchestrator.domain.incidents import Severity
+from orchestrator.domain.ladders import Ladder, Level, Rule, Watch
 from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate
 from orchestrator.flows.deskwork import IncidentUpdate, update_incident
-from orchestrator.flows.escalating import take_up
+from orchestrator.flows.escalating import Escalating, take_up
 from tests.alerting import LADDER, NIGHT, WATCH, Desk
 
 ONE_LEVEL = Watch({"n": Ladder("n", (Level("page", ("pager",)),))}, "n")
@@ -181,3 +183,63 @@ def test_an_incident_that_was_escalated_as_it_was_taken_up_keeps_what_was_asked_
         assert len([take_up(tx, each, desk.watch, desk.now) for each in opened]) == 1
     desk.look(1)
     assert desk.steps()[0][1] == 2
+
+
+NOBODY = replace(WATCH, rules=(Rule(None, kind=Kind.TRANSIENT),))
+
+
+def test_an_incident_of_another_kind_than_the_rule_that_kept_it_quiet_is_told() -> None:
+    """What was transient, and told nobody, is told once it is known that the dependency is down, hours later too."""
+    desk = Desk(NOBODY)
+    incident = desk.open(kind=Kind.TRANSIENT)
+    desk.look(1)
+    desk.change(incident.id, size=40)
+    desk.look(7_200)
+    assert desk.steps() == []
+    desk.change(incident.id, kind=Kind.DEPENDENCY_DOWN, size=40_000)
+    desk.look(1)
+    assert triggers(desk) == [2]
+
+
+def test_what_told_nobody_is_looked_at_again_after_a_start_with_other_settings() -> None:
+    """The rule is gone from the settings: an incident that is still open is told, one that is over is not."""
+    desk = Desk(NOBODY)
+    over, _ = desk.open(kind=Kind.TRANSIENT, signature="over"), desk.open(kind=Kind.TRANSIENT)
+    desk.look(1)
+    desk.close(over.id)
+    desk.look(7_200)
+    desk.watch = WATCH
+    desk.escalating = Escalating(desk.ledger, WATCH, lambda: desk.now)
+    desk.look(1)
+    assert (triggers(desk), desk.told()[0]["incidents"]) == ([1], 1)
+
+
+def test_incidents_that_trickle_in_from_one_dependency_share_its_alert() -> None:
+    """However far apart within the hour: twenty of one outage are one alert."""
+    desk = Desk()
+    for number in range(20):
+        desk.open(dependency="model", signature=f"s{number}")
+        desk.look(61)
+    assert len({each["alert_id"] for each in desk.told()}) == 1
+    assert triggers(desk) == [1, 2]
+    desk.look(3_601)
+    desk.open(dependency="model", signature="much later")
+    desk.look(1)
+    assert len({each["alert_id"] for each in desk.told()}) == 2
+
+
+def test_what_comes_long_after_the_acknowledgement_of_a_storm_is_told() -> None:
+    """Who answered for the old incidents does not know of the new one: it has a page and a key of its own."""
+    desk = Desk()
+    for number in range(5):
+        desk.open(dependency="model", signature=f"s{number}", size=1_000)
+    desk.look(1)
+    desk.look(3_000)
+    acknowledge(desk)
+    desk.look(901)
+    told = len(triggers(desk))
+    for number in range(4):
+        desk.open(dependency="model", signature=f"n{number}", size=9_000, severity=Severity.CRITICAL)
+        desk.look(1)
+    assert len(triggers(desk)) == told + 1
+    assert len({each["dedup_key"] for each in desk.told()}) == 2
