@@ -136,3 +136,6 @@ class SummingTx(Protocol):
 
     def attempt_sums(self, incident_id: UUID) -> AttemptSums:
         """Add the redrives of an incident's releases up, those that are still recorded."""
+
+    def redriven_at(self, incident_id: UUID) -> list[datetime]:
+        """List the times at which redrives of an incident's releases were recorded or ended, each once, in order."""

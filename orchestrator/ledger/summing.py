@@ -45,3 +45,11 @@ class SummingRows(Rows):
         ends = select(func.sum(table.duplicates), func.min(table.recorded_at), func.max(table.ended_at)).where(mine)
         duplicates, first_at, last_end = self._reading.execute(ends).one()
         return AttemptSums(dict(by_plan), int(duplicates or 0), first_at, last_end)
+
+    def redriven_at(self, incident_id: UUID) -> list[datetime]:
+        """List the times at which redrives of an incident's releases were recorded or ended, each once, in order."""
+        table = attempts.c
+        mine = table.release_id.in_(select(releases.c.id).where(releases.c.incident_id == incident_id))
+        ended = select(table.ended_at).where(mine, table.ended_at.is_not(None))
+        moments = select(table.recorded_at).where(mine).union(ended).subquery()
+        return sorted(self._reading.execute(select(moments.c.recorded_at)).scalars())

@@ -42,7 +42,8 @@ def test_the_redrives_of_an_incident_are_added_up(ledger: SqlLedger) -> None:
         tx.save_attempt(replace(first, state=AttemptState.SUCCEEDED, duplicates=2, ended_at=LATER))
         tx.save_attempt(replace(second, state=AttemptState.LOST, ended_at=LATER))
     with ledger.reading() as tx:
-        sums = tx.attempt_sums(made.id)
+        sums, times = tx.attempt_sums(made.id), tx.redriven_at(made.id)
+    assert times == [NOON, LATER]
     assert sums == AttemptSums({"retry": {"succeeded": 1}, "reroute": {"lost": 1}}, 2, NOON, LATER)
 
 
@@ -54,3 +55,4 @@ def test_of_an_incident_without_rows_nothing_is_added_up(ledger: SqlLedger) -> N
     with ledger.reading() as tx:
         assert tx.failure_sums(made.id, LATER) == FailureSums()
         assert tx.attempt_sums(made.id) == AttemptSums()
+        assert tx.redriven_at(made.id) == []

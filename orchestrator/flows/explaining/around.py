@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.commands import CommandKind
 from orchestrator.domain.dependencies import Health
 from orchestrator.domain.story import Step
@@ -12,10 +13,11 @@ from orchestrator.flows.explaining.words import cut
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestrator.domain.auditing import AuditEntry
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
 
-# Commands about a dependency that are looked through for holds: the newest.
+# Holds of a dependency that are looked through, and as many releases: the newest.
 LOOKED_AT = 50
 HOLDS = (CommandKind.HOLD, CommandKind.RELEASE)
 
@@ -54,17 +56,24 @@ def _alerts(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
 
 
 def _dependency(tx: LedgerTx, incident: Incident) -> Iterator[Step]:
+    """Tell how the dependency went while the incident was open: what came after its end is another one's story."""
     dependency = tx.dependency(incident.dependency) if incident.dependency else None
     if dependency is None:
         return
-    if dependency.since and dependency.since >= incident.opened_at and dependency.health is not Health.HEALTHY:
-        text = f"{dependency.name} {_BECAME[dependency.health]}: {cut(dependency.why)}"
-        yield Step(dependency.since, "dependency.changed", text)
-    if dependency.since and dependency.health is Health.HEALTHY and dependency.since >= incident.opened_at:
-        yield Step(dependency.since, "dependency.changed", f"{dependency.name} is healthy again: {cut(dependency.why)}")
-    for command in reversed(tx.commands_about(dependency.name, LOOKED_AT)):
-        after_it = command.created_at >= incident.opened_at and incident.id != command.incident_id
-        if command.kind in HOLDS and command.incident_id is None and after_it:
-            done, what = ("held", "held") if command.kind is CommandKind.HOLD else ("let go", "released")
-            text = f"{dependency.name} was {done} by {command.actor}: {cut(command.reason)}"
-            yield Step(command.created_at, f"dependency.{what}", text, command.actor)
+    if dependency.since and incident.opened_at <= dependency.since <= (incident.closed_at or dependency.since):
+        became = _BECAME.get(dependency.health, "is healthy again")
+        yield Step(dependency.since, "dependency.changed", f"{dependency.name} {became}: {cut(dependency.why)}")
+    for entry in _holds(tx, incident, dependency.name):
+        what = "held" if entry.verb == CommandKind.HOLD else "released"
+        done = "held" if what == "held" else "let go"
+        text = f"{dependency.name} was {done} by {entry.actor}: {cut(entry.reason)}"
+        yield Step(entry.at, f"dependency.{what}", text, entry.actor)
+
+
+def _holds(tx: LedgerTx, incident: Incident, dependency: str) -> list[AuditEntry]:
+    """List the last holds and releases of a dependency, and of nothing less, while an incident was open."""
+    found = []
+    for kind in HOLDS:
+        within = AuditQuery(dependency=dependency, verb=kind, since=incident.opened_at, until=incident.closed_at)
+        found += [each for each in tx.audited(within, LOOKED_AT) if each.incident_id is None]
+    return sorted(found, key=lambda each: each.seq)

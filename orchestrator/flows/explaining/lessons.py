@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from eventbus.wire import DEPENDENCY_CHANGED
 from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.health import aged, present
 from orchestrator.domain.incidents import ASKING
@@ -12,8 +13,10 @@ from orchestrator.flows.explaining.decided import maker
 from orchestrator.flows.explaining.words import at, counted, cut, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
+    from orchestrator.domain.dependencies import Dependency
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
     from orchestrator.domain.postmortem import Postmortem
@@ -37,7 +40,7 @@ def worked(tx: LedgerTx, incident: Incident, found: Postmortem) -> Iterator[str]
         yield f"{counted(found.failures.redelivered, 'failure')} recovered without a redrive, by the broker's delivery"
 
 
-def gaps(found: Postmortem) -> Iterator[str]:
+def gaps(tx: LedgerTx, incident: Incident, found: Postmortem) -> Iterator[str]:
     """Say what nobody recorded, how long nobody acted, and what stayed dead."""
     if found.detection.alerted_at is None:
         yield "no alert of it is recorded"
@@ -45,9 +48,10 @@ def gaps(found: Postmortem) -> Iterator[str]:
         yield "nobody acknowledged it"
     if found.owner is None:
         yield "nobody owned it"
-    yield from _slow(found)
+    yield from _slow(found, tx.redriven_at(incident.id))
     yield from _left(found)
     yield from _unrecorded(found)
+    yield from _of_health(tx, incident)
 
 
 def _left(found: Postmortem) -> Iterator[str]:
@@ -71,15 +75,27 @@ def _unrecorded(found: Postmortem) -> Iterator[str]:
             yield f"nobody noted when this was: {step.what}"
 
 
-def _slow(found: Postmortem) -> Iterator[str]:
-    opened, closed = found.detection.opened_at, found.detection.closed_at
-    acts = [each.at for each in found.timeline if each.at and each.what.startswith(ACTS)]
+def _of_health(tx: LedgerTx, incident: Incident) -> Iterator[str]:
+    """Say of which part of an incident's time its dependency's health is not kept: only the present one is."""
+    dependency = tx.dependency(incident.dependency) if incident.dependency else None
+    if dependency and dependency.since and dependency.since > incident.opened_at:
+        until = min(dependency.since, incident.closed_at or dependency.since)
+        yield (
+            f"how {cut(dependency.name, 100)} was before {at(until)} is not kept here, only since when it is as it is "
+            f"now: the events {DEPENDENCY_CHANGED} in the warehouse have it"
+        )
+
+
+def _slow(found: Postmortem, redriven: Iterable[datetime]) -> Iterator[str]:
+    opened, end = found.detection.opened_at, found.detection.closed_at or found.written_at
+    acts = [each.at for each in found.timeline if each.at and each.at <= end and each.what.startswith(ACTS)]
     first = min(acts, default=None)
     if first is None:
         yield f"nothing and nobody acted on it for {span(found.seconds)}"
     elif (first - opened).total_seconds() >= LONG_SILENCE:
         yield f"nothing and nobody acted on it for the first {span((first - opened).total_seconds())}"
-    times = sorted({each.at for each in found.timeline if each.at and each.at >= opened} | {closed or found.written_at})
+    told = {each.at for each in found.timeline if each.at} | set(redriven) | {end}
+    times = sorted(each for each in told if opened <= each <= end)
     silence = max(pairwise(times), key=lambda pair: pair[1] - pair[0], default=None)
     if silence and (silence[1] - silence[0]).total_seconds() >= LONG_SILENCE:
         length = span((silence[1] - silence[0]).total_seconds())
@@ -99,13 +115,18 @@ def follow_ups(tx: LedgerTx, incident: Incident, found: Postmortem, known: Known
         yield f"it is held by {cut(incident.held_by, 100)}: redrive release --incident {incident.id} --reason WHY"
     yield from _unanswered(tx, incident)
     dependency = tx.dependency(incident.dependency) if incident.dependency else None
-    if dependency and dependency.unwell:
+    if dependency and dependency.unwell and not _since_its_end(dependency, incident):
         why = present(aged(dependency, known.now, known.policies.of(dependency.name))).why
         yield f"{cut(dependency.name, 100)} is {dependency.health} still: {cut(why)}"
     if found.tried.duplicates:
         yield "look at what ran twice, and whether its task may: redrive failures list"
     if not incident.closed:
         yield f"it is not over at {at(known.now)}: {incident.state}"
+
+
+def _since_its_end(dependency: Dependency, incident: Incident) -> bool:
+    """Tell whether a dependency became as it is after the end of an incident: that is another one's matter."""
+    return bool(incident.closed_at and dependency.since and dependency.since > incident.closed_at)
 
 
 def _unanswered(tx: LedgerTx, incident: Incident) -> Iterator[str]:

@@ -60,7 +60,7 @@ def _with_lessons(tx: LedgerTx, incident: Incident, bare: Postmortem, known: Kno
     return replace(
         bare,
         worked=tuple(worked(tx, incident, bare)),
-        gaps=tuple(gaps(bare)),
+        gaps=tuple(gaps(tx, incident, bare)),
         follow_ups=tuple(follow_ups(tx, incident, bare, known)),
     )
 
