@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from eventbus import scrub
 from orchestrator.dependency_settings.reading import Table, WithUrl, of_scheme, read_file
 from orchestrator.domain.errors import InvalidPlan
 from orchestrator.domain.incidents import Severity
@@ -72,10 +74,13 @@ class AppriseTable(Target, WithUrl):
     kind: Literal["apprise"]
 
     def secrets(self) -> list[str]:
-        """Give the URL, and each part of it that may be a key or a password."""
+        """Give the URL, its password, and each part of it that may be a key or a password."""
         _, _, rest = self.place.partition("://")
         parts = re.split(r"[/?&@:=]", rest)
-        return [self.place, rest, *(each for each in parts if _looks_secret(each))]
+        _, _, password = re.split("[/?]", rest)[0].rpartition("@")[0].partition(":")
+        _, _, query = rest.partition("?")
+        named = [value for name, value in parse_qsl(query) if scrub.SECRET_NAME.search(name)]
+        return [self.place, rest, password, *named, *(each for each in parts if _looks_secret(each))]
 
 
 def _looks_secret(part: str) -> bool:
@@ -120,5 +125,6 @@ class PagerDutyTable(Target):
         return self.routing_key.get_secret_value() if self.routing_key else ""
 
     def secrets(self) -> list[str]:
-        """Give the routing key."""
-        return [self.key]
+        """Give the routing key, and an address of one's own, which may have one in it."""
+        url = self.url.get_secret_value()
+        return [self.key] if url == URL else [self.key, url]

@@ -17,6 +17,7 @@ from orchestrator.notify.bounded import BoundedNotifier
 from orchestrator.notify.pagerduty import PagerDutyNotifier
 from orchestrator.sinks.alerts import AlertSink, Link
 from orchestrator.sinks.guarded import GuardedSink
+from orchestrator.sinks.hearing import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,19 +32,20 @@ if TYPE_CHECKING:
     from orchestrator.domain.ledger import Ledger
     from orchestrator.domain.notifying import Notifier
 
-# One page goes at a time, and at once; where nobody of a chain answers, again soon.
-LIMITS: Final = Limits(events=1, linger=0.0, backoff=Backoff(base=0.5, cap=15.0))
+# A page goes at once; where nobody of a chain answers, again soon. A few together show which of them are over.
+LIMITS: Final = Limits(events=10, linger=0.0, backoff=Backoff(base=0.5, cap=15.0))
 
 
 def alert_sinks(table: AlertsTable) -> tuple[SinkEntry, ...]:
     """Make a sink for each target, with clients of its own; raises SettingsInvalid for a URL that names nothing."""
-    return tuple(_entry(name, table) for name in table.targets)
+    heard = Heard()
+    return tuple(_entry(name, table, heard) for name in table.targets)
 
 
-def _entry(name: str, table: AlertsTable) -> SinkEntry:
+def _entry(name: str, table: AlertsTable, heard: Heard) -> SinkEntry:
     names = dict.fromkeys([name, *table.targets[name].fallback])
     chain = [Link(notifier(each, table.targets[each]), table.targets[each].tries) for each in names]
-    sink = AlertSink(TELLING + name, name, chain)
+    sink = AlertSink(TELLING + name, name, chain, hearing=heard)
     return SinkEntry(GuardedSink(sink), Subscription(sink.types), LIMITS)
 
 

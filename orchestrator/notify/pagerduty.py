@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
+from eventbus import scrub
 from orchestrator.domain.alerts import Action
 from orchestrator.domain.backoff import asked_seconds
 from orchestrator.domain.notifying import NotSent, Sent
@@ -25,8 +26,6 @@ LONGEST_SUMMARY: Final = 1024
 LONGEST_KEY: Final = 255
 # Of what it says is wrong.
 LONGEST_TOLD: Final = 200
-# A trigger for a key that is open is one more line in its log, and wakes nobody.
-ACTIONS: Final = {Action.UPDATE: "trigger"}
 
 
 class PagerDutyNotifier:
@@ -42,8 +41,8 @@ class PagerDutyNotifier:
         self._session.auth = _as_it_is
 
     def notify(self, notice: Notice) -> Sent | NotSent:
-        """Send the event. One that would open again what PagerDuty has closed is not sent: it would wake somebody."""
-        if notice.action is Action.UPDATE and notice.reopened:
+        """Send the event, but no update: that could only be a trigger, which wakes somebody where one was resolved."""
+        if notice.action is Action.UPDATE:
             return Sent()
         try:
             answer = self._session.post(
@@ -58,7 +57,7 @@ class PagerDutyNotifier:
     def _event(self, notice: Notice) -> dict[str, Any]:
         event: dict[str, Any] = {
             "routing_key": self._key,
-            "event_action": ACTIONS.get(notice.action, str(notice.action)),
+            "event_action": str(notice.action),
             "dedup_key": notice.key[:LONGEST_KEY],
         }
         if event["event_action"] != "trigger":
@@ -85,7 +84,7 @@ def _told(answer: requests.Response) -> Sent | NotSent:
     status = answer.status_code
     if status == HTTPStatus.ACCEPTED:
         return Sent()
-    said = f"PagerDuty answered {status}: {answer.text[:LONGEST_TOLD]}".strip()
+    said = f"PagerDuty answered {status}: {scrub.text(answer.text)[:LONGEST_TOLD]}".strip()
     wait = asked_seconds(answer.headers.get("Retry-After"), datetime.now(UTC))
     return NotSent(said, final=status == HTTPStatus.BAD_REQUEST, retry_after=wait)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,9 +16,10 @@ from orchestrator.domain.auditing import SOURCE
 from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
 from orchestrator.domain.incidents import Severity
 from orchestrator.domain.notifying import NotSent, Sent
+from orchestrator.sinks.hearing import Heard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from orchestrator.domain.events import Delivery, StoredEvent
     from orchestrator.domain.notifying import Notifier
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("redrive.alerts")
 # Seconds for which a target that failed is asked last.
 REST: Final = 60.0
+# A page that waited longer than this says so.
+LATE: Final = timedelta(minutes=10)
 # These end what a target may have open, so all that keep alerts hear them.
 ENDING: Final = frozenset({Action.ACKNOWLEDGE, Action.RESOLVE})
 # How often an end is handed over while some of those who are to hear it do not; how many alerts are known by heart.
@@ -54,15 +58,15 @@ class Link:
             if isinstance(answer, Sent) or answer.final or answer.late or answer.retry_after:
                 break
         failed = isinstance(answer, NotSent) and not answer.final
-        self.resting_until = monotonic() + REST if failed else 0.0
+        pause = max(REST, answer.retry_after or 0.0) if isinstance(answer, NotSent) else REST
+        self.resting_until = monotonic() + pause if failed else 0.0
         return answer
 
 
 @dataclass(slots=True)
 class Telling:
-    """Who has the event that is being told by now; after a restart they may hear it twice, under the same key."""
+    """Who has an event that is being told by now; after a restart they may hear it twice, under the same key."""
 
-    event_id: str
     told: set[str] = field(default_factory=set)
     turns: int = 0
 
@@ -79,15 +83,18 @@ class AlertSink:
     target: str
     chain: Sequence[Link]
     types: frozenset[str] = frozenset({ALERT_CHANGED})
-    _now: Telling = field(default_factory=lambda: Telling(""))
+    hearing: Heard = field(default_factory=Heard)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _open: dict[str, Telling] = field(default_factory=dict)
     _heard: dict[str, set[str]] = field(default_factory=dict)
 
     def deliver(self, batch: Sequence[StoredEvent]) -> Delivery:
         """Tell each event of the batch that names this target."""
         refusals: dict[int, Refusal] = {}
         upto: int | None = None
+        over = self._over(batch)
         for event in batch:
-            answer = self._deliver(event)
+            answer = Sent() if event.seq in over else self._deliver(event)
             if isinstance(answer, NotSent) and not answer.final:
                 passed = {} if upto is None else refusals
                 return Deferred(answer.reason, answer.retry_after, upto=upto, refusals=passed)
@@ -95,6 +102,30 @@ class AlertSink:
                 refusals[event.seq] = Refusal(answer.reason)
             upto = event.seq
         return Rejected(refusals) if refusals else Delivered()
+
+    def _over(self, batch: Sequence[StoredEvent]) -> set[int]:
+        """Name what waits behind its own end: nobody is woken for what is over, the end is told alone."""
+        ended: set[str] = set()
+        over: set[int] = set()
+        for event in reversed(batch if len(batch) > 1 else ()):
+            told = self._told_here(event)
+            if told is None:
+                continue
+            key, action = told
+            if action is Action.RESOLVE:
+                ended.add(key)
+            elif key in ended:
+                over.add(event.seq)
+                log.info("alert.over", target=self.target, action=str(action), alert=key)
+        return over
+
+    def _told_here(self, event: StoredEvent) -> tuple[str, Action] | None:
+        try:
+            data = orjson.loads(event.record.body)["data"]
+            told = data["dedup_key"], Action(data["action"])
+            return told if event.record.source == SOURCE and self.target in data["targets"] else None
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def _deliver(self, event: StoredEvent) -> Sent | NotSent:
         if event.record.source != SOURCE:
@@ -104,28 +135,48 @@ class AlertSink:
             data = orjson.loads(event.record.body)["data"]
             if self.target not in data["targets"]:
                 return Sent()
-            notice = notice_of(data)
+            notice = self._marked(notice_of(data), event)
         except (KeyError, TypeError, ValueError) as error:
             return NotSent(f"expected an alert's event, got one without {error}", final=True)
         return self._tell(event.record.id, notice)
 
+    def _marked(self, notice: Notice, event: StoredEvent) -> Notice:
+        """Say of a page that comes late from when it is."""
+        if notice.action is not Action.TRIGGER or self.clock() - event.accepted_at < LATE:
+            return notice
+        return replace(notice, title=f"[LATE, of {event.accepted_at:%H:%M} UTC] {notice.title}")
+
     def _tell(self, event_id: str, notice: Notice) -> Sent | NotSent:
-        if self._now.event_id != event_id:
-            self._now = Telling(event_id)
-        now, failed = self._now, list[NotSent]()
+        now = self._open.setdefault(event_id, Telling())
+        failed = list[NotSent]()
         now.turns += 1
         wanted = self._wanted(notice)
         for link in sorted(self.chain, key=lambda each: each.resting_until > monotonic()):
             name = link.notifier.name
             if name in now.told or (now.told and name not in wanted):
                 continue
-            answer = link.tell(notice)
-            _log(name, notice, answer)
+            answer = self._tell_one(link, event_id, notice)
             if isinstance(answer, Sent):
                 now.told.add(name)
             else:
                 failed.append(answer)
-        return self._settled(notice, wanted, failed)
+        settled = self._settled(now, notice, wanted, failed)
+        if isinstance(settled, Sent) or settled.final:
+            self._open.pop(event_id, None)
+        return settled
+
+    def _tell_one(self, link: Link, event_id: str, notice: Notice) -> Sent | NotSent:
+        """Tell it, unless another sink has: one target may stand in for several."""
+        ear = self.hearing.ear(event_id, link.notifier.name)
+        with ear.lock:
+            if ear.has_heard_another(self.name):
+                ear.sinks.add(self.name)
+                return Sent()
+            answer = link.tell(notice)
+            if isinstance(answer, Sent):
+                ear.sinks.add(self.name)
+        _log(link.notifier.name, notice, answer)
+        return answer
 
     def _wanted(self, notice: Notice) -> set[str]:
         """Name those beside the first who has to hear it: of an end, whoever may have heard the beginning."""
@@ -134,17 +185,18 @@ class AlertSink:
         keep = {link.notifier.name for link in self.chain if link.notifier.keeps}
         return keep | self._heard.get(notice.key, set())
 
-    def _settled(self, notice: Notice, wanted: set[str], failed: list[NotSent]) -> Sent | NotSent:
-        told = self._now.told
+    def _settled(self, now: Telling, notice: Notice, wanted: set[str], failed: list[NotSent]) -> Sent | NotSent:
+        told = now.told
         if told:
             self._remember(notice, told)
             missed = wanted - told
-            if not missed or self._now.turns >= MOST_TURNS or all(each.final for each in failed):
+            if not missed or now.turns >= MOST_TURNS or all(each.final for each in failed):
                 return Sent()
-        waits = [each.retry_after for each in failed if each.retry_after is not None]
+        # One that is asked for no pause may answer at once: nobody waits for the other.
+        waits = [each.retry_after or 0.0 for each in failed if not each.final]
         why = "; ".join(each.reason for each in failed) or "nobody is there to be told"
         final = bool(failed) and all(each.final for each in failed)
-        return NotSent(why, final=final, retry_after=min(waits, default=None))
+        return NotSent(why, final=final, retry_after=min(waits, default=None) or None)
 
     def _remember(self, notice: Notice, told: set[str]) -> None:
         """Know who has heard of an alert, until it is over; of the oldest nothing is known any more."""

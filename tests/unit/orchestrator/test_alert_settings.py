@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eventbus import scrub
+from orchestrator.alert_settings.tables import AlertsTable
 from orchestrator.bootstrap.alerts import alert_loops, alert_sinks
 from orchestrator.bootstrap.sinks import make_sinks
 from orchestrator.domain.errors import SettingsInvalid
@@ -80,7 +81,7 @@ def test_a_table_becomes_who_is_told_of_what(monkeypatch: pytest.MonkeyPatch) ->
     names = [entry.name for entry in make_sinks(settings)]
     assert names == ["warehouse", "alerts-slack", "alerts-mail", "alerts-pager"]
     (slack, *_) = alert_sinks(settings.alerts)
-    assert (slack.limits.events, slack.limits.linger) == (1, 0.0)
+    assert (slack.limits.events, slack.limits.linger) == (10, 0.0)
 
 
 def test_without_a_table_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +179,22 @@ def test_no_secret_of_a_target_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(secret in hidden for secret in secrets)
     assert scrub.text("no answer from 127.0.0.1 for ann@example.com") == "no answer from 127.0.0.1 for ann@example.com"
     assert logging.getLogger("apprise").disabled or make_sinks(settings)
+
+
+@pytest.mark.parametrize(
+    ("table", "secret"),
+    [
+        ({"kind": "apprise", "url": "mailtos://ops:correcthorse@mail.example?to=ops@example.com"}, "correcthorse"),
+        ({"kind": "apprise", "url": "json://hooks.example/in?token=batterystaple"}, "batterystaple"),
+        ({"kind": "pagerduty", "routing_key": ROUTING_KEY, "url": "http://relay.example/in/staple"}, "/in/staple"),
+    ],
+)
+def test_a_secret_of_small_letters_is_one(table: dict[str, Any], secret: str) -> None:
+    """A password is known by its place, whatever it is made of, and so is an address of one's own."""
+    settings = AlertsTable.model_validate({"targets": {"one": table}})
+    scrubber = scrub.Scrubber()
+    scrubber.learn(*settings.secrets())
+    assert secret not in scrubber.text(f"no answer from http://relay.example{secret}")
 
 
 def test_the_example_of_the_page_can_be_used_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

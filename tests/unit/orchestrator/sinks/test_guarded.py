@@ -101,3 +101,22 @@ def test_what_a_sink_raises_is_told_without_secrets(monkeypatch: pytest.MonkeyPa
     assert deferred == Deferred(
         "the sink theirs raised OSError: no way to https://me:[hidden]@example.com with [hidden]"
     )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Deferred("s3cr3t-w0rd", upto=1, refusals={1: Refusal("s3cr3t-w0rd")}),
+        Rejected({1: Refusal("s3cr3t-w0rd", "name")}),
+    ],
+)
+def test_what_a_server_says_back_is_told_without_secrets(
+    answer: Deferred | Rejected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reasons become dead letters, which whoever may read events reads: a server may echo what we sent it."""
+    monkeypatch.setattr(scrub, "KNOWN", scrub.Scrubber())
+    scrub.KNOWN.learn("s3cr3t-w0rd")
+    told = GuardedSink(MemorySink("theirs", [LLM_CALL], [answer])).deliver(stored(record(), record()))
+    assert "s3cr3t" not in repr(told)
+    assert type(told) is type(answer)
+    assert scrub.HIDDEN in repr(told)
