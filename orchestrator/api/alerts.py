@@ -21,7 +21,7 @@ from orchestrator.domain.commands import StoredAnswer
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.incidents import Incident, Severity
 from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate, page_to_test
-from orchestrator.flows.escalating import ladder_of
+from orchestrator.flows.taking_up import ladder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.errors import Conflict, NotFound
 from orchestrator.domain.ids import derive
 from orchestrator.flows.announcing import SOURCE, command_recorded
-from orchestrator.flows.escalating import fresh, ladder_of
+from orchestrator.flows.taking_up import fresh, ladder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.alerts import Facts
@@ -10,7 +11,6 @@ from orchestrator.domain.ladders import RANK
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from decimal import Decimal
     from uuid import UUID
 
     from orchestrator.domain.alerts import Alert
@@ -18,29 +18,31 @@ if TYPE_CHECKING:
     from orchestrator.domain.ladders import Ladder
     from orchestrator.domain.ledger import LedgerTx
 
+CENT_OF_A_CENT: Final = Decimal("0.0001")
 # A size that no incident has.
 NEVER: Final = 2**31 - 1
 
 
 def facts_of(
-    tx: LedgerTx, alert: Alert, members: Sequence[Incident], ladder: Ladder, money: Decimal | None = None
+    tx: LedgerTx, alert: Alert, members: Sequence[Incident], ladder: Ladder, price: Decimal | None = None
 ) -> Facts:
-    """Put together what a decision needs; of incidents that are over only their sizes count."""
+    """Put together what a decision needs; of what is over only its size counts. `price` is USD a failure."""
     still = [each for each in members if not each.closed]
     counted = still or members
     unanswered = [each for each in still if each.acknowledged_at is None]
     last = max(still, key=_acknowledged_at, default=None) if still and not unanswered else None
     dependency = tx.dependency(alert.dependency) if alert.dependency else None
     most = ladder.most_attempts
+    size = sum(each.size for each in members)
     return Facts(
         largest=max(counted, key=lambda each: each.size),
         open=len(still),
         incidents=len(members),
-        size=sum(each.size for each in members),
+        size=size,
         severity=max((each.severity for each in counted), key=lambda each: RANK[each]),
         health=str(dependency.health) if dependency else "",
         attempts=tx.failed_attempts([each.id for each in members], most) if most else 0,
-        money=money,
+        money=None if price is None else (price * size).quantize(CENT_OF_A_CENT),
         acknowledged_at=last.acknowledged_at if last else None,
         acknowledged_by=last.acknowledged_by if last else None,
         snoozed_until=_snoozed(unanswered),

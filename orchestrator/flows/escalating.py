@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.alerts import Action, Alert, AlertState
 from orchestrator.domain.climbing import GROWN, decide
-from orchestrator.domain.ids import derive
-from orchestrator.domain.incidents import Incident, Severity
-from orchestrator.domain.ladders import Ladder
 from orchestrator.flows.alert_facts import facts_of, look_again
+from orchestrator.flows.alert_prices import Prices, sampled
+from orchestrator.flows.taking_up import BACK, ladder_of, take_up
 from orchestrator.flows.telling import alert_changed, raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from decimal import Decimal
     from uuid import UUID
 
     from orchestrator.domain.ladders import Watch
@@ -34,17 +33,8 @@ MOST: Final = 25
 PATIENCE: Final = timedelta(seconds=5)
 BETWEEN_FORGETTING: Final = timedelta(hours=1)
 MOST_FORGOTTEN: Final = 500
-# How far back a look goes for incidents that opened: other orchestrators' clocks may be off by as much.
-BACK: Final = timedelta(minutes=10)
 # More than any alert has to do at one moment.
 MOST_STEPS: Final = 5
-# Incidents of one dependency that come so close behind each other are one outage.
-ONE_OUTAGE: Final = timedelta(hours=1)
-# Tasks of an incident whose calls are added up.
-SAMPLE: Final = 200
-# A call that failed was paid for before its incident opened, and not long before.
-A_DAY: Final = timedelta(days=1)
-CENT_OF_A_CENT: Final = Decimal("0.0001")
 
 
 @dataclass(slots=True)
@@ -60,6 +50,7 @@ class Escalating:
     _since: datetime = field(default=EVER)
     _looked: datetime | None = None
     _forgot: datetime = field(default=EVER)
+    _prices: Prices = field(default_factory=Prices)
 
     def run_once(self) -> float:
         """Take up what is new and do what is due; seconds until the next look."""
@@ -69,7 +60,8 @@ class Escalating:
         if taken == MOST and now - self._looked < PATIENCE:
             return 0.0  # a storm comes in: it is told of once it is in
         self._looked = now
-        if self._look(now) or taken:
+        looked = self._look(now)
+        if self._ask(now) or looked or taken:
             return 0.0
         self._since = max(self._since, now - BACK)
         if now - self._forgot >= BETWEEN_FORGETTING:
@@ -97,114 +89,43 @@ class Escalating:
         return len(opened)
 
     def _look(self, now: datetime) -> int:
-        """Have alerts climb that are due. What calls cost is asked before: the warehouse may take its time."""
+        """Have alerts climb that are due, by what is known of their costs."""
         with self.ledger.reading() as tx:
             due = tx.due_alerts(now, MOST)
-            tasks = self._samples(tx, due)
         if due:
-            money = {alert_id: self._cost(found) for alert_id, found in tasks.items()}
-            with self.ledger.transaction() as tx:
-                for alert in due:
-                    look(tx, tx.alert(alert.id) or alert, self.watch, now, money.get(alert.id))
+            self._climb([each.id for each in due], now)
+        for each in due:
+            if ladder_of(each, self.watch).asks_for_money:
+                self._prices.want(each.id, now)
         return len(due)
 
-    def _samples(self, tx: LedgerTx, due: Sequence[Alert]) -> dict[UUID, list[tuple[Incident, list[str]]]]:
-        """Give, for each alert whose ladder asks for money, its incidents' sizes with some tasks of each."""
-        asking = [alert for alert in due if ladder_of(alert, self.watch).asks_for_money]
-        return {
-            alert.id: [(each, tx.tasks_of(each.id, SAMPLE)) for each in tx.members_of(alert.id)] for alert in asking
-        }
+    def _climb(self, alert_ids: Sequence[UUID], now: datetime) -> None:
+        with self.ledger.transaction() as tx:
+            for alert_id in alert_ids:
+                alert = tx.alert(alert_id)
+                if alert is not None:
+                    look(tx, alert, self.watch, now, self._prices.of(alert_id))
 
-    def _cost(self, found: Sequence[tuple[Incident, list[str]]]) -> Decimal | None:
-        """Take what some tasks cost for what all of them do; incidents of which no cost is known add none."""
-        known: list[Decimal] = []
-        for incident, tasks in found:
-            cost = self.cost(tasks, incident.opened_at - A_DAY) if tasks else None
-            if cost is not None:
-                known.append((cost * incident.size / len(tasks)).quantize(CENT_OF_A_CENT))
-        return sum(known[1:], known[0]) if known else None
-
-
-def ladder_of(alert: Alert, watch: Watch) -> Ladder:
-    """Give an alert's ladder; the default where the settings do not have it any more."""
-    return watch.ladders.get(alert.ladder) or watch.ladders.get(watch.default or "") or Ladder(alert.ladder, ())
+    def _ask(self, now: datetime) -> bool:
+        """Ask what one alert costs, and have it climb by that: no page waits for more than one answer."""
+        alert_id = self._prices.next()
+        if alert_id is None:
+            return False
+        with self.ledger.reading() as tx:
+            tasks, since = sampled(tx, alert_id)
+        self._prices.note(alert_id, self.cost(tasks, since) if tasks else None, len(tasks), now)
+        self._climb([alert_id], now)
+        return True
 
 
-def take_up(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
-    """Give an incident its alert: one that goes on, one that it shares, or its own; None where nobody is to be told."""
-    known = tx.alert_of(incident.id)
-    if known is not None:
-        return known  # somebody has asked for it since the incident was read
-    incident = tx.incident(incident.id) or incident
-    ladder, severity = watch.meant_for(incident)
-    if ladder is None or incident.closed:
-        tx.tell_nobody(incident)
-        return None
-    if severity is not None and incident.severity is Severity.ERROR:
-        # What a rule of the settings says holds until a person says otherwise.
-        tx.save_incident(replace(incident, severity=severity))
-    alert = _going_on(tx, incident, watch, now) or _shared(tx, incident, watch, now) or fresh(incident, ladder, now)
-    tx.save_alert(alert)
-    tx.join_alert(alert.id, incident.id)
-    return alert
-
-
-def fresh(incident: Incident, ladder: Ladder, now: datetime) -> Alert:
-    """Begin an alert; its id is the incident's, so that the same one is never begun twice.
-
-    One that has been open for long when it is seen first, since alerts were only just set up, climbs from now on.
-    """
-    return Alert(
-        id=derive("alert", incident.id),
-        ladder=ladder.name,
-        began_at=incident.opened_at,
-        climbs_from=incident.opened_at if incident.opened_at >= now - BACK else now,
-        dependency=incident.dependency,
-        severity=incident.severity,
-        joined_at=now,
-        next_at=now,
-    )
-
-
-def _going_on(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
-    """Give the alert of an incident that looked like this one and has only just ended."""
-    known = tx.resolved_alert_like(incident, now - timedelta(seconds=watch.flapping))
-    return replace(known.reopened_at(now), incidents=known.incidents + 1) if known else None
-
-
-def _shared(tx: LedgerTx, incident: Incident, watch: Watch, now: datetime) -> Alert | None:
-    """Give the open alert of the same dependency, where it was joined within the hour and speaks of this outage.
-
-    Not one that somebody acknowledged long ago: they do not know of this, and its ladder is at rest.
-    """
-    if incident.dependency is None:
-        return _of_nothing(tx, watch, now)
-    known = tx.active_alert_on(incident.dependency)
-    if known is None:
-        return None
-    near = now - (known.joined_at or known.began_at) <= max(ONE_OUTAGE, timedelta(seconds=watch.storm))
-    answered = known.acknowledged_at if known.state is AlertState.ACKNOWLEDGED else None
-    stale = answered is not None and now - answered > timedelta(seconds=watch.flapping)
-    return known.joined_by_one(now) if near and not stale else None
-
-
-def _of_nothing(tx: LedgerTx, watch: Watch, now: datetime) -> Alert | None:
-    """Give the alert that incidents without a dependency share once too many of them come: perhaps a bad release."""
-    lately = tx.alerts_on_nothing(now - timedelta(seconds=watch.storm), watch.storm_incidents)
-    large = next((each for each in lately if each.incidents > 1), None)
-    if large is None and len(lately) < watch.storm_incidents:
-        return None
-    return (large or lately[0]).joined_by_one(now)
-
-
-def look(tx: LedgerTx, alert: Alert, watch: Watch, now: datetime, money: Decimal | None = None) -> Alert:
-    """Do all that an alert has to do now, each step with the event that tells it."""
+def look(tx: LedgerTx, alert: Alert, watch: Watch, now: datetime, price: Decimal | None = None) -> Alert:
+    """Do all that an alert has to do now, each step with the event that tells it; `price` is USD for a failure."""
     members, ladder = tx.members_of(alert.id), ladder_of(alert, watch)
     if not members:
         gone = replace(alert, state=AlertState.RESOLVED, next_at=None, resolved_at=alert.resolved_at or now)
         tx.save_alert(gone)
         return gone
-    facts = facts_of(tx, alert, members, ladder, money)
+    facts = facts_of(tx, alert, members, ladder, price)
     for _ in range(MOST_STEPS):
         step = decide(alert, facts, ladder, watch, now)
         alert = step.alert

@@ -190,3 +190,29 @@ def test_what_the_failed_calls_cost_reaches_a_level_once_it_is_known() -> None:
     desk.look(60)
     assert [(each["action"], each["usd_cost"]) for each in desk.told()] == [("trigger", "50.0000")]
     assert "level money: USD 50.0000" in desk.told()[0]["text"]
+
+
+DEAR = Ladder("night", (Level("now", ("slack",)), Level("dear", ("pager",), money=Decimal(50))))
+
+
+def test_people_are_told_before_the_warehouse_is_asked_and_a_storm_asks_once() -> None:
+    """A warehouse that takes its time delays no page; however large the storm, it is asked once a minute."""
+    desk = Desk(replace(WATCH, ladders={"night": DEAR}))
+    told: list[int] = []
+    for number in range(20):
+        failed = [recovery.failure(100 * number + each) for each in range(30)]
+        recovery.filed(desk.ledger, *failed, opened_at=NIGHT, signature=f"s{number}")
+
+    def cost(tasks: object, _since: object) -> Decimal:
+        told.append(len(desk.told()))
+        assert len(list(tasks)) <= 200  # type: ignore[call-overload]
+        return Decimal(20)
+
+    desk.escalating.cost = cost  # type: ignore[assignment]
+    desk.look(1)
+    assert told == [1]
+    assert desk.steps()[-1] == ("trigger", 2, ["pager"])
+    desk.look(30)
+    assert told == [1]
+    desk.look(60)
+    assert len(told) == 2

@@ -11,7 +11,8 @@ from orchestrator.domain.incidents import Severity
 from orchestrator.domain.ladders import Ladder, Level, Rule, Watch
 from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate
 from orchestrator.flows.deskwork import IncidentUpdate, update_incident
-from orchestrator.flows.escalating import Escalating, take_up
+from orchestrator.flows.escalating import Escalating
+from orchestrator.flows.taking_up import take_up
 from tests.alerting import LADDER, NIGHT, WATCH, Desk
 
 ONE_LEVEL = Watch({"n": Ladder("n", (Level("page", ("pager",)),))}, "n")
