@@ -17,7 +17,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import DateTime, Engine, TypeDecorator, create_engine, event, func, inspect, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
@@ -145,6 +145,9 @@ def reachable(what: str) -> Iterator[None]:
         raise DependencyUnreachable(what, "all connections are in use") from error
     except DBAPIError as error:
         raise DependencyUnreachable(what, str(error.orig).strip()) from error
+    except StatementError as error:
+        # Raised before the database was asked: a value that no column can hold. Its text has the whole statement.
+        raise Unstorable(what, f"{type(error.orig).__name__}: {error.orig}") from error
     except SQLAlchemyError as error:
         raise DependencyUnreachable(what, str(error)) from error
 

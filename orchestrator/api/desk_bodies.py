@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from orchestrator.api.event_bodies import Moment, Span
+from orchestrator.api.event_bodies import Span
 from orchestrator.api.recovery_bodies import QueryBody
-from orchestrator.api.schemas import LONGEST_REASON, Strict, Text
+from orchestrator.api.schemas import LONGEST_REASON, Moment, Strict, Text
 from orchestrator.domain.auditing import AuditQuery, Origin
 from orchestrator.domain.incidents import Severity
 from orchestrator.domain.selection import Selection

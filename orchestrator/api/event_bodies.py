@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from orchestrator.api.schemas import LONGEST_REASON, NO_REASON, Strict, Text
+from orchestrator.api.schemas import LONGEST_REASON, NO_REASON, Moment, Strict, Text
 from orchestrator.domain.replays import FIXED
 
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 MOST_NAMED = 1_000
 MOST_LISTED = 1_000
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
-
-
-def _of_this_age(moment: datetime) -> datetime:
-    """Refuse what no clock has shown: it cannot be told in every time zone."""
-    if not EARLIEST <= moment <= LATEST:
-        raise ValueError(f"expected a time from 1970 to 9000, got {moment.isoformat()}")
-    return moment
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_of_this_age)]
 
 
 class Span(Strict):

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import StringConstraints
 
 from orchestrator.api.paging import link_next
 from orchestrator.api.problems import CursorUnknown
+from orchestrator.api.schemas import Moment
 from orchestrator.api.sheets import CSV, sheet
 from orchestrator.domain.eligibility import refusal
 from orchestrator.domain.failures import FailureState, Kind
@@ -36,8 +37,8 @@ def selection_of(  # noqa: PLR0913, PLR0917 - what can be asked, each a paramete
     signature: Named = None,
     dependency: Named = None,
     organization: Named = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     state: Annotated[list[FailureState] | None, Query()] = None,
     incident: UUID | None = None,
     argument: Annotated[list[Argument] | None, Query(max_length=16)] = None,

@@ -130,7 +130,11 @@ def _advised(what_next: str, path: str) -> str:
 def _invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+    # A name may be text that UTF-8 cannot hold: the answer has to.
+    errors = [
+        {name: text.encode("utf-8", "backslashreplace").decode() for name, text in told.items()}
+        for told in ({"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors())
+    ]
     malformed = any(each["type"] == "json_invalid" for each in error.errors())
     status = HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY
     detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +53,7 @@ def _answered(body: RetryBody, request: Request, key: str | None) -> Response:
         return _told(api, asked)
     if not body.single and key is None:
         raise KeyMissing("a whole incident" if body.incident_id else "many failures")
-    digest = sha256(orjson.dumps(body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    digest = body.digest()
     with api.ledger.transaction() as tx:
         answer = _stored(tx, api, key, digest) or _record(tx, api, asked, key, digest, body.approval)
     return Response(answer.body, answer.status, {"Location": answer.location}, media_type="application/json")

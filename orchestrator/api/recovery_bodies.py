@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import sha256
+from math import isfinite
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+import orjson
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from orchestrator.api.schemas import LONGEST_REASON, GateBody, PaceBody, RouteBody, Strict, Text
+from orchestrator.api.schemas import LONGEST_REASON, GateBody, Moment, PaceBody, RouteBody, Strict, Text, storable
 from orchestrator.domain.approving import Otherwise
 from orchestrator.domain.failures import FailureState, Kind
 from orchestrator.domain.recoveries import Order
@@ -18,8 +21,28 @@ from orchestrator.flows.bulk.asking import RetryRequest
 MOST_IDS = 10_000
 MOST_EDITS = 100
 LARGEST_LIMIT = 2**31 - 1
+LONGEST_EDIT = 100_000
+INTEGERS = range(-(2**63), 2**63)
 SELECTING = ("failure_id", "task_id", "incident_id", "ids", "query")
 Named = Annotated[Text, Field(min_length=1, max_length=1_000)]
+
+
+def _scalar(value: object) -> object:
+    """Refuse what a message or a database could not hold: a list, an object, a number that is too large or none."""
+    if not isinstance(value, bool | int | float | str | None):
+        raise ValueError(f"expected text, a number, true, false or null, got {type(value).__name__}")  # noqa: TRY004 - pydantic takes a ValueError
+    if isinstance(value, str):
+        if len(value) > LONGEST_EDIT:
+            raise ValueError(f"expected at most {LONGEST_EDIT:,} characters, got {len(value):,}")
+        return storable(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("expected a finite number, got another; JSON has no such")
+    if isinstance(value, int) and value not in INTEGERS:
+        raise ValueError("expected a whole number of 64 bits, got a larger one; send it as text")
+    return value
+
+
+EditValue = Annotated[Any, AfterValidator(_scalar)]
 
 
 class Doing(StrEnum):
@@ -42,8 +65,8 @@ class QueryBody(Strict):
     signature: Named | None = None
     dependency: Named | None = None
     organization: Named | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     arguments: dict[Text, Text] = Field(default_factory=dict, max_length=16)
     states: frozenset[FailureState] = Field(default_factory=frozenset)
 
@@ -98,7 +121,7 @@ class RetryBody(Strict):
     pace: PaceBody | None = None
     order: Order = Order.OLDEST
     limit: int | None = Field(None, ge=1, le=LARGEST_LIMIT)
-    edits: dict[Text, Any] | None = Field(None, min_length=1, max_length=MOST_EDITS)
+    edits: dict[Text, EditValue] | None = Field(None, min_length=1, max_length=MOST_EDITS)
     revision: int | None = Field(None, ge=1)
     approval: ApprovalBody | None = None
 
@@ -129,6 +152,14 @@ class RetryBody(Strict):
     def single(self) -> bool:
         """Tell whether it means one failure."""
         return self.failure_id is not None or self.task_id is not None
+
+    def digest(self) -> str:
+        """Give what tells this request from others, the same in every process: sets in the order of their texts."""
+        told = self.model_dump(mode="json")
+        told["ids"] = sorted(told["ids"]) if told["ids"] else None
+        if told["query"]:
+            told["query"]["states"] = sorted(told["query"]["states"])
+        return sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def value(self, actor: str) -> RetryRequest:
         """Give what is asked as the flows know it."""

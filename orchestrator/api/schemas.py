@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,16 +14,29 @@ from orchestrator.domain.schedule import GRACE, Misfire, Rung, Schedule
 
 LONGEST_REASON = 2_000
 NO_REASON = "no reason was given"
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 OF_A_SCHEDULE = ("windows", "blackouts", "ladder", "misfire", "misfire_grace_seconds")
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Refuse text that a database or a message cannot hold."""
     if "\x00" in text:
         raise ValueError("expected text without NUL characters")
+    if not text.isascii() and text.encode("utf-8", "replace") != text.encode("utf-8", "surrogatepass"):
+        raise ValueError("expected text that UTF-8 can hold, got half of a surrogate pair; send the whole character")
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+def _of_this_age(moment: datetime) -> datetime:
+    """Refuse what no clock has shown: it cannot be told in every time zone."""
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError(f"expected a time from 1970 to 9000, got {moment.isoformat()}")
+    return moment.astimezone(UTC)
+
+
+Text = Annotated[str, AfterValidator(storable)]
+Moment = Annotated[AwareDatetime, AfterValidator(_of_this_age)]
 
 
 class Strict(BaseModel):

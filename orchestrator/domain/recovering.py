@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.recoveries import Progress, Recovery, RecoveryState
     from orchestrator.domain.release import Release
     from orchestrator.domain.searching import Judging
+    from orchestrator.domain.selection import Selection
 
 
 class RecoveringTx(Protocol):
@@ -39,6 +40,9 @@ class RecoveringTx(Protocol):
         """Write down which failures are a recovery's, and reserve them for its releases: of those it selects the ones
         that can go, in its order and up to its limit. The dead ones are held again. Gives their number.
         """
+
+    def all_tell(self, selection: Selection, name: str) -> bool:
+        """Tell whether the worker of every failure that a selection means has let the value of this argument out."""
 
     def progress(self, recovery_id: UUID) -> Progress:
         """Count what became of a recovery's failures, those that retention took included."""

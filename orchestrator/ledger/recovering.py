@@ -6,7 +6,7 @@ from collections import Counter
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Uuid, and_, case, func, insert, literal, or_, select, update
+from sqlalchemy import Uuid, and_, case, exists, func, insert, literal, or_, select, update
 
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.failures import FailureState
@@ -16,7 +16,7 @@ from orchestrator.ledger.codec import release_value
 from orchestrator.ledger.recovering_schema import recoveries, recovery_items
 from orchestrator.ledger.recovery_codec import recovery_row, recovery_value
 from orchestrator.ledger.rows import Rows
-from orchestrator.ledger.schema import attempts, failures, incidents, releases
+from orchestrator.ledger.schema import attempts, failure_arguments, failures, incidents, releases
 from orchestrator.ledger.searching import in_order
 from orchestrator.ledger.selecting import can_go, selected
 from orchestrator.ledger.settling import owner_of_held, settle, standing
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.release import Release
     from orchestrator.domain.searching import Judging
+    from orchestrator.domain.selection import Selection
 
 _items = recovery_items.c
 # Runs that are measured, and the newest releases that they are looked for in.
@@ -97,6 +98,13 @@ class RecoveringRows(Rows):
         query = select(literal(recovery.id, Uuid()), *columns).select_from(failures.join(releases, mine))
         query = query.where(selected(recovery.selection, self._plain.dialect), can_go(judging))
         return query if recovery.limit is None else query.order_by(*order).limit(recovery.limit)
+
+    def all_tell(self, selection: Selection, name: str) -> bool:
+        """Tell whether the worker of every failure that a selection means has let the value of this argument out."""
+        mine = failure_arguments.c
+        known = exists().where(mine.failure_id == failures.c.id, mine.name == name)
+        query = select(failures.c.id).where(selected(selection, self._plain.dialect), ~known).limit(1)
+        return self._reading.execute(query).first() is None
 
     def progress(self, recovery_id: UUID) -> Progress:
         """Count what became of a recovery's failures, those that retention took included."""

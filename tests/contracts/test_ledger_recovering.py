@@ -17,7 +17,7 @@ from orchestrator.domain.release import Halt, ReleaseState
 from orchestrator.domain.searching import Judging, Why
 from orchestrator.domain.selection import Selection
 from orchestrator.ledger.codec import queue_of
-from tests.recovery import NOON, RETRY, attempt, failure, filed, message, move, release
+from tests.recovery import NOON, RETRY, attempt, failure, filed, held, message, move, release
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -337,3 +337,13 @@ def test_runs_are_measured_over_what_ended_well(ledger: SqlLedger) -> None:
         assert tx.run_seconds(["app.call"], NOON) == (2, 3.0)
         assert tx.run_seconds(["app.call"], LATER) == (0, None)
         assert tx.run_seconds(["other"], NOON) == (0, None)
+
+
+def test_it_is_known_whether_every_worker_has_let_an_argument_out(ledger: SqlLedger) -> None:
+    """One failure that does not tell it is enough for no."""
+    its = filed(ledger, failure(1, arguments={"size": "1"}))
+    with ledger.transaction() as tx:
+        assert tx.all_tell(ALL, "size")
+        assert not tx.all_tell(ALL, "token")
+        tx.add_failure(held(failure(2), its))
+        assert not tx.all_tell(ALL, "size")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from eventbus import scrub
 from orchestrator.domain.edits import shown, why_not_editable
 from orchestrator.domain.errors import InvalidPlan
 
@@ -31,13 +32,20 @@ def judged_by_edits(tx: LedgerTx, selection: Selection, edits: Mapping[str, Any]
 
 def edits_told(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
     """Give a recovery's edits as its command, and so the audit, tell them: values where every task that is meant allows
-    the argument to be searched by, else the names alone.
+    the argument to be searched by, every failure's worker has let its value out, and no secret stands in it; else the
+    names alone.
     """
     if not recovery.edits:
         return {}
     declared = [orjson.loads(each) for each in tx.declared(recovery.selection)]
     may = [set(each.get("search") or ()) for each in declared if why_not_editable(each, recovery.edits) is None]
-    return {"edits": shown(recovery.edits, set.intersection(*may) if may else set())}
+    named = set.intersection(*may) if may else set()
+    told = {
+        name
+        for name, value in recovery.edits.items()
+        if name in named and scrub.text(str(value)) == str(value) and tx.all_tell(recovery.selection, name)
+    }
+    return {"edits": shown(recovery.edits, told)}
 
 
 def edited_before(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:

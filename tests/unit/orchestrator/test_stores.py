@@ -115,3 +115,11 @@ def test_a_store_is_ready_at_its_newest_revision_alone(url: str) -> None:
         LEDGER.ready(url)
     LEDGER.migrate(url)
     LEDGER.ready(url)
+
+
+def test_a_value_that_no_column_can_hold_is_refused_without_the_statement(engine: sa.Engine) -> None:
+    """It fails before the database is asked: nothing is away, and what was asked stays out of the answer."""
+    early = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    with pytest.raises(Unstorable) as caught, reachable("the ledger"), writing(engine) as connection:
+        connection.execute(sa.select(times).where(times.c.at >= early)).all()
+    assert "SELECT" not in str(caught.value).upper()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from eventbus import scrub
 from orchestrator.domain.edits import NOT_SHOWN
 from tests.recovery import failed_event
 
@@ -110,3 +113,30 @@ def test_a_message_that_is_not_in_json_is_not_eligible_for_edits(api: Served) ->
     api.ask("PUT", "/api/v1/mode", {"mode": "act"})
     api.scene.answer(api.scene.release())
     assert [json.loads(letter.body)[0] for letter in api.scene.redriver.letters] == [[2]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"message": failed_event(0).data["message"] | {"redacted": ["args.0"], "resolvable": True}, "arguments": {}},
+        {"arguments": {}},
+    ],
+)
+def test_the_value_of_an_argument_that_its_worker_did_not_let_out_is_told_nowhere(
+    api: Served, changes: dict[str, Any]
+) -> None:
+    """Its declaration lets it be searched by, but a rule redacts it there: one such failure is enough."""
+    failed(api, 2)
+    api.scene.take_in(failed_event(2, declaration=DECLARED, **changes))
+    answer = api.ask("POST", RETRY, {"query": {"task": "app.*"}, "edits": {"size": 42}, **WHY}, headers=KEY)
+    assert answer.status_code == 202, answer.text
+    recovery = api.ask("GET", answer.headers["Location"]).json()
+    assert recovery["edits"] == recovery["after"]["edits"] == {"size": NOT_SHOWN}
+
+
+def test_a_secret_that_is_given_as_a_value_is_told_nowhere(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its argument is."""
+    monkeypatch.setattr(scrub, "text", lambda text: text.replace("42", scrub.HIDDEN))
+    failed(api, 1)
+    answer = api.ask("POST", RETRY, {"task_id": "t0", "edits": {"size": 42}, **WHY})
+    assert api.ask("GET", answer.headers["Location"]).json()["after"]["edits"] == {"size": NOT_SHOWN}
