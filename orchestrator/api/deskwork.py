@@ -33,10 +33,15 @@ def update(incident_id: UUID, body: UpdateBody, request: Request) -> dict[str, A
     )
     if body.dry_run:
         with api.ledger.reading() as tx:
-            return {"dry_run": True, "command": asked.kind, **_updated(foreseen(tx, incident_id, asked))}
+            return {"dry_run": True, "command": asked.kind, **_foreseen(foreseen(tx, incident_id, asked))}
     with api.ledger.transaction() as tx:
         found = update_incident(tx, incident_id, asked)
     return {"command": asked.kind, "command_id": asked.command_id if found.changed else None, **_updated(found)}
+
+
+def _foreseen(found: Updated) -> dict[str, Any]:
+    """Give what would be otherwise, with the revision that is now: the one to decide on."""
+    return _updated(found) | {"revision": found.before.revision, "incident": incident_view(found.before)}
 
 
 def _updated(found: Updated) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.cli.following import BAR, over
+from orchestrator.cli.following import BAR, share_of
 from orchestrator.cli.lines import first_cells
 from orchestrator.cli.naming import short
 from orchestrator.cli.outlook import outlook, painful
@@ -137,7 +137,6 @@ def _dependency(each: dict[str, Any]) -> tuple[Cell, ...]:
 
 def _recovery(each: dict[str, Any], seen: Seen) -> tuple[Cell, ...]:
     progress, left, rate = each["progress"], each.get("seconds_left"), seen.rates.get(each["id"])
-    share = over(progress) / progress["asked"] if progress["asked"] else 1.0
     told = (figure(rate) if rate is not None else None, coarse(left) if left is not None else None)
     begun = short(each["id"], [one["id"] for one in seen.recoveries])
-    return begun, each["state"], bar(share, BAR), progress["recovered"], progress["asked"], *told, each["actor"]
+    return begun, each["state"], bar(share_of(each), BAR), progress["recovered"], progress["asked"], *told, each["actor"]

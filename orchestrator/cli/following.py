@@ -99,6 +99,14 @@ def over(progress: dict[str, int]) -> int:
     return progress["asked"] - progress["waiting"] - progress["in_flight"]
 
 
+def share_of(found: dict[str, Any]) -> float:
+    """Give the share of a recovery's tasks that have come to an end; none of one that waits for consent."""
+    progress = found["progress"]
+    if progress["asked"]:
+        return float(over(progress) / progress["asked"])
+    return 0.0 if found["state"] == "proposed" else 1.0
+
+
 def forms_of(found: dict[str, Any], rate: float | None) -> tuple[str, ...]:
     """Give a recovery's progress in several forms, the longest first: without the bar, and without the rate at last."""
     return (*(line_of(found, rate, most) for most in BARS), line_of(found, None, 0))
@@ -106,14 +114,16 @@ def forms_of(found: dict[str, Any], rate: float | None) -> tuple[str, ...]:
 
 def line_of(found: dict[str, Any], rate: float | None = None, bar_cells: int = BAR) -> str:
     """Give a recovery's progress as one line."""
+    if found["state"] == "proposed":
+        return "nothing has gone: it waits for somebody's consent"
     progress = found["progress"]
-    share = over(progress) / progress["asked"] if progress["asked"] else 1.0
+    share = share_of(found)
     parts = [
         f"{bar(share, bar_cells)} {int(share * 100)}%".lstrip(),
         f"{progress['recovered']:,} of {progress['asked']:,} recovered",
     ]
     parts += [f"{progress[name]:,} {WORDS[name]}" for name in ("in_flight", *STAYED) if progress[name]]
-    if found["state"] in {"paused", "proposed"}:
+    if found["state"] == "paused":
         parts.append(str(found["state"]))
     if rate:
         parts.append(f"{figure(rate)}/s")

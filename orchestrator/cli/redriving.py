@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
@@ -24,6 +25,9 @@ from orchestrator.domain.plan import PlanName
 from orchestrator.domain.recoveries import Order
 
 PLANS: Final = (PlanName.RETRY, PlanName.REROUTE, PlanName.CRON_BACKOFF)
+# What the API takes as the time for an answer.
+LEAST_WAIT: Final = timedelta(minutes=1)
+MOST_WAIT: Final = timedelta(days=7)
 RETRY: Final = "Redrive failures: one, a task's, an incident's, those of a file or a query. Shows first what would go."
 REROUTE: Final = "Redrive failures elsewhere: to --queue, or where the table of routes says. Shows first what would go."
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
@@ -49,7 +53,9 @@ def redrive(  # noqa: PLR0917 - options are given by name  # long: each option i
     ] = None,
     revision: Annotated[int | None, typer.Option(min=1, help="Only while the incident has this revision.")] = None,
     approval: Annotated[str | None, typer.Option(metavar="1h", help="Ask a person first, for so long.")] = None,
-    otherwise: Annotated[str, typer.Option(help="Where nobody answers: approve or reject.")] = "reject",
+    otherwise: Annotated[
+        str | None, typer.Option(help="Where nobody answers: approve or reject, which it is when left out.")
+    ] = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Wait for nothing; the audit says so.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only what would happen is shown.")] = False,
@@ -98,16 +104,20 @@ def _how(
     return {}
 
 
-def _approval(asked: str | None, otherwise: str) -> dict[str, Any] | None:
+def _approval(asked: str | None, otherwise: str | None) -> dict[str, Any] | None:
+    """Give what a person is asked first; raises BadParameter, also where only the answer of nobody was given."""
     if asked is None:
+        if otherwise is not None:
+            raise typer.BadParameter("expected --approval beside --otherwise, got none", param_hint="--otherwise")
         return None
+    if otherwise not in {None, "approve", "reject"}:
+        raise typer.BadParameter(f"expected approve or reject, got {otherwise!r}", param_hint="--otherwise")
     seconds = length(asked)
-    if seconds is None or otherwise not in {"approve", "reject"}:
+    if seconds is None or not LEAST_WAIT <= seconds <= MOST_WAIT:
         raise typer.BadParameter(
-            f"expected a length as 10m or 2h, with approve or reject otherwise, got {asked!r} and {otherwise!r}",
-            param_hint="--approval",
+            f"expected from 1m to 7d in which a person may answer, as 10m or 2h, got {asked!r}", param_hint="--approval"
         )
-    return {"timeout_seconds": seconds.total_seconds(), "otherwise": otherwise}
+    return {"timeout_seconds": seconds.total_seconds(), "otherwise": otherwise or "reject"}
 
 
 def _redrive(api: str, path: str, body: dict[str, Any], *, yes: bool, as_json: bool, watch: bool | None) -> None:

@@ -57,6 +57,7 @@ def test_a_dry_run_changes_nothing(api: Served) -> None:
     path = opened(api)
     told = patched(api, path, discard=True, dry_run=True)
     assert (told["dry_run"], told["after"]) == (True, {"state": "discarded", "failures": {"discarded": 3}})
+    assert (told["revision"], told["incident"]["revision"]) == (1, 1)
     assert api.ask("GET", path).json()["revision"] == 1
     assert api.ask("GET", AUDIT).json()["entries"] == []
 

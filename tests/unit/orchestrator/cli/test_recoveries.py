@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.cli import following
 from orchestrator.cli.exits import DONE, FAILED, INTERRUPTED, PARTLY
-from orchestrator.cli.following import Pace, line_of
+from orchestrator.cli.following import Pace, line_of, share_of
 from orchestrator.cli.recoveries import meant
 from tests.unit.orchestrator.cli.conftest import flat
 from tests.unit.orchestrator.cli.contract import INCIDENT, RECOVERY, recovery
@@ -138,3 +138,11 @@ def test_the_rate_is_that_of_the_last_looks() -> None:
     for second in range(60):
         pace.saw(recovery(recovered=second * 5)["progress"], float(second))
     assert pace.rate == pytest.approx(5.0)
+
+
+def test_what_waits_for_consent_shows_no_progress() -> None:
+    """Nobody knows yet what is asked for, and nothing has gone: there is no full bar, and no share of it."""
+    waits = recovery("proposed", 0, progress=dict.fromkeys(recovery()["progress"], 0))
+    assert line_of(waits) == "nothing has gone: it waits for somebody's consent"
+    assert share_of(waits) == 0.0
+    assert share_of(waits | {"state": "done"}) == 1.0

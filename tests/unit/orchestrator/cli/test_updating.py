@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
-from orchestrator.cli import updating
+from orchestrator.cli import typer_app, updating
 from orchestrator.cli.answers import Changed
 from orchestrator.cli.exits import DONE, USAGE
 from orchestrator.cli.updating import changed
 from tests.recovery import NOON
+from tests.unit.orchestrator.api.test_deskwork_api import opened
 from tests.unit.orchestrator.cli.conftest import flat
 from tests.unit.orchestrator.cli.contract import INCIDENT
 from tests.unit.orchestrator.cli.test_redriving import WHY, said
 
 if TYPE_CHECKING:
+    from tests.unit.orchestrator.api.conftest import Served
     from tests.unit.orchestrator.cli.conftest import Answering
 
 ONE = f"/api/v1/incidents/{INCIDENT}"
@@ -63,6 +67,17 @@ def test_a_discard_shows_first_what_would_go(fake: Answering) -> None:
         assert each in done.stdout
     assert "--revision 7 --yes" in flat(done.stderr.replace("\\\n", ""))
     assert [each["dry_run"] for each in fake.bodies(ONE)] == [True]
+
+
+def test_the_command_that_a_dry_run_shows_can_be_typed(api: Served) -> None:
+    """The revision that the real API gives for a discard that is only shown is the one that it takes with --yes."""
+    incident = api.ask("GET", opened(api)).json()["id"]
+    typed = ["incidents", "update", incident, "--discard", *WHY, "--api", api.url]
+    dry = CliRunner().invoke(typer_app, typed)
+    (seen,) = re.findall(r"--revision \d+", flat(dry.stderr.replace("\\\n", "")))
+    done = CliRunner().invoke(typer_app, [*typed, *seen.split(), "--yes"])
+    assert done.exit_code == DONE, done.exception
+    assert "discarded (was open)" in done.stdout
 
 
 def test_moments_are_told_to_the_second() -> None:
