@@ -139,4 +139,5 @@ def _recovery(each: dict[str, Any], seen: Seen) -> tuple[Cell, ...]:
     progress, left, rate = each["progress"], each.get("seconds_left"), seen.rates.get(each["id"])
     told = (figure(rate) if rate is not None else None, coarse(left) if left is not None else None)
     begun = short(each["id"], [one["id"] for one in seen.recoveries])
-    return begun, each["state"], bar(share_of(each), BAR), progress["recovered"], progress["asked"], *told, each["actor"]
+    drawn_bar = bar(share_of(each), BAR)
+    return begun, each["state"], drawn_bar, progress["recovered"], progress["asked"], *told, each["actor"]
