@@ -20,7 +20,8 @@ from orchestrator.domain.alerts import Alert, AlertState
 from orchestrator.domain.commands import StoredAnswer
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.incidents import Incident, Severity
-from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate, page_to_test
+from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate
+from orchestrator.flows.alert_testing import page_to_test
 from orchestrator.flows.taking_up import ladder_of
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def acknowledge(alert_id: UUID, body: AcknowledgeBody, request: Request, idempot
         return _answer(HTTPStatus.OK, {"dry_run": True, **read_alert(alert_id, request)})
 
     def done(tx: LedgerTx) -> dict[str, Any]:
-        alert, commands = acknowledge_alert(tx, alert_id, _word(request, body.reason))
-        return _view(api, alert) | {"acknowledged": [str(each.incident_id) for each in commands]}
+        known = acknowledge_alert(tx, alert_id, _word(request, body.reason))
+        return _view(api, known.alert) | {"acknowledged": [str(each) for each in known.incident_ids]}
 
     return _once(request, body, idempotency_key, HTTPStatus.OK, done)
 

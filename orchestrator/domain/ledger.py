@@ -132,6 +132,9 @@ class LedgerTx(
     def save_incident(self, incident: Incident) -> None:
         """Store what changed in an incident."""
 
+    def acknowledge_incidents(self, incident_ids: Sequence[UUID], actor: str, at: datetime) -> None:
+        """Note that somebody knows of these: each has another revision."""
+
     def incident_counts(self) -> Mapping[str, int]:
         """Count all incidents by their state."""
 

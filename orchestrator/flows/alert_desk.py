@@ -6,26 +6,25 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from eventbus.wire import ALERT_CHANGED, Event
-from orchestrator.domain.alerts import Action, Alert, AlertState
-from orchestrator.domain.auditing import Deed, Origin
 from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.errors import Conflict, NotFound
-from orchestrator.domain.ids import derive
-from orchestrator.flows.announcing import SOURCE, command_recorded
+from orchestrator.flows.announcing import command_recorded
 from orchestrator.flows.taking_up import fresh, ladder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from orchestrator.domain.alerts import Alert
     from orchestrator.domain.incidents import Incident, Severity
     from orchestrator.domain.ladders import Ladder, Watch
     from orchestrator.domain.ledger import LedgerTx
 
 # A workflow gives its plan and then wakes somebody: so long both are one word.
 ONE_WORD: Final = timedelta(seconds=60)
+# So many incidents have a command each.
+EACH: Final = 100
 NOTHING_SET: Final = "expected a ladder of the settings, got none that is known; name it in [alerts] (docs/alerts.md)"
 
 
@@ -49,8 +48,20 @@ class Asked:
     execution_id: str | None = None
 
 
-def acknowledge_alert(tx: LedgerTx, alert_id: UUID, word: Word) -> tuple[Alert, list[Command]]:
-    """Acknowledge every open incident of an alert; raises NotFound, and Conflict where nothing is left to be known."""
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What somebody's word on an alert has done: the incidents that are known now, and the commands that say so."""
+
+    alert: Alert
+    incident_ids: list[UUID]
+    commands: list[Command]
+
+
+def acknowledge_alert(tx: LedgerTx, alert_id: UUID, word: Word) -> Acknowledged:
+    """Acknowledge every open incident of an alert; raises NotFound, and Conflict where nothing is left to be known.
+
+    Each is a command; more than `EACH` are one, which holds up nobody else who writes to the ledger.
+    """
     alert = tx.alert(alert_id)
     if alert is None:
         raise NotFound("alert", str(alert_id))
@@ -58,10 +69,32 @@ def acknowledge_alert(tx: LedgerTx, alert_id: UUID, word: Word) -> tuple[Alert, 
     if not waiting:
         who = f"acknowledged by {alert.acknowledged_by}" if alert.acknowledged_by else str(alert.state)
         raise Conflict(f"expected an alert to acknowledge, got one that is {who}; see redrive alerts list")
-    commands = [_acknowledged(tx, each, word) for each in waiting]
+    many = len(waiting) > EACH
+    commands = (
+        [_all_acknowledged(tx, alert, waiting, word)] if many else [_acknowledged(tx, each, word) for each in waiting]
+    )
     after = replace(alert, next_at=word.at)
     tx.save_alert(after)
-    return after, commands
+    return Acknowledged(after, [each.id for each in waiting], commands)
+
+
+def _all_acknowledged(tx: LedgerTx, alert: Alert, waiting: Sequence[Incident], word: Word) -> Command:
+    """Acknowledge the incidents of a large storm by one command, which names the alert and how many they are."""
+    tx.acknowledge_incidents([each.id for each in waiting], word.actor, word.at)
+    about = {"alert_id": str(alert.id), "incidents": len(waiting)}
+    command = Command(
+        id=word.new_id(),
+        actor=word.actor,
+        reason=word.reason,
+        created_at=word.at,
+        kind=CommandKind.ACKNOWLEDGE,
+        dependency=alert.dependency,
+        before=about | {"acknowledged_by": None, "acknowledged_at": None},
+        after=about | {"acknowledged_by": word.actor, "acknowledged_at": word.at.isoformat()},
+    )
+    tx.add_command(command)
+    tx.emit(command_recorded(command, None, word.at))
+    return command
 
 
 def _acknowledged(tx: LedgerTx, incident: Incident, word: Word) -> Command:
@@ -167,60 +200,3 @@ def _standing(incident: Incident) -> dict[str, object]:
         "severity": str(incident.severity),
         "revision": incident.revision,
     }
-
-
-def page_to_test(tx: LedgerTx, target: str, word: Word) -> None:
-    """Send a page to one target, and its end, so that nothing stays open there; both say that they are a test."""
-    alert_id = word.new_id()
-    tx.audit(
-        Deed(
-            id=derive("audit", alert_id, TEST),
-            at=word.at,
-            actor=word.actor,
-            origin=Origin.PERSON,
-            verb=TEST,
-            reason=word.reason,
-            sink=target,
-        )
-    )
-    for number, action in enumerate(TESTED, 1):
-        tx.emit(_test_page(target, word, alert_id, number, action))
-
-
-TEST: Final = "test_alert"
-TESTED: Final = (Action.TRIGGER, Action.RESOLVE)
-
-
-def _test_page(target: str, word: Word, alert_id: UUID, number: int, action: Action) -> Event:
-    state = AlertState.RESOLVED if action is Action.RESOLVE else AlertState.FIRING
-    data = {
-        "alert_id": str(alert_id),
-        "dedup_key": f"redrive-test-{alert_id}",
-        "number": number,
-        "action": str(action),
-        "state": str(state),
-        "ladder": "test",
-        "level": 1,
-        "level_name": "test",
-        "severity": "info",
-        "targets": [target],
-        "title": "[TEST] Redrive can reach you" if number == 1 else "[TEST] Redrive's test is over",
-        "text": f"{word.actor} has sent this test page to {target}: {word.reason}. Nothing has failed.",
-        "reason": "a test",
-        "commands": ["redrive alerts list"],
-        "incident_id": str(alert_id),
-        "incident_ids": [],
-        "incidents": 1,
-        "open": 0,
-        "size": 0,
-        "dependency": None,
-        "task": "none",
-        "kind": "unknown",
-        "signature": "none",
-        "began_at": word.at.isoformat(),
-        "usd_cost": None,
-        "acknowledged_by": None,
-        "reopened": 0,
-    }
-    event_id = str(derive(ALERT_CHANGED, alert_id, number))
-    return Event(id=event_id, source=SOURCE, type=ALERT_CHANGED, time=word.at, data=data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select, update
 
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.incidents import Incident, IncidentState
@@ -15,7 +15,11 @@ from orchestrator.ledger.totals import INCIDENTS, TotalRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
+
+# Keys that one statement names.
+AT_ONCE = 500
 
 
 class IncidentRows(TotalRows):
@@ -63,6 +67,13 @@ class IncidentRows(TotalRows):
     def save_incident(self, incident: Incident) -> None:
         """Store what changed in an incident."""
         self._kept.incidents.save(incident.id, incident)
+
+    def acknowledge_incidents(self, incident_ids: Sequence[UUID], actor: str, at: datetime) -> None:
+        """Note that somebody knows of these: each has another revision."""
+        known = {"acknowledged_by": actor, "acknowledged_at": at, "revision": incidents.c.revision + 1}
+        for first in range(0, len(incident_ids), AT_ONCE):
+            these = incidents.c.id.in_(incident_ids[first : first + AT_ONCE])
+            self._connection.execute(update(incidents).where(these).values(known))
 
     def incident_counts(self) -> Mapping[str, int]:
         """Count all incidents by their state."""

@@ -176,3 +176,17 @@ def test_what_retention_has_taken_is_forgotten_and_nothing_else(ledger: SqlLedge
         assert tx.without_alert(NIGHT, 10) == []
         assert tx.alert_of(here.id) == made
         assert tx.alert_of(gone[0].id) is None
+
+
+def test_many_incidents_are_acknowledged_at_once(ledger: SqlLedger) -> None:
+    """These and no others, over as many statements as it takes; what was read or saved before is not kept beside it."""
+    made = [recovery.incident(opened_at=NIGHT, signature=f"s{number}") for number in range(502)]
+    with ledger.transaction() as tx:
+        assert all(tx.add_incident(each) for each in made)
+        tx.save_incident(replace(made[0], size=7))
+        tx.acknowledge_incidents([each.id for each in made[:-1]], "ann", NIGHT)
+        known = tx.incident(made[0].id)
+        found = [tx.incident(each.id) for each in made]
+    assert known is not None
+    assert (known.size, known.acknowledged_at, known.revision) == (7, NIGHT, made[0].revision + 1)
+    assert [each.acknowledged_by for each in found if each] == ["ann"] * 501 + [None]

@@ -45,7 +45,7 @@ def test_acknowledging_an_alert_acknowledges_each_of_its_open_incidents() -> Non
     desk.close(opened[0].id)
     with desk.ledger.transaction() as tx:
         (alert,) = tx.alerts([], 10)
-        _, commands = acknowledge_alert(tx, alert.id, word(desk))
+        commands = acknowledge_alert(tx, alert.id, word(desk)).commands
     assert {each.incident_id for each in commands} == {each.id for each in opened[1:]}
     assert {each.kind for each in commands} == {CommandKind.ACKNOWLEDGE}
     assert (commands[0].before["acknowledged_by"], commands[0].after["acknowledged_by"]) == (None, "ann")
@@ -216,3 +216,23 @@ def test_people_are_told_before_the_warehouse_is_asked_and_a_storm_asks_once() -
     assert told == [1]
     desk.look(60)
     assert len(told) == 2
+
+
+def test_a_large_storm_is_acknowledged_by_one_command() -> None:
+    """Each incident is known and has another revision; the command says of which alert, and how many they are."""
+    desk = Desk()
+    opened = [desk.open(signature=f"s{number}") for number in range(101)]
+    desk.look()
+    with desk.ledger.transaction() as tx:
+        known = acknowledge_alert(tx, tx.alerts([], 1)[0].id, word(desk))
+        kept = [tx.incident(each.id) for each in opened]
+        audited = tx.audited(AuditQuery(verb="acknowledge"), 10)
+    assert sorted(known.incident_ids) == sorted(each.id for each in opened)
+    assert {(each.acknowledged_by, each.acknowledged_at, each.revision) for each in kept if each} == {
+        ("ann", desk.now, opened[0].revision + 1)
+    }
+    (command,) = known.commands
+    assert command.after.items() >= {"alert_id": str(known.alert.id), "incidents": 101}.items()
+    assert [entry.after["incidents"] for entry in audited] == [101]
+    desk.look(3_600)
+    assert [action for action, _, _ in desk.steps()][-1] == "acknowledge"
