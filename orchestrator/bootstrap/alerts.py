@@ -20,7 +20,7 @@ from orchestrator.sinks.guarded import GuardedSink
 from orchestrator.sinks.hearing import Heard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from threading import Event
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.ladders import Watch
     from orchestrator.domain.ledger import Ledger
     from orchestrator.domain.notifying import Notifier
+    from orchestrator.domain.quiet_hours import QuietHours
 
 # A page goes at once; where nobody of a chain answers, again soon. A few together show which of them are over.
 LIMITS: Final = Limits(events=10, linger=0.0, backoff=Backoff(base=0.5, cap=15.0))
@@ -38,14 +39,14 @@ LIMITS: Final = Limits(events=10, linger=0.0, backoff=Backoff(base=0.5, cap=15.0
 
 def alert_sinks(table: AlertsTable) -> tuple[SinkEntry, ...]:
     """Make a sink for each target, with clients of its own; raises SettingsInvalid for a URL that names nothing."""
-    heard = Heard()
-    return tuple(_entry(name, table, heard) for name in table.targets)
+    heard, quiet = Heard(), table.watch().quiet
+    return tuple(_entry(name, table, heard, quiet) for name in table.targets)
 
 
-def _entry(name: str, table: AlertsTable, heard: Heard) -> SinkEntry:
+def _entry(name: str, table: AlertsTable, heard: Heard, quiet: Mapping[str, QuietHours]) -> SinkEntry:
     names = dict.fromkeys([name, *table.targets[name].fallback])
     chain = [Link(notifier(each, table.targets[each]), table.targets[each].tries) for each in names]
-    sink = AlertSink(TELLING + name, name, chain, hearing=heard)
+    sink = AlertSink(TELLING + name, name, chain, hearing=heard, quiet=quiet)
     return SinkEntry(GuardedSink(sink), Subscription(sink.types), LIMITS)
 
 

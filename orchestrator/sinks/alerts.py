@@ -5,24 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 import structlog
 
 from eventbus.wire import ALERT_CHANGED
-from orchestrator.domain.alerts import Action, Notice
+from orchestrator.domain.alerts import Action
 from orchestrator.domain.auditing import SOURCE
 from orchestrator.domain.events import Deferred, Delivered, Refusal, Rejected
-from orchestrator.domain.incidents import Severity
+from orchestrator.domain.ladders import RANK
 from orchestrator.domain.notifying import NotSent, Sent
 from orchestrator.sinks.hearing import Heard
+from orchestrator.sinks.notices import notice_of, over_by_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.domain.alerts import Notice
     from orchestrator.domain.events import Delivery, StoredEvent
     from orchestrator.domain.notifying import Notifier
+    from orchestrator.domain.quiet_hours import QuietHours
 
 log = structlog.get_logger("redrive.alerts")
 # Seconds for which a target that failed is asked last.
@@ -36,10 +39,6 @@ MOST_TURNS: Final = 5
 MOST_HEARD: Final = 1_000
 # Characters of what another source calls itself.
 LONGEST: Final = 100
-DETAILS: Final = (
-    "alert_id", "ladder", "level", "level_name", "incident_id", "incidents", "size", "dependency", "task", "kind",
-    "signature", "began_at", "usd_cost", "acknowledged_by", "reason",
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -85,6 +84,8 @@ class AlertSink:
     types: frozenset[str] = frozenset({ALERT_CHANGED})
     hearing: Heard = field(default_factory=Heard)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    quiet: Mapping[str, QuietHours] = field(default_factory=dict)
+    _woken: dict[str, set[str]] = field(default_factory=dict)
     _open: dict[str, Telling] = field(default_factory=dict)
     _heard: dict[str, set[str]] = field(default_factory=dict)
 
@@ -92,7 +93,7 @@ class AlertSink:
         """Tell each event of the batch that names this target."""
         refusals: dict[int, Refusal] = {}
         upto: int | None = None
-        over = self._over(batch)
+        over = over_by_now(batch, self.target)
         for event in batch:
             answer = Sent() if event.seq in over else self._deliver(event)
             if isinstance(answer, NotSent) and not answer.final:
@@ -102,30 +103,6 @@ class AlertSink:
                 refusals[event.seq] = Refusal(answer.reason)
             upto = event.seq
         return Rejected(refusals) if refusals else Delivered()
-
-    def _over(self, batch: Sequence[StoredEvent]) -> set[int]:
-        """Name what waits behind its own end: nobody is woken for what is over, the end is told alone."""
-        ended: set[str] = set()
-        over: set[int] = set()
-        for event in reversed(batch if len(batch) > 1 else ()):
-            told = self._told_here(event)
-            if told is None:
-                continue
-            key, action = told
-            if action is Action.RESOLVE:
-                ended.add(key)
-            elif key in ended:
-                over.add(event.seq)
-                log.info("alert.over", target=self.target, action=str(action), alert=key)
-        return over
-
-    def _told_here(self, event: StoredEvent) -> tuple[str, Action] | None:
-        try:
-            data = orjson.loads(event.record.body)["data"]
-            told = data["dedup_key"], Action(data["action"])
-            return told if event.record.source == SOURCE and self.target in data["targets"] else None
-        except (KeyError, TypeError, ValueError):
-            return None
 
     def _deliver(self, event: StoredEvent) -> Sent | NotSent:
         if event.record.source != SOURCE:
@@ -147,11 +124,14 @@ class AlertSink:
         return replace(notice, title=f"[LATE, of {event.accepted_at:%H:%M} UTC] {notice.title}")
 
     def _tell(self, event_id: str, notice: Notice) -> Sent | NotSent:
+        chain = self._asked(notice)
+        if not chain:
+            return Sent()
         now = self._open.setdefault(event_id, Telling())
         failed = list[NotSent]()
         now.turns += 1
-        wanted = self._wanted(notice)
-        for link in sorted(self.chain, key=lambda each: each.resting_until > monotonic()):
+        wanted = self._wanted(notice) & {link.notifier.name for link in chain}
+        for link in chain:
             name = link.notifier.name
             if name in now.told or (now.told and name not in wanted):
                 continue
@@ -164,6 +144,21 @@ class AlertSink:
         if isinstance(settled, Sent) or settled.final:
             self._open.pop(event_id, None)
         return settled
+
+    def _asked(self, notice: Notice) -> list[Link]:
+        """Give whom to ask in turn: those who sleep after all who are awake, and of what wakes nobody not at all."""
+        asleep = {link.notifier.name for link in self.chain if self._sleeps(link.notifier.name, notice)}
+        if notice.action is Action.TRIGGER:
+            # Whether the target itself is to be woken, its ladder has decided; of the others nobody has.
+            asleep.discard(self.target)
+            return sorted(self.chain, key=lambda each: (each.notifier.name in asleep, each.resting_until > monotonic()))
+        asleep -= self._woken.get(notice.key, set())
+        awake = (link for link in self.chain if link.notifier.keeps or link.notifier.name not in asleep)
+        return sorted(awake, key=lambda each: each.resting_until > monotonic())
+
+    def _sleeps(self, target: str, notice: Notice) -> bool:
+        hours = self.quiet.get(target)
+        return hours is not None and RANK[notice.severity] < RANK[hours.wakes] and hours.until(self.clock()) is not None
 
     def _tell_one(self, link: Link, event_id: str, notice: Notice) -> Sent | NotSent:
         """Tell it, unless another sink has: one target may stand in for several."""
@@ -202,10 +197,16 @@ class AlertSink:
         """Know who has heard of an alert, until it is over; of the oldest nothing is known any more."""
         if notice.action is Action.RESOLVE:
             self._heard.pop(notice.key, None)
+            self._woken.pop(notice.key, None)
             return
+        if notice.action is Action.TRIGGER:
+            woken = {name for name in told if self._sleeps(name, notice)}
+            self._woken[notice.key] = self._woken.get(notice.key, set()) | woken
         self._heard[notice.key] = self._heard.get(notice.key, set()) | told
         while len(self._heard) > MOST_HEARD:
-            self._heard.pop(next(iter(self._heard)))
+            oldest = next(iter(self._heard))
+            self._heard.pop(oldest)
+            self._woken.pop(oldest, None)
 
 
 def _log(target: str, notice: Notice, answer: Sent | NotSent) -> None:
@@ -214,19 +215,3 @@ def _log(target: str, notice: Notice, answer: Sent | NotSent) -> None:
         log.info("alert.told", **about)
     else:
         log.warning("alert.not_told", **about, why=answer.reason)
-
-
-def notice_of(data: dict[str, Any]) -> Notice:
-    """Read what a target is told out of an event's data; raises KeyError or ValueError for what is none."""
-    return Notice(
-        key=data["dedup_key"],
-        action=Action(data["action"]),
-        severity=Severity(data["severity"]),
-        title=data["title"],
-        text=data["text"],
-        at=data.get("at") or data["began_at"],
-        targets=tuple(data["targets"]),
-        commands=tuple(data["commands"]),
-        details={name: data.get(name) for name in DETAILS},
-        reopened=bool(data.get("reopened")),
-    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
+
+import pytest
 
 from orchestrator.domain.alerts import Action
 from orchestrator.domain.events import Deferred, Delivered
 from orchestrator.domain.notifying import NotSent
+from orchestrator.domain.quiet_hours import QuietHours
+from orchestrator.domain.windows import window_of
 from orchestrator.sinks.alerts import MOST_TURNS, AlertSink, Link
 from orchestrator.sinks.hearing import Heard
 from tests.alerting import NIGHT
@@ -62,3 +66,46 @@ def test_a_late_page_says_so() -> None:
     sink = AlertSink("alerts-slack", "slack", [Link(slack)], clock=lambda: NIGHT + timedelta(hours=1))
     sink.deliver([page(1), page(2, action="resolve", dedup_key="x")])
     assert [each.title.startswith("[LATE, of 03:00 UTC] [") for each in slack.asked] == [True, False]
+
+
+def asleep(*names: str) -> dict[str, QuietHours]:
+    """Have these sleep until seven."""
+    return dict.fromkeys(names, QuietHours(UTC, (window_of("22:00-07:00"),)))
+
+
+def test_a_fallback_that_sleeps_is_woken_only_where_nobody_else_answers() -> None:
+    """Its quiet hours hold for it in every chain; a page that nobody awake takes goes to it all the same."""
+    away, boss, mail = Fake("slack", answer=NotSent("500")), Fake("boss"), Fake("mail")
+    chain = [Link(away), Link(boss), Link(mail)]
+    sink = AlertSink("alerts-slack", "slack", chain, clock=lambda: NIGHT, quiet=asleep("boss"))
+    sink.deliver([page(1)])
+    assert (boss.taken, mail.taken) == ([], [Action.TRIGGER])
+    mail.answer = NotSent("550")
+    assert sink.deliver([page(2)]) == Delivered()
+    assert boss.taken == [Action.TRIGGER]
+
+
+@pytest.mark.parametrize("action", ["update", "acknowledge", "resolve"])
+def test_whoever_sleeps_hears_of_no_change(action: str) -> None:
+    """Told before the night, they are not woken by what wakes nobody; PagerDuty closes what it keeps, silently."""
+    sms, pager = Fake("slack"), Fake("pager", keeps=True)
+    clock = [NIGHT - timedelta(hours=9)]
+    sink = AlertSink(
+        "alerts-slack", "slack", [Link(sms), Link(pager)], clock=lambda: clock[0], quiet=asleep("slack", "pager")
+    )
+    sink.deliver([page(1, dedup_key="k")])
+    clock[0] = NIGHT
+    assert sink.deliver([page(2, dedup_key="k", action=action)]) == Delivered()
+    assert sms.taken == [Action.TRIGGER]
+    assert pager.taken == [Action(action)]
+    assert sink.deliver([page(3, dedup_key="k", action=action, severity="critical")]) == Delivered()
+    assert sms.taken == [Action.TRIGGER, Action(action)]
+
+
+def test_whoever_was_woken_in_the_night_hears_the_end_of_it() -> None:
+    """A level that wakes always has woken them: they are up, and wait for it."""
+    sms = Fake("slack")
+    sink = AlertSink("alerts-slack", "slack", [Link(sms)], clock=lambda: NIGHT, quiet=asleep("slack"))
+    for number, action in enumerate(("trigger", "update", "resolve"), 1):
+        sink.deliver([page(number, dedup_key="k", action=action)])
+    assert sms.taken == [Action.TRIGGER, Action.UPDATE, Action.RESOLVE]
