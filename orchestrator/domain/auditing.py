@@ -97,6 +97,7 @@ class AuditQuery:
     actor: str | None = None
     incident_id: UUID | None = None
     dependency: str | None = None
+    recovery_id: UUID | None = None
     verb: str | None = None
     origin: Origin | None = None
     since: datetime | None = None

@@ -78,7 +78,7 @@ class AuditingRows(OutboxRows):
 
 
 def _conditions(query: AuditQuery) -> Iterator[ColumnElement[bool]]:
-    for name in ("actor", "incident_id", "dependency", "verb", "origin", "forced"):
+    for name in ("actor", "incident_id", "dependency", "recovery_id", "verb", "origin", "forced"):
         wanted = getattr(query, name)
         if wanted is not None:
             yield audit.c[name] == (str(wanted) if name == "origin" else wanted)

@@ -130,7 +130,7 @@ def test_entries_are_found_newest_first_and_in_pages(ledger: SqlLedger) -> None:
     incident = filed(ledger, failure())
     made = [
         deed(1), deed(2, actor="bob", dependency="model"), deed(3, incident_id=incident.id, verb="retry"),
-        deed(4, forced=True), deed(5, origin=Origin.RULE),
+        deed(4, forced=True, recovery_id=(recovery := uuid4())), deed(5, origin=Origin.RULE),
     ]  # fmt: skip
     with ledger.transaction() as tx:
         for each in made:
@@ -143,6 +143,7 @@ def test_entries_are_found_newest_first_and_in_pages(ledger: SqlLedger) -> None:
     assert (found(), found(2), found(2, 4)) == ([5, 4, 3, 2, 1], [5, 4], [3, 2])
     assert (found(actor="bob"), found(dependency="model"), found(verb="retry")) == ([2], [2], [3])
     assert (found(incident_id=incident.id), found(forced=True), found(origin=Origin.RULE)) == ([3], [4], [5])
+    assert found(recovery_id=recovery) == [4]
     assert found(since=made[1].at, until=made[3].at) == [3, 2]
 
 

@@ -9,7 +9,7 @@ from orchestrator.domain.commands import Mode
 from orchestrator.domain.dispatches import TO_ASK_ABOUT, TO_SEND
 from orchestrator.domain.release import ENDED, Halt
 from orchestrator.flows.explaining.decided import undecided
-from orchestrator.flows.explaining.recoveries import proposed_for
+from orchestrator.flows.explaining.recoveries import meant, proposed_for
 from orchestrator.flows.explaining.words import cut
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
-    from orchestrator.domain.recoveries import Recovery
     from orchestrator.domain.release import Release
     from orchestrator.domain.standing import StoredFailure
     from orchestrator.flows.explaining.known import Known
@@ -36,9 +35,7 @@ def _advice(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailur
     if (tx.mode() or known.default_mode) is not Mode.ACT:
         yield "nothing goes before the mode is act", "redrive mode act --reason WHY"
     yield from _holds(tx, incident)
-    if asked and asked.halted is Halt.PAUSED:
-        resume = f"redrive recoveries resume {asked.command_id} --reason WHY"
-        yield "nothing goes before its recovery is resumed", resume
+    yield from _paused(tx, incident, asked, stored)
     if asked is None:
         yield from _undecided(tx, incident, stored)
     dependency = tx.dependency(incident.dependency) if incident.dependency else None
@@ -46,6 +43,17 @@ def _advice(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailur
         text = f"a canary asks {cut(dependency.name, 60)} first; the rest goes by itself once that has come back"
         yield text, f"redrive dependencies {quote(dependency.name)}"
     yield BY_ITSELF, f"redrive incidents watch {incident.id}"
+
+
+def _paused(
+    tx: LedgerTx, incident: Incident, asked: Release | None, stored: StoredFailure | None
+) -> Iterator[tuple[str, str]]:
+    """Advise on what a recovery has taken and rests with: of an incident, whatever is its own goes on beside it."""
+    releases = [asked] if asked else [] if stored else tx.releases_of(incident.id)
+    for release in releases:
+        if release.halted is Halt.PAUSED and not release.ended:
+            resume = f"redrive recoveries resume {release.command_id} --reason WHY"
+            yield "nothing goes before its recovery is resumed" if stored else "what its recovery has taken rests", resume
 
 
 def _holds(tx: LedgerTx, incident: Incident) -> Iterator[tuple[str, str]]:
@@ -60,7 +68,7 @@ def _holds(tx: LedgerTx, incident: Incident) -> Iterator[tuple[str, str]]:
 def _undecided(tx: LedgerTx, incident: Incident, stored: StoredFailure | None) -> Iterator[tuple[str, str]]:
     """Advise on what neither a plan nor a command lets go."""
     for proposed in proposed_for(tx, incident):
-        if meant(proposed, stored):
+        if meant(tx, proposed, stored):
             yield "nothing goes before somebody agrees", f"redrive approvals approve {proposed.id} --reason WHY"
     waits_for_person = incident.plan is None or not incident.plan.redrives
     by_hand = not stored.idempotent if stored else not incident.idempotent and not _asked_for_all(tx, incident)
@@ -86,8 +94,3 @@ def asked_for(tx: LedgerTx, stored: StoredFailure | None) -> Release | None:
     """Give the release that a person asked for a failure, where it has not ended."""
     release = tx.release(stored.command_release_id) if stored and stored.command_release_id else None
     return release if release and release.state not in ENDED else None
-
-
-def meant(recovery: Recovery, stored: StoredFailure | None) -> bool:
-    """Tell whether a proposed recovery is of all that its incident holds, or of this failure."""
-    return recovery.failure_id is None or (stored is not None and recovery.failure_id == stored.failure.id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.domain.auditing import AuditQuery
 from orchestrator.domain.recoveries import RecoveryState
+from orchestrator.domain.selection import MOVABLE
 from orchestrator.domain.story import Now, Step, Story, in_order
 from orchestrator.flows.explaining.decided import step_of_command, steps_of_release
 from orchestrator.flows.explaining.words import at, counted, cut
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from orchestrator.domain.ledger import LedgerTx
     from orchestrator.domain.recoveries import Recovery
     from orchestrator.domain.release import Release
+    from orchestrator.domain.selection import Selection
+    from orchestrator.domain.standing import StoredFailure
     from orchestrator.flows.explaining.known import Known
 
 # Incidents of a recovery whose obstacles are told one by one, and releases whose steps are.
 MOST_INCIDENTS: Final = 5
 MOST_RELEASES: Final = 20
-# Entries of the audit that are looked through for what steered a recovery, and proposals for those of an incident.
+# Entries of the audit about a recovery, and proposals that are looked through for those of an incident: the newest.
 MOST_LOOKED_AT: Final = 1_000
 STEERED: Final = ("pause", "resume", "abort")
 
@@ -76,9 +79,9 @@ def _approval(approval: Approval) -> Iterator[Step]:
 
 
 def _steered(tx: LedgerTx, recovery: Recovery) -> Iterator[Step]:
-    asked = AuditQuery(since=recovery.created_at, until=None)
+    asked = AuditQuery(recovery_id=recovery.id, since=recovery.created_at)
     for entry in reversed(tx.audited(asked, MOST_LOOKED_AT)):
-        if entry.recovery_id == recovery.id and entry.verb in STEERED:
+        if entry.verb in STEERED:
             text = f"{entry.verb} by {entry.actor}: {cut(entry.reason)}"
             yield Step(entry.at, f"command.{entry.verb}", text, by=entry.actor)
 
@@ -111,9 +114,29 @@ def recoveries_of(tx: LedgerTx, releases: Iterable[Release]) -> list[Recovery]:
 
 
 def proposed_for(tx: LedgerTx, incident: Incident) -> list[Recovery]:
-    """List the recoveries of an incident, or of one of its failures, that nobody has agreed to yet."""
+    """List the recoveries that nobody has agreed to yet and that mean failures of an incident: it or one of its failures
+    by name, or what a query or a list of ids finds.
+    """
     found = tx.recoveries([RecoveryState.PROPOSED], MOST_LOOKED_AT)
-    return [each for each in found if each.incident_id == incident.id]
+    return [each for each in found if _means(tx, each, incident)]
+
+
+def _means(tx: LedgerTx, recovery: Recovery, incident: Incident) -> bool:
+    if recovery.incident_id is not None:
+        return recovery.incident_id == incident.id
+    return not incident.closed and _movable(tx, replace(recovery.selection, incident_id=incident.id))
+
+
+def meant(tx: LedgerTx, recovery: Recovery, stored: StoredFailure | None) -> bool:
+    """Tell whether a proposed recovery of an incident's is of this failure; with None, of more than one of them."""
+    if stored is None or recovery.failure_id is not None:
+        return recovery.failure_id == (stored.failure.id if stored else None)
+    named = recovery.selection.ids or {stored.failure.id}
+    return stored.failure.id in named and _movable(tx, replace(recovery.selection, ids=frozenset({stored.failure.id})))
+
+
+def _movable(tx: LedgerTx, selection: Selection) -> bool:
+    return any(state in MOVABLE for _, state, _ in tx.stands(selection))
 
 
 def consent(tx: LedgerTx, recovery: Recovery) -> str:

@@ -12,9 +12,9 @@ from orchestrator.domain.failures import FailureState
 from orchestrator.domain.pacing import Phase
 from orchestrator.domain.release import ENDED, Halt
 from orchestrator.domain.story import Now
-from orchestrator.flows.explaining.advice import BY_HAND, advised, asked_for, meant
+from orchestrator.flows.explaining.advice import BY_HAND, advised, asked_for
 from orchestrator.flows.explaining.decided import undecided
-from orchestrator.flows.explaining.recoveries import consent, proposed_for
+from orchestrator.flows.explaining.recoveries import consent, meant, proposed_for
 from orchestrator.flows.explaining.words import at, cut
 from orchestrator.flows.obstacles import obstacles
 
@@ -92,7 +92,7 @@ def _waits(tx: LedgerTx, incident: Incident, known: Known, stored: StoredFailure
     if mode is not Mode.ACT:
         yield f"the mode is {mode}: nothing is redriven before somebody sets it to act"
     yield from obstacles(tx, incident, known.policies, known.now)
-    yield from (consent(tx, each) for each in proposed_for(tx, incident) if meant(each, stored))
+    yield from (consent(tx, each) for each in proposed_for(tx, incident) if meant(tx, each, stored))
     asked = asked_for(tx, stored)
     if asked is None:
         yield from _of_decision(tx, incident, stored)
@@ -166,7 +166,7 @@ def _next_at(tx: LedgerTx, incident: Incident, stored: StoredFailure | None, now
     asked = asked_for(tx, stored)
     dependency = tx.dependency(incident.dependency) if incident.dependency else None
     until = dependency.not_before if dependency else None
-    times = [_gate_of(tx, each) for each in ([asked] if asked else _active(tx, incident))]
+    times = [_gate_of(tx, each) for each in ([asked] if asked else _active(tx, incident)) if not each.halted]
     later = [max(each, until) if until else each for each in times if each] or ([until] if until else [])
     ahead = [each for each in later if each > now]
     return min(ahead) if ahead else None
