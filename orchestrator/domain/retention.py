@@ -49,8 +49,8 @@ class RetentionTx(Protocol):
         """Drop closed incidents of which nothing is left, with their releases and triggers, counted for good."""
 
     def purge_remains(self, seen_before: datetime, now: datetime, limit: int) -> int:
-        """Drop what belongs to nothing any more: evidence, modes but the one that holds, keys that are over, and
-        ends of probes.
+        """Drop what belongs to nothing any more: evidence, modes but the one that holds, keys that are over,
+        recoveries with what was answered about them, and ends of probes.
         """
 
     def expired_incidents(self, closed_before: datetime, limit: int) -> list[Incident]:

@@ -12,6 +12,7 @@ from orchestrator.domain.attempts import IN_FLIGHT, AttemptState
 from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.release import ENDED
+from orchestrator.ledger.approval_schema import approvals
 from orchestrator.ledger.codec import incident_value
 from orchestrator.ledger.people import KEYS_LAST
 from orchestrator.ledger.recovering_schema import recoveries
@@ -162,7 +163,7 @@ class RetentionRows(TotalRows):
         return len(ids)
 
     def purge_remains(self, seen_before: datetime, now: datetime, limit: int) -> int:
-        """Drop what belongs to nothing any more: evidence, modes but the one that holds, keys that are over, probes.
+        """Drop what belongs to nothing any more: evidence, modes but the one that holds, keys, recoveries, answers, probes.
 
         Evidence of counts goes soon: a count that is old tells nothing.
         """
@@ -184,6 +185,7 @@ class RetentionRows(TotalRows):
             )
             + self._drop(idempotency_keys, "key", over, limit)
             + self._drop(recoveries, "id", forgotten(seen_before), limit)
+            + self._drop(approvals, "recovery_id", _nobody_waits(seen_before), limit)
             + self._drop(probe_ends, "run_id", probe_ends.c.at < seen_before, limit)
         )
 
@@ -201,6 +203,11 @@ class RetentionRows(TotalRows):
         old = and_(incidents.c.closed_at.is_(None), incidents.c.opened_at < closed_before)
         query = select(incidents).where(old, ~young, ~moving).order_by(incidents.c.opened_at).limit(limit)
         return [incident_value(row) for row in self._connection.execute(query)]
+
+
+def _nobody_waits(decided_before: datetime) -> ColumnElement[bool]:
+    """Tell the approvals that were decided before a time, and whose recoveries have gone."""
+    return and_(approvals.c.decided_at < decided_before, ~exists().where(recoveries.c.id == approvals.c.recovery_id))
 
 
 def _first_of_an_open_one() -> ColumnElement[bool]:

@@ -9,12 +9,16 @@ from uuid import uuid4
 
 import pytest
 
+from orchestrator.domain.approving import Otherwise
 from orchestrator.domain.attempts import AttemptState
 from orchestrator.domain.commands import Mode
 from orchestrator.domain.dispatches import DispatchState
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.incidents import IncidentState
 from orchestrator.domain.retention import Keep
+from orchestrator.domain.searching import Judging
+from orchestrator.flows.approving import Answer, Asking, answer, propose
+from orchestrator.flows.bulk.asking import RetryRequest
 from orchestrator.flows.retention import BATCH, Retention
 from orchestrator.ledger.schema import metadata
 from tests.recovery import NOON, ended_event, failed_event, failure, filed, move
@@ -326,3 +330,26 @@ def test_a_stored_body_that_is_in_use_keeps_where_it_lies(ledger: SqlLedger) -> 
     assert asked == [claim["url"]]
     with ledger.reading() as tx:
         assert tx.failure(claiming.id) is None
+
+
+def test_what_was_answered_about_a_recovery_goes_once_that_has_gone(ledger: SqlLedger) -> None:
+    """Not before, however old it is; what waits for an answer stays, and so does an answer of late."""
+    scene = Scene(ledger)
+    scene.take_in(failed_event(0))
+    request = RetryRequest("ann", "it is back", incident_id=scene.incident.id)
+    asking = Asking(timedelta(hours=1), Otherwise.REJECT, 1)
+    with ledger.transaction() as tx:
+        kept, waits = (propose(tx, request, asking, uuid4(), Judging(scene.now)).id for _ in range(2))
+        answer(tx, kept, Answer(uuid4(), "bob", "not now", scene.now), Judging(scene.now))
+        decided, over = tx.approval(kept), tx.recovery(kept)
+        assert decided
+        assert over
+        tx.save_recovery(replace(over, ended_at=NOON + timedelta(days=1)))
+        gone = replace(decided, recovery_id=uuid4())
+        late = replace(gone, recovery_id=uuid4(), decided_at=NOON + timedelta(days=1))
+        for each in (gone, late):
+            tx.save_approval(each)
+        assert tx.purge_remains(NOON + timedelta(seconds=1), NOON, 100) == 1
+        assert {each.recovery_id for each in tx.approvals([], 9)} == {kept, waits, late.recovery_id}
+        assert tx.purge_remains(NOON + timedelta(days=2), NOON, 100) == 3  # the recovery that is over, and two answers
+        assert [each.recovery_id for each in tx.approvals([], 9)] == [waits]

@@ -53,7 +53,10 @@ def _paused(
     for release in releases:
         if release.halted is Halt.PAUSED and not release.ended:
             resume = f"redrive recoveries resume {release.command_id} --reason WHY"
-            yield "nothing goes before its recovery is resumed" if stored else "what its recovery has taken rests", resume
+            yield (
+                "nothing goes before its recovery is resumed" if stored else "what its recovery has taken rests",
+                resume,
+            )
 
 
 def _holds(tx: LedgerTx, incident: Incident) -> Iterator[tuple[str, str]]:
