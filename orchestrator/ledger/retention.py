@@ -163,7 +163,7 @@ class RetentionRows(TotalRows):
         return len(ids)
 
     def purge_remains(self, seen_before: datetime, now: datetime, limit: int) -> int:
-        """Drop what belongs to nothing any more: evidence, modes but the one that holds, keys, recoveries, answers, probes.
+        """Drop what belongs to nothing any more: evidence, modes but the one that holds, keys, recoveries, approvals.
 
         Evidence of counts goes soon: a count that is old tells nothing.
         """

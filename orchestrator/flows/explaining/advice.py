@@ -52,11 +52,8 @@ def _paused(
     releases = [asked] if asked else [] if stored else tx.releases_of(incident.id)
     for release in releases:
         if release.halted is Halt.PAUSED and not release.ended:
-            resume = f"redrive recoveries resume {release.command_id} --reason WHY"
-            yield (
-                "nothing goes before its recovery is resumed" if stored else "what its recovery has taken rests",
-                resume,
-            )
+            what = "nothing goes before its recovery is resumed" if stored else "what its recovery has taken rests"
+            yield what, f"redrive recoveries resume {release.command_id} --reason WHY"
 
 
 def _holds(tx: LedgerTx, incident: Incident) -> Iterator[tuple[str, str]]:

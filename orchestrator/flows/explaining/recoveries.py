@@ -114,8 +114,8 @@ def recoveries_of(tx: LedgerTx, releases: Iterable[Release]) -> list[Recovery]:
 
 
 def proposed_for(tx: LedgerTx, incident: Incident) -> list[Recovery]:
-    """List the recoveries that nobody has agreed to yet and that mean failures of an incident: it or one of its failures
-    by name, or what a query or a list of ids finds.
+    """List the recoveries that nobody has agreed to yet and that mean failures of an incident, however they name them:
+    it, one of its failures, a query, ids.
     """
     found = tx.recoveries([RecoveryState.PROPOSED], MOST_LOOKED_AT)
     return [each for each in found if _means(tx, each, incident)]
