@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import jsonschema_rs
@@ -14,10 +12,8 @@ import pytest
 from eventbus.wire import ALERT_CHANGED, schema_text
 from orchestrator.domain.alerts import AlertState
 from orchestrator.domain.auditing import AuditQuery
-from orchestrator.domain.incidents import Severity
-from orchestrator.domain.ladders import Ladder, Level, Rule
 from orchestrator.ledger.sql import SqlTransaction
-from tests.alerting import LADDER, WATCH, Desk
+from tests.alerting import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,68 +79,6 @@ def test_one_that_comes_back_much_later_is_a_new_alert() -> None:
     assert [action for action, _, _ in desk.steps()] == ["trigger", "resolve", "trigger"]
 
 
-def test_a_storm_of_fifty_incidents_of_one_dependency_is_one_alert() -> None:
-    """It names how many and the largest, and is resolved when all are over."""
-    desk = Desk()
-    opened = []
-    for number in range(50):
-        opened.append(desk.open(signature=f"task {number}", size=number + 1))
-        if number % 5 == 0:
-            desk.look(1)
-    desk.look(60)
-    triggers = [each for each in desk.told() if each["action"] == "trigger"]
-    assert [each["level"] for each in triggers] == [1, 2]
-    assert len({each["alert_id"] for each in desk.told()}) == 1
-    last = desk.told()[-1]
-    assert (last["incidents"], last["size"], last["incident_id"]) == (46, 1081, str(opened[45].id))
-    assert last["title"] == "[ERROR] model: 46 incidents, 1,081 failures"
-    for each in opened[:-1]:
-        desk.close(each.id)
-    desk.look(60)
-    assert "resolve" not in [action for action, _, _ in desk.steps()]
-    desk.close(opened[-1].id)
-    desk.look(60)
-    assert [action for action, _, _ in desk.steps()].count("resolve") == 1
-    assert desk.told()[-1]["targets"] == ["slack", "pager"]
-    assert "all 50 incidents are over" in desk.told()[-1]["text"]
-
-
-def test_incidents_of_other_dependencies_and_of_none_have_alerts_of_their_own() -> None:
-    """Only what leans on the same thing is one storm."""
-    desk = Desk()
-    for dependency in ("model", "mail", None, None):
-        desk.open(dependency=dependency, signature=f"{dependency} {len(desk.told())}")
-        desk.look()
-    assert len({each["alert_id"] for each in desk.told()}) == 4
-
-
-def test_many_incidents_without_a_dependency_share_an_alert_from_the_sixth_on() -> None:
-    """A bad release breaks a hundred tasks at once: five are told by themselves, all others as one storm."""
-    desk = Desk()
-    for number in range(100):
-        desk.open(dependency=None, signature=f"task {number}")
-    desk.look()
-    triggers = [each for each in desk.told() if each["action"] == "trigger"]
-    assert sorted(each["incidents"] for each in triggers) == [1, 1, 1, 1, 96]
-    desk.now += timedelta(seconds=61)
-    desk.open(dependency=None, signature="much later")
-    desk.look()
-    assert [each["incidents"] for each in desk.told() if each["action"] == "trigger"][-1] == 1
-
-
-def test_incidents_that_are_old_when_alerts_are_set_up_begin_at_the_first_level() -> None:
-    """A ladder that was only just written tells of what was open for days by its first level, and in storms."""
-    desk = Desk()
-    for number in range(20):
-        desk.open(signature=f"task {number}")
-    desk.look(86_400)
-    assert desk.steps() == [("trigger", 1, ["slack"])]
-    desk.look(599)
-    assert desk.steps() == [("trigger", 1, ["slack"])]
-    desk.look(2)
-    assert desk.steps()[-1] == ("trigger", 2, ["pager"])
-
-
 def test_an_acknowledged_incident_stops_its_alert_and_its_end_is_told() -> None:
     """A person's word on the incident is all that is needed, whoever wrote it."""
     desk = Desk()
@@ -161,41 +95,6 @@ def test_an_acknowledged_incident_stops_its_alert_and_its_end_is_told() -> None:
     assert (tallies.acknowledged.count, tallies.acknowledged.seconds) == (1, 30)
     assert (tallies.resolved.count, tallies.resolved.seconds) == (1, 7230)
     assert tallies.pages == {"chat": 1}
-
-
-def test_one_more_incident_of_an_acknowledged_storm_has_the_ladder_climb_on() -> None:
-    """Nobody has answered for what came later; what was told already is not told again."""
-    desk = Desk()
-    first = desk.open()
-    desk.look()
-    desk.change(first.id, acknowledged_by="ann", acknowledged_at=desk.now)
-    desk.look(20)
-    desk.open(signature="another")
-    desk.look(20)
-    desk.look(599)
-    assert [action for action, _, _ in desk.steps() if action == "trigger"] == ["trigger"]
-    desk.look(60)
-    assert desk.steps()[-1] == ("trigger", 2, ["pager"])
-
-
-def test_rules_choose_the_ladder_and_the_severity() -> None:
-    """The first rule that fits decides; one without a ladder has nobody told."""
-    other = Ladder("day", (Level("desk", ("mail",)),))
-    rules = (
-        Rule("day", task="billing.*", severity=Severity.CRITICAL),
-        Rule(None, dependency="mod*"),
-    )
-    desk = Desk(replace(WATCH, ladders={"night": LADDER, "day": other}, rules=rules))
-    desk.open(task="billing.charge", dependency=None)
-    desk.open(signature="quiet")
-    desk.open(signature="other", dependency="smtp")
-    desk.look()
-    assert sorted((each["ladder"], each["severity"], each["task"]) for each in desk.told()) == [
-        ("day", "critical", "billing.charge"),
-        ("night", "error", "app.call"),
-    ]
-    with desk.ledger.reading() as tx:
-        assert tx.without_alert(desk.now, 10) == []
 
 
 def test_what_is_told_keeps_to_the_schema() -> None:
@@ -227,11 +126,13 @@ def test_each_page_is_in_the_audit_and_nothing_else() -> None:
     assert entry.reason == "level chat: it has opened"
 
 
-class Killed(BaseException):
-    """The process is gone."""
+class CutOff(BaseException):
+    """The transaction is cut off, as where its process is gone."""
 
 
-def test_a_kill_at_any_write_loses_no_page_and_tells_none_under_two_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transaction_cut_off_at_any_write_loses_no_page_and_tells_none_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """State and event are one commit: whoever comes after finds both, or neither, and tells it under the same id."""
     calm = Desk()
     calm.open()
@@ -240,7 +141,7 @@ def test_a_kill_at_any_write_loses_no_page_and_tells_none_under_two_numbers(monk
     for name in ("save_alert", "join_alert", "emit", "note_looked"):
         desk = Desk()
         desk.open()
-        with killing(name, monkeypatch), pytest.raises(Killed):
+        with cutting_off(name, monkeypatch), pytest.raises(CutOff):
             desk.look()
         assert desk.told() == []
         desk.look()
@@ -250,14 +151,14 @@ def test_a_kill_at_any_write_loses_no_page_and_tells_none_under_two_numbers(monk
 
 
 @contextmanager
-def killing(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have the next call of a verb do its work, and kill the process before the commit."""
+def cutting_off(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the next call of a verb do its work, and cut the transaction off before the commit."""
     real = getattr(SqlTransaction, name)
 
-    def killed(self: SqlTransaction, *given: object) -> None:
+    def cut_off(self: SqlTransaction, *given: object) -> None:
         real(self, *given)
-        raise Killed
+        raise CutOff
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqlTransaction, name, killed)
+        patch.setattr(SqlTransaction, name, cut_off)
         yield

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from uuid import uuid4
 
-from orchestrator.domain.failures import Kind
 from orchestrator.domain.incidents import Severity
-from orchestrator.domain.ladders import Ladder, Level, Rule, Watch
+from orchestrator.domain.ladders import Ladder, Level, Watch
 from orchestrator.flows.alert_desk import Asked, Word, acknowledge_alert, escalate
 from orchestrator.flows.deskwork import IncidentUpdate, update_incident
-from orchestrator.flows.escalating import Escalating
-from orchestrator.flows.taking_up import take_up
-from tests.alerting import LADDER, NIGHT, WATCH, Desk
+from tests.alerting import LADDER, WATCH, Desk
 
 ONE_LEVEL = Watch({"n": Ladder("n", (Level("page", ("pager",)),))}, "n")
 AGAIN = replace(WATCH, ladders={"night": replace(LADDER, again_after=1_800)})
@@ -170,63 +166,6 @@ def test_another_ladder_counts_from_its_own_pages() -> None:
     assert [targets for _, _, targets in desk.steps()] == [["slack"], ["dev"]]
     desk.look(100)
     assert desk.steps()[-1][2] == ["boss"]
-
-
-def test_an_incident_that_was_escalated_as_it_was_taken_up_keeps_what_was_asked_for() -> None:
-    """It was read before, and is written after: the alert that somebody asked for in between stays."""
-    desk = Desk()
-    incident = desk.open(dependency=None)
-    with desk.ledger.reading() as tx:
-        opened = tx.without_alert(NIGHT - timedelta(days=1), 10)
-    with desk.ledger.transaction() as tx:
-        escalate(tx, incident.id, Asked(level="phone"), word(desk), desk.watch)
-    with desk.ledger.transaction() as tx:
-        assert len([take_up(tx, each, desk.watch, desk.now) for each in opened]) == 1
-    desk.look(1)
-    assert desk.steps()[0][1] == 2
-
-
-NOBODY = replace(WATCH, rules=(Rule(None, kind=Kind.TRANSIENT),))
-
-
-def test_an_incident_of_another_kind_than_the_rule_that_kept_it_quiet_is_told() -> None:
-    """What was transient, and told nobody, is told once it is known that the dependency is down, hours later too."""
-    desk = Desk(NOBODY)
-    incident = desk.open(kind=Kind.TRANSIENT)
-    desk.look(1)
-    desk.change(incident.id, size=40)
-    desk.look(7_200)
-    assert desk.steps() == []
-    desk.change(incident.id, kind=Kind.DEPENDENCY_DOWN, size=40_000)
-    desk.look(1)
-    assert triggers(desk) == [2]
-
-
-def test_what_told_nobody_is_looked_at_again_after_a_start_with_other_settings() -> None:
-    """The rule is gone from the settings: an incident that is still open is told, one that is over is not."""
-    desk = Desk(NOBODY)
-    over, _ = desk.open(kind=Kind.TRANSIENT, signature="over"), desk.open(kind=Kind.TRANSIENT)
-    desk.look(1)
-    desk.close(over.id)
-    desk.look(7_200)
-    desk.watch = WATCH
-    desk.escalating = Escalating(desk.ledger, WATCH, lambda: desk.now)
-    desk.look(1)
-    assert (triggers(desk), desk.told()[0]["incidents"]) == ([1], 1)
-
-
-def test_incidents_that_trickle_in_from_one_dependency_share_its_alert() -> None:
-    """However far apart within the hour: twenty of one outage are one alert."""
-    desk = Desk()
-    for number in range(20):
-        desk.open(dependency="model", signature=f"s{number}")
-        desk.look(61)
-    assert len({each["alert_id"] for each in desk.told()}) == 1
-    assert triggers(desk) == [1, 2]
-    desk.look(3_601)
-    desk.open(dependency="model", signature="much later")
-    desk.look(1)
-    assert len({each["alert_id"] for each in desk.told()}) == 2
 
 
 def test_what_comes_long_after_the_acknowledgement_of_a_storm_is_told() -> None:
