@@ -99,7 +99,7 @@ def _slow(found: Postmortem, redriven: Iterable[datetime]) -> Iterator[str]:
     silence = max(pairwise(times), key=lambda pair: pair[1] - pair[0], default=None)
     if silence and (silence[1] - silence[0]).total_seconds() >= LONG_SILENCE:
         length = span((silence[1] - silence[0]).total_seconds())
-        yield f"the longest time in which nothing happened: {length}, from {at(silence[0])} to {at(silence[1])}"
+        yield f"the longest time without a step or a redrive: {length}, from {at(silence[0])} to {at(silence[1])}"
 
 
 def follow_ups(tx: LedgerTx, incident: Incident, found: Postmortem, known: Known) -> Iterator[str]:
