@@ -37,6 +37,7 @@ ADVICE: Final = (
     Advice("events", "redrive events list", "redrive events show {}", "redrive events --help"),
     Advice("sinks", "redrive sinks list", "", "redrive sinks --help"),
     Advice("alerts", "redrive alerts list", "", "redrive alerts --help"),
+    Advice("alert-tests", "redrive alerts list", "", "redrive alerts test --help"),
     Advice("approvals", "redrive approvals list", "", "redrive approvals --help"),
     Advice("audit", "redrive audit list", "", "redrive audit --help"),
     Advice("why", "redrive incidents list", "", "redrive why --help"),

@@ -7,16 +7,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, safe, shown, told
+from orchestrator.cli.commanding import again
+from orchestrator.cli.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-alerts = typer.Typer(name="alerts", help="Alerts: who was told of what, and who has answered.", no_args_is_help=True)
+alerts = typer.Typer(
+    name="alerts",
+    help="Alerts: who was told of what, and who has answered; without a verb, the list.",
+    invoke_without_command=True,
+)
 # What is left of a line of 80 columns.
 LONGEST: Final = 76
 MOST: Final = 1_000
-Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only told what would be done.")]
+
+
+@alerts.callback()
+def group(context: typer.Context, api: Api = DEFAULT_API, as_json: AsJson = False) -> None:
+    """Show who was told of what."""
+    if context.invoked_subcommand is None:
+        list_alerts(api=api, as_json=as_json)
 
 
 @alerts.command("list")
@@ -59,7 +71,7 @@ def acknowledge(
         for each in answer["members"]:
             shown(f"{each['id']}  {each['size']} of {each['task']}")
     if not yes:
-        told("nothing was done: say it again with --yes")
+        again()
 
 
 @alerts.command("test")
@@ -79,7 +91,7 @@ def send_test(
     else:
         shown(f"would send a test page to {answer['target']}, and then its end")
     if not yes:
-        told("nothing was done: say it again with --yes")
+        again()
 
 
 def _lines(each: dict[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from orchestrator.cli.answers import Refusal
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown, told
 from orchestrator.cli.columns import wrapped
 from orchestrator.cli.naming import short
+from orchestrator.cli.reasons import Reason
 from orchestrator.cli.tables import Column, counted, print_table
 from orchestrator.cli.times import ago, coarse, now
 from orchestrator.domain.approving import ApprovalState
@@ -32,7 +33,6 @@ approvals = typer.Typer(
     invoke_without_command=True,
 )  # fmt: skip
 Id = Annotated[str, typer.Argument(help="The recovery's id, or its beginning.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the answer.")]
 
 
 @approvals.callback()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Final
 
 import typer
 
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown, told
+from orchestrator.cli.copying import to_copy
 from orchestrator.cli.exits import USAGE
+from orchestrator.cli.lines import width
 from orchestrator.cli.naming import incident_of
+from orchestrator.cli.reasons import Reason
 
 AGAIN: Final = "this was a dry run, nothing was done; do it with --yes"
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 Incident = Annotated[str | None, typer.Option(metavar="ID", help="An incident; its id, or the beginning of it.")]
 Revision = Annotated[int | None, typer.Option(min=1, help="Only while the incident has this revision.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it only what would happen is shown.")]
@@ -75,5 +78,14 @@ def _hold(api: str, what: tuple[str, str], verb: str, body: dict[str, Any], *, y
         held = answer.get("held_failures", answer.get("open_failures"))
         shown(f"would {verb} {what[1]}: {held} failures wait there now")
     if not yes:
-        seen = answer.get("revision")
-        told(f"{AGAIN} --revision {seen}" if seen else AGAIN)
+        again(answer.get("revision") if "revision" not in body else None)
+
+
+def again(revision: int | None = None) -> None:
+    """Say that nothing was done, and show the command as it was typed, with --yes and the revision that was looked at:
+    to be copied.
+    """
+    told(AGAIN)
+    seen = ["--revision", str(revision)] if revision else []
+    for line in to_copy(["redrive", *sys.argv[1:], *seen, "--yes"], width()):
+        typer.echo(line, err=True)

@@ -10,13 +10,12 @@ import typer
 
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, failure_of, shown, text_of, told
 from orchestrator.cli.autopsy import told_failure
-from orchestrator.cli.commanding import AGAIN
-from orchestrator.cli.copying import to_copy
+from orchestrator.cli.commanding import again
 from orchestrator.cli.exits import FAILED, PARTLY
 from orchestrator.cli.foretelling import MOST_INCIDENTS
-from orchestrator.cli.lines import width
-from orchestrator.cli.naming import incident_of, short
+from orchestrator.cli.naming import failure_named, incident_of, short
 from orchestrator.cli.outlook import failing
+from orchestrator.cli.reasons import Reason
 from orchestrator.cli.selecting import Incident, ids_of
 from orchestrator.cli.tables import Column, counted, print_table
 from orchestrator.cli.times import ago, before, now
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
 COLUMNS: Final = (Column("failure"), Column("since", right=True), Column("state", 4), Column("what", 18))
 PATH: Final = "/api/v1/failures"
 CSV: Final = "text/csv"
+# Failures that are listed where nobody says how many.
+USUAL: Final = 100
 failures = typer.Typer(name="failures", help="Failed runs, one by one.", no_args_is_help=True)
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 
 
 @failures.command("list")
@@ -47,7 +47,7 @@ def list_failures(  # noqa: PLR0917 - options are given by name  # long: each op
     arg: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Called with this; more than once.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="So many at most; --csv gives all.")] = 100,
+    limit: Annotated[int | None, typer.Option(min=1, max=1_000, help="So many at most; 100 when left out.")] = None,
     *,
     as_csv: Annotated[bool, typer.Option("--csv", help="All of them as CSV, for a spreadsheet.")] = False,
     api: Api = DEFAULT_API,
@@ -70,8 +70,11 @@ def list_failures(  # noqa: PLR0917 - options are given by name  # long: each op
     }
     query = urlencode({name: value for name, value in asked.items() if value}, doseq=True)
     if as_csv:
+        if limit is not None or as_json:
+            raise typer.BadParameter("expected --csv, which gives all, without --limit and without --json")
         _stream(api, query)
         return
+    limit = limit or USUAL
     found = call("GET", api, f"{PATH}?limit={limit}&{query}")["failures"]
     if as_json:
         as_data(found)
@@ -105,7 +108,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one whole: what failed, why it is as it is, its traceback, its attempts, what to do next."""
-    found = failure_of(api, failure_id)
+    found = failure_of(api, failure_named(failure_id))
     if as_json:
         as_data(found)
         return
@@ -128,7 +131,9 @@ def discard(
     if sum(map(bool, (failure_ids, ids, incident))) != 1:
         raise typer.BadParameter("expected ids of failures, or --ids, or --incident; see redrive failures list")
     named: dict[str, Any] = {"incident_id": incident_of(api, incident)} if incident else {}
-    body = {"reason": reason} | (named or {"ids": failure_ids or ids_of(ids or "")})
+    body = {"reason": reason} | (
+        named or {"ids": [failure_named(each) for each in failure_ids or ()] or ids_of(ids or "")}
+    )
     answer = call("POST", api, f"{PATH}/discard", body | {"dry_run": not yes})
     if as_json:
         as_data(answer)
@@ -139,9 +144,7 @@ def discard(
         told("nothing was done: none of them is held or dead")
         raise typer.Exit(FAILED)
     if not yes:
-        told(AGAIN)
-        for line in to_copy(["redrive", *sys.argv[1:], "--yes"], width()):
-            typer.echo(line, err=True)
+        again()
     if answer["not_discarded"]:
         raise typer.Exit(PARTLY)
 

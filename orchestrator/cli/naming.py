@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import typer
+
 from orchestrator.cli.answers import Refusal
 from orchestrator.cli.asking import call, pages
 from orchestrator.cli.safety import safe
@@ -44,6 +46,16 @@ def recovery_of(api: str, given: str) -> str:
         return given
     found = _listed(api, f"/api/v1/recovery/retries?limit={PAGE}", "retries")
     return _meant(given, [found], "recovery", "redrive recoveries list")
+
+
+def failure_named(given: str, where: str = "") -> str:
+    """Give the id of a failure as typed; raises BadParameter unless it is whole: failures are too many for beginnings."""
+    if _whole(given):
+        return given
+    place = f"{where}: " if where else ""
+    raise typer.BadParameter(
+        f"{place}expected the whole id of a failure, 36 characters, got {safe(given)!r}; see redrive failures list"
+    )
 
 
 def healths(api: str) -> dict[str, str]:

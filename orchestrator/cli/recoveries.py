@@ -11,6 +11,7 @@ from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, pat
 from orchestrator.cli.following import OVER, follow, line_of
 from orchestrator.cli.foretelling import predicted
 from orchestrator.cli.naming import recovery_of, short
+from orchestrator.cli.reasons import Reason
 from orchestrator.cli.tables import Column, drawn
 from orchestrator.cli.times import ago, clock, lasting, now
 from orchestrator.domain.selection import MOVABLE
@@ -36,7 +37,6 @@ recoveries = typer.Typer(
     name="recoveries", help="What people have sent on its way; without a verb, the list.", invoke_without_command=True
 )
 Id = Annotated[str, typer.Argument(help="The recovery's id, or its beginning.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 
 
 @recoveries.callback()
@@ -64,8 +64,11 @@ def list_recoveries(
     ids = [each["id"] for each in found]
     for line in drawn(COLUMNS, (_row(each, ids) for each in found)):
         typer.echo(line)
-    named = short(ids[0]) if len(ids) == 1 else "ID"
-    told(f"next: redrive recoveries show {named}" if found else "none: redrive retry --help tells how to begin one")
+    told(
+        f"next: redrive recoveries show {short(ids[0], ids)}"
+        if found
+        else "none: redrive retry --help tells how to begin one"
+    )
 
 
 def _row(each: dict[str, Any], ids: list[str]) -> tuple[Cell, ...]:

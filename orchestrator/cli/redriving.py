@@ -11,13 +11,12 @@ import typer
 
 from orchestrator.cli.answers import NoAnswer
 from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, shown, told
-from orchestrator.cli.commanding import AGAIN
-from orchestrator.cli.copying import to_copy
+from orchestrator.cli.commanding import again
 from orchestrator.cli.exits import FAILED, PARTLY
 from orchestrator.cli.following import follow
 from orchestrator.cli.foretelling import foretold
-from orchestrator.cli.lines import width
 from orchestrator.cli.naming import short
+from orchestrator.cli.reasons import Reason
 from orchestrator.cli.selecting import Failure, Ids, Incident, Query, Task, chosen, edits_of
 from orchestrator.cli.tables import counted
 from orchestrator.cli.times import length
@@ -25,12 +24,13 @@ from orchestrator.domain.plan import PlanName
 from orchestrator.domain.recoveries import Order
 
 PLANS: Final = (PlanName.RETRY, PlanName.REROUTE, PlanName.CRON_BACKOFF)
+# How the reason begins for those that only the limit kept.
+BEYOND: Final = "beyond the limit"
 # What the API takes as the time for an answer.
 LEAST_WAIT: Final = timedelta(minutes=1)
 MOST_WAIT: Final = timedelta(days=7)
 RETRY: Final = "Redrive failures: one, a task's, an incident's, those of a file or a query. Shows first what would go."
 REROUTE: Final = "Redrive failures elsewhere: to --queue, or where the table of routes says. Shows first what would go."
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 
 
 def redrive(  # noqa: PLR0917 - options are given by name  # long: each option is a parameter
@@ -127,17 +127,16 @@ def _redrive(api: str, path: str, body: dict[str, Any], *, yes: bool, as_json: b
         if yes or not dry["eligible"]:
             told("nothing was done: none is eligible")
             raise typer.Exit(FAILED)
-        told(AGAIN)
-        _copy(dry.get("revision") if "incident_id" in body and "revision" not in body else None)
-        raise typer.Exit(PARTLY if dry["not_eligible"] else 0)
+        again(dry.get("revision") if "incident_id" in body and "revision" not in body else None)
+        raise typer.Exit(PARTLY if _refused(dry) else 0)
     answer = _done(api, path, body)
     _accepted(answer, as_json=as_json)
-    if dry["not_eligible"]:
-        told(f"{dry['not_eligible']:,} were not eligible")
+    if refused := _refused(dry):
+        told(f"{refused:,} were not eligible")
     ended = 0
     if watch or (watch is None and sys.stderr.isatty() and not as_json and answer["state"] == "accepted"):
         ended = follow(api, answer["id"])
-    if ended or dry["not_eligible"]:
+    if ended or refused:
         raise typer.Exit(ended or PARTLY)
 
 
@@ -149,11 +148,10 @@ def _show(dry: dict[str, Any], *, as_json: bool) -> None:
         shown(line)
 
 
-def _copy(revision: int | None) -> None:
-    """Show the command as it was typed, with --yes and the revision that was looked at: to be copied."""
-    seen = ["--revision", str(revision)] if revision else []
-    for line in to_copy(["redrive", *sys.argv[1:], *seen, "--yes"], width()):
-        typer.echo(line, err=True)
+def _refused(dry: dict[str, Any]) -> int:
+    """Count those that cannot go; who asked for a limit wanted those beyond it to stay."""
+    beyond = sum(each["count"] for each in dry["reasons"] if each["why"].startswith(BEYOND))
+    return int(dry["not_eligible"]) - beyond
 
 
 def _done(api: str, path: str, body: dict[str, Any]) -> dict[str, Any]:

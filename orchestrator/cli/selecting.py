@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from orchestrator.cli.naming import incident_of
+from orchestrator.cli.naming import failure_named, incident_of
 from orchestrator.cli.times import before, now
 from orchestrator.domain.failures import FailureState, Kind
 
@@ -54,7 +54,7 @@ def chosen(
         return {"ids": ids_of(ids)}
     if query is not None:
         return {"query": query_of(query, now())}
-    return {"failure_id": failure} if failure is not None else {"task_id": task}
+    return {"failure_id": failure_named(failure)} if failure is not None else {"task_id": task}
 
 
 def ids_of(path: str) -> list[str]:
@@ -63,7 +63,8 @@ def ids_of(path: str) -> list[str]:
         text = sys.stdin.read() if path == STDIN else Path(path).read_text()
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"expected a file that can be read, got {path}: {error}", param_hint="--ids") from None
-    ids = [line.split()[0] for line in text.splitlines() if line.strip()]
+    lines = enumerate(text.splitlines(), start=1)
+    ids = [failure_named(line.split()[0], f"line {number} of {path}") for number, line in lines if line.strip()]
     if not 0 < len(ids) <= MOST_IDS:
         raise typer.BadParameter(
             f"expected 1 to {MOST_IDS:,} ids of failures, one a line, got {len(ids):,}; name more with --query",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown, told
-from orchestrator.cli.commanding import AGAIN
-from orchestrator.cli.copying import to_copy
-from orchestrator.cli.lines import width
+from orchestrator.cli.asking import DEFAULT_API, Api, AsJson, as_data, call, path_of, shown
+from orchestrator.cli.commanding import again
 from orchestrator.cli.naming import incident_of, short
+from orchestrator.cli.reasons import Reason
 from orchestrator.cli.tables import counted
 from orchestrator.cli.times import after, clock, now
 from orchestrator.domain.incidents import Severity
@@ -24,7 +22,6 @@ NOBODY: Final = "nobody"
 NEVER: Final = "off"
 MOMENTS: Final = ("acknowledged_at", "snoozed_until")
 Id = Annotated[str, typer.Argument(help="The incident's id, or its beginning.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the command.")]
 
 
 def update(  # noqa: PLR0917 - the options of a command line are given by name
@@ -71,10 +68,7 @@ def _foreseen(dry: dict[str, Any], whole: str, revision: int | None, *, as_json:
         shown(f"would discard incident {short(whole)} as it is at revision {dry['revision']}:")
         for line in _given_up(dry):
             shown(line)
-    told(AGAIN)
-    seen = [] if revision else ["--revision", str(dry["revision"])]
-    for line in to_copy(["redrive", *sys.argv[1:], *seen, "--yes"], width()):
-        typer.echo(line, err=True)
+    again(None if revision else dry["revision"])
 
 
 def _given_up(dry: dict[str, Any]) -> Iterator[str]:

@@ -70,6 +70,7 @@ def test_alerts_are_listed_in_80_columns_and_made_safe(alerting: Served) -> None
 def test_no_alert_says_who_could_be_told(api: Served) -> None:
     """Without a target it names the page that says how."""
     assert "docs/alerts.md" in said(api, "list").stdout
+    assert said(api).stdout == said(api, "list").stdout
 
 
 def test_acknowledging_is_told_first_and_done_with_yes(alerting: Served) -> None:
@@ -90,8 +91,12 @@ def test_acknowledging_is_told_first_and_done_with_yes(alerting: Served) -> None
 def test_a_test_page_is_sent_with_yes_only(alerting: Served) -> None:
     """And by the sink that every page of that target goes by."""
     before = len(alerting.scene.outbox())
-    assert "would send" in said(alerting, "test", "slack").stdout
+    shown = said(alerting, "test", "slack")
+    assert "would send" in shown.stdout
+    assert shown.stderr.rstrip().endswith("--yes")
     assert len(alerting.scene.outbox()) == before
     assert "alerts-slack" in said(alerting, "test", "slack", "--yes").stdout
     assert len(alerting.scene.outbox()) > before
-    assert isinstance(said(alerting, "test", "nobody", "--yes").exception, RedriveError)
+    unknown = said(alerting, "test", "nobody", "--yes").exception
+    assert isinstance(unknown, RedriveError)
+    assert str(unknown).endswith("next: redrive alerts list")

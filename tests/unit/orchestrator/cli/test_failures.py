@@ -61,6 +61,23 @@ def test_one_is_shown_whole(api: Served) -> None:
     assert json.loads(asked(api, "failures", "show", failure, "--json").stdout)["id"] == failure
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("show", "796d6664"), "expected the whole id of a failure"),
+        (("discard", "796d6664", *WHY), "expected the whole id of a failure"),
+        (("list", "--csv", "--limit", "3"), "expected --csv, which gives all"),
+        (("list", "--csv", "--json"), "expected --csv, which gives all"),
+    ],
+    ids=lambda each: each[0] if isinstance(each, tuple) else "",
+)
+def test_what_cannot_be_meant_is_usage(fake: Answering, words: tuple[str, ...], told: str) -> None:
+    """What would be refused, or passed over in silence, is told before anything is asked."""
+    done = said(fake, "failures", *words)
+    assert (done.exit_code, fake.asked) == (USAGE, [])
+    assert told in flat(done.stderr)
+
+
 def test_all_are_given_as_csv(api: Served) -> None:
     """However many; what is in it neither steers the terminal nor is a formula."""
     api.scene.take_in(*(failed_event(number, task="=1+1\x1b[2J") for number in range(5)))

@@ -41,11 +41,11 @@ def test_recoveries_are_listed(fake: Answering, words: tuple[str, ...]) -> None:
     assert json.loads(said(fake, "recoveries", *words, "--json").stdout)[0]["id"] == RECOVERY
 
 
-def test_the_next_command_names_the_only_one(fake: Answering) -> None:
-    """Of several, which one is for the person to say."""
+def test_the_next_command_names_the_newest(fake: Answering) -> None:
+    """Of several, the newest: what is shown can be typed as it stands."""
     fake.say("GET", RETRIES, {"retries": [recovery()]}, {"retries": [recovery(), recovery(id=INCIDENT)]})
     assert "next: redrive recoveries show 7c01aa5e\n" in said(fake, "recoveries").stderr
-    assert "next: redrive recoveries show ID\n" in said(fake, "recoveries").stderr
+    assert "next: redrive recoveries show 7c01aa5e\n" in said(fake, "recoveries").stderr
 
 
 def test_states_are_told_where_they_tell_something() -> None:

@@ -102,6 +102,7 @@ def test_what_is_typed_is_what_is_asked(fake: Answering, words: tuple[str, ...],
         (("--task", "t", "--plan", "retry", "--queue", "x"), "expected --plan reroute with --queue"),
         (("--task", "t", "--plan", "escalate"), "expected one of retry, reroute, cron_backoff"),
         (("--task", "t", "--timezone", "UTC"), "expected --cron beside --timezone"),
+        (("--failure", "796d6664"), "expected the whole id of a failure, 36 characters, got '796d6664'"),
         (("--task", "t", "--approval", "soon"), "expected from 1m to 7d"),
         (("--task", "t", "--approval", "1s"), "expected from 1m to 7d"),
         (("--task", "t", "--approval", "1h", "--otherwise", "perhaps"), "expected approve or reject, got 'perhaps'"),
@@ -114,6 +115,36 @@ def test_what_cannot_be_meant_is_usage(fake: Answering, words: tuple[str, ...], 
     done = said(fake, "retry", *words, *WHY)
     assert (done.exit_code, fake.asked) == (USAGE, [])
     assert told in flat(done.stderr.replace("│", "")), done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("retry", "--task", "t"), ("approvals", "reject", RECOVERY), ("hold", "smtp"), ("recoveries", "abort", "x")],
+)
+def test_a_reason_that_says_nothing_is_usage(fake: Answering, words: tuple[str, ...]) -> None:
+    """Whatever it is the reason of; nothing is asked."""
+    done = said(fake, *words, "--reason", " ")
+    assert (done.exit_code, fake.asked) == (USAGE, [])
+    assert "expected a few words that say why" in flat(done.stderr)
+
+
+def test_a_line_that_names_no_failure_is_named(fake: Answering, tmp_path: Path) -> None:
+    """Of a file of ids the first line that is none, with what stands there, before anything is asked."""
+    path = tmp_path / "ids"
+    path.write_text(f"{FAILURE}\n\nt-1 demo.summarise\n")
+    done = said(fake, "retry", "--ids", str(path), *WHY)
+    assert (done.exit_code, fake.asked) == (USAGE, [])
+    assert "line 3 of" in flat(done.stderr)
+    assert "got 't-1'" in flat(done.stderr.replace("│", ""))
+
+
+def test_who_is_beyond_a_limit_makes_nothing_partly(fake: Answering) -> None:
+    """Who asks for so many has got what was asked for: 5 is for those that cannot go."""
+    beyond = {"why": "beyond the limit; ask again, or with a higher limit, for these", "count": 7, "samples": []}
+    fake.say("POST", RETRY, dry_run(not_eligible=7, reasons=[beyond]))
+    assert said(fake, "retry", "--incident", INCIDENT, "--limit", "9", *WHY).exit_code == DONE
+    fake.say("POST", RETRY, dry_run(not_eligible=8, reasons=[beyond, dry_run()["reasons"][0] | {"count": 1}]))
+    assert said(fake, "retry", "--incident", INCIDENT, "--limit", "9", *WHY).exit_code == PARTLY
 
 
 def test_ids_come_from_a_file_or_a_pipe(fake: Answering, tmp_path: Path) -> None:
