@@ -49,7 +49,7 @@ def recovery_of(api: str, given: str) -> str:
 
 
 def failure_named(given: str, where: str = "") -> str:
-    """Give the id of a failure as typed; raises BadParameter unless it is whole: failures are too many for beginnings."""
+    """Give the id of a failure as typed; raises BadParameter unless it is whole: beginnings name too many."""
     if _whole(given):
         return given
     place = f"{where}: " if where else ""
