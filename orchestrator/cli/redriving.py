@@ -150,7 +150,7 @@ def _show(dry: dict[str, Any], *, as_json: bool) -> None:
 
 def _refused(dry: dict[str, Any]) -> int:
     """Count those that cannot go; who asked for a limit wanted those beyond it to stay."""
-    beyond = sum(each["count"] for each in dry["reasons"] if each["why"].startswith(BEYOND))
+    beyond = sum(int(each["count"]) for each in dry.get("reasons") or () if each["why"].startswith(BEYOND))
     return int(dry["not_eligible"]) - beyond
 
 
