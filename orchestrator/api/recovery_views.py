@@ -88,7 +88,7 @@ def recovery_whole(tx: LedgerTx, recovery: Recovery, now: datetime) -> dict[str,
     """Show a recovery with its command, its releases and their counts, and for one failure its attempts."""
     releases = tx.releases_by(recovery.id)
     command = tx.command(recovery.id)
-    counts = _counts(tx, releases)
+    counts = _counts(tx, recovery.id)
     whole = recovery_view(tx, recovery) | _of_the_command(tx, recovery.failure_id, command, releases)
     return whole | {
         "counts": counts,
@@ -108,9 +108,9 @@ def _seconds_left(recovery: Recovery, progress: dict[str, int], now: datetime) -
     return seconds_left(progress["asked"] - left, left, (now - recovery.created_at).total_seconds())
 
 
-def _counts(tx: LedgerTx, releases: list[Release]) -> dict[str, int]:
+def _counts(tx: LedgerTx, recovery_id: UUID) -> dict[str, int]:
     names = ("first_attempts", "first_successes", "attempts", "successes")
-    counted = [asdict(tx.release_counts(each.id)) for each in releases]
+    counted = [asdict(each) for each in tx.counts_by(recovery_id).values()]
     return {name: sum(each[name] for each in counted) for name in names}
 
 

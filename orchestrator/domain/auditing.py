@@ -15,7 +15,7 @@ from orchestrator.domain.approving import NOBODY
 from orchestrator.domain.commands import CommandKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from orchestrator.domain.commands import Command
 
@@ -110,6 +110,9 @@ class AuditingTx(Protocol):
 
     def audit(self, deed: Deed) -> AuditEntry:
         """Append a deed to the chain, and emit it as an event."""
+
+    def audit_all(self, deeds: Sequence[Deed]) -> list[AuditEntry]:
+        """Append deeds to the chain, in their order and however many, and emit each as an event."""
 
     def audited(self, query: AuditQuery, limit: int, before: int | None = None) -> list[AuditEntry]:
         """List entries, newest first, those before the one with the number `before`."""

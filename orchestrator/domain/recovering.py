@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
     from uuid import UUID
 
+    from orchestrator.domain.incidents import Incident
     from orchestrator.domain.recoveries import Progress, Recovery, RecoveryState
-    from orchestrator.domain.release import Release
+    from orchestrator.domain.release import Release, ReleaseCounts
     from orchestrator.domain.searching import Judging
     from orchestrator.domain.selection import Selection
 
@@ -32,6 +34,18 @@ class RecoveringTx(Protocol):
 
     def releases_by(self, command_id: UUID) -> list[Release]:
         """List the releases that a command has opened, one for each incident."""
+
+    def add_releases(self, releases: Sequence[Release]) -> None:
+        """Store releases that nobody has yet, however many, at once."""
+
+    def incidents_by(self, incident_ids: Collection[UUID]) -> list[Incident]:
+        """Look incidents up, however many, at once: those that are there, in the order of the ids."""
+
+    def counts_by(self, command_id: UUID) -> Mapping[UUID, ReleaseCounts]:
+        """Count the attempts of each release of a command, those that retention took included."""
+
+    def flying_by(self, command_id: UUID) -> AbstractSet[UUID]:
+        """Name the releases of a command of which redrives are out."""
 
     def runs_for(self, command_id: UUID) -> bool:
         """Tell whether a command has a release that has not ended."""
@@ -55,8 +69,8 @@ class RecoveringTx(Protocol):
     def give_back(self, recovery_id: UUID, now: datetime) -> int:
         """Let go of what a recovery has not sent: it stands again as it did, and is nobody's. Gives its number."""
 
-    def settle_release(self, release: Release) -> None:
-        """Note of what a release that has ended still had that it stays behind, and that it is nobody's."""
+    def settle_releases(self, release_ids: Collection[UUID]) -> None:
+        """Note of what releases that have ended still had that it stays behind, and that it is nobody's."""
 
     def settle_discarded(self, failure_ids: Sequence[UUID]) -> None:
         """Note that failures have ended by other means than their recovery's, and are nobody's: call it with those that

@@ -13,7 +13,7 @@ from orchestrator.ledger.outbox import OutboxRows
 from orchestrator.ledger.schema import dispatches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, Row
@@ -32,14 +32,24 @@ class AuditingRows(OutboxRows):
 
     def audit(self, deed: Deed) -> AuditEntry:
         """Append a deed to the chain, and emit it as an event."""
+        (entry,) = self.audit_all([deed])
+        return entry
+
+    def audit_all(self, deeds: Sequence[Deed]) -> list[AuditEntry]:
+        """Append deeds to the chain, in their order and however many, and emit each as an event."""
         newest = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
         last = self._plain.execute(newest).one_or_none()
         seq, former = (last.seq + 1, last.hash) if last else (1, NO_HASH)
-        about = deed.incident_id and self._kept.incidents.look_up(self._plain, deed.incident_id)
-        entry = sealed(deed, seq, about.revision if about else None, former)
-        self._plain.execute(insert(audit), _row(entry))
-        self.emit(audit_recorded(entry))
-        return entry
+        entries: list[AuditEntry] = []
+        for number, deed in enumerate(deeds, seq):
+            about = deed.incident_id and self._kept.incidents.look_up(self._plain, deed.incident_id)
+            entries.append(sealed(deed, number, about.revision if about else None, former))
+            former = entries[-1].hash
+        if entries:
+            self._plain.execute(insert(audit), [_row(each) for each in entries])
+        for each in entries:
+            self.emit(audit_recorded(each))
+        return entries
 
     def audited(self, query: AuditQuery, limit: int, before: int | None = None) -> list[AuditEntry]:
         """List entries, newest first, those before the one with the number `before`."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Uuid, and_, case, exists, func, insert, literal, or_, select, update
 
-from orchestrator.domain.attempts import AttemptState
+from orchestrator.domain.attempts import IN_FLIGHT, AttemptState
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.recoveries import ItemOutcome, Order, Progress, Recovery, RecoveryState, progress_of
-from orchestrator.domain.release import ENDED
-from orchestrator.ledger.codec import release_value
+from orchestrator.domain.release import ENDED, ReleaseCounts
+from orchestrator.ledger.codec import release_row, release_value
 from orchestrator.ledger.recovering_schema import recoveries, recovery_items
 from orchestrator.ledger.recovery_codec import recovery_row, recovery_value
 from orchestrator.ledger.rows import Rows
@@ -22,12 +22,14 @@ from orchestrator.ledger.selecting import can_go, selected
 from orchestrator.ledger.settling import owner_of_held, settle, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
 
+    from orchestrator.domain.incidents import Incident
     from orchestrator.domain.release import Release
     from orchestrator.domain.searching import Judging
     from orchestrator.domain.selection import Selection
@@ -36,7 +38,19 @@ _items = recovery_items.c
 # Runs that are measured, and the newest releases that they are looked for in.
 MOST_RUNS: Final = 200
 MOST_RELEASES: Final = 20
+# Keys in one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
+MOST_NAMED: Final = 5_000
 HELD = str(FailureState.HELD)
+
+
+def batched(keys: Collection[UUID]) -> Iterator[Sequence[UUID]]:
+    """Give keys in parts that a statement can name."""
+    listed = list(keys)
+    return (listed[start : start + MOST_NAMED] for start in range(0, len(listed), MOST_NAMED))
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
 class RecoveringRows(Rows):
@@ -72,6 +86,40 @@ class RecoveringRows(Rows):
         query = select(releases).where(releases.c.command_id == command_id).order_by(releases.c.started_at)
         return [release_value(row) for row in self._reading.execute(query.order_by(releases.c.id))]
 
+    def add_releases(self, opened: Sequence[Release]) -> None:
+        """Store releases that nobody has yet, however many, at once."""
+        if opened:
+            self._reading.execute(insert(releases), [release_row(each) for each in opened])
+
+    def incidents_by(self, incident_ids: Collection[UUID]) -> list[Incident]:
+        """Look incidents up, however many, at once: those that are there, in the order of the ids."""
+        shelf = self._kept.incidents
+        for some in batched(incident_ids):
+            shelf.recall(self._plain, some)
+        return [found for each in incident_ids if (found := shelf.known[each])]
+
+    def counts_by(self, command_id: UUID) -> Mapping[UUID, ReleaseCounts]:
+        """Count the attempts of each release of a command, those that retention took included."""
+        table, won, first = releases.c, attempts.c.state == str(AttemptState.SUCCEEDED), attempts.c.turn == 1
+        gone = (
+            table.purged_first_attempts,
+            table.purged_first_successes,
+            table.purged_attempts,
+            table.purged_successes,
+        )
+        here = (_number(first), _number(and_(first, won)), func.count(attempts.c.id), _number(won))
+        query = select(table.id, *(one + other for one, other in zip(gone, here, strict=True)))
+        query = query.select_from(releases.outerjoin(attempts, attempts.c.release_id == table.id))
+        query = query.where(table.command_id == command_id).group_by(table.id, *gone)
+        return {row[0]: ReleaseCounts(*map(int, row[1:])) for row in self._reading.execute(query)}
+
+    def flying_by(self, command_id: UUID) -> AbstractSet[UUID]:
+        """Name the releases of a command of which redrives are out."""
+        its = select(releases.c.id).where(releases.c.command_id == command_id)
+        out = attempts.c.state.in_([str(state) for state in IN_FLIGHT])
+        query = select(attempts.c.release_id).where(attempts.c.release_id.in_(its), out).distinct()
+        return set(self._reading.execute(query).scalars())
+
     def runs_for(self, command_id: UUID) -> bool:
         """Tell whether a command has a release that has not ended."""
         running = releases.c.state.not_in([str(state) for state in ENDED])
@@ -81,7 +129,7 @@ class RecoveringRows(Rows):
     def claim_selected(self, recovery: Recovery, judging: Judging) -> int:
         """Write down which failures are a recovery's, and reserve them for its releases. Gives their number."""
         connection = self._connection
-        names = ("recovery_id", "failure_id", "incident_id", "release_id", "ordinal", "taken_from", "reason")
+        names = ("recovery_id", "failure_id", "incident_id", "release_id", "taken_from", "reason")
         connection.execute(insert(recovery_items).from_select(names, self._going(recovery, judging)))
         # What is held already keeps all but its owner: the indexes on the rest are left alone.
         mine = and_(failures.c.id == _items.failure_id, _items.recovery_id == recovery.id)
@@ -92,9 +140,8 @@ class RecoveringRows(Rows):
 
     def _going(self, recovery: Recovery, judging: Judging) -> Select[Any]:
         table, order = failures.c, in_order(newest=recovery.order is Order.NEWEST)
-        ordinal = func.row_number().over(order_by=order)
         mine = and_(releases.c.command_id == recovery.id, releases.c.incident_id == table.incident_id)
-        columns = (table.id, table.incident_id, releases.c.id, ordinal, table.state, table.reason)
+        columns = (table.id, table.incident_id, releases.c.id, table.state, table.reason)
         query = select(literal(recovery.id, Uuid()), *columns).select_from(failures.join(releases, mine))
         query = query.where(selected(recovery.selection, self._plain.dialect), can_go(judging))
         return query if recovery.limit is None else query.order_by(*order).limit(recovery.limit)
@@ -142,15 +189,19 @@ class RecoveringRows(Rows):
         connection.execute(update(failures).where(held).values(command_release_id=None))
         return count
 
-    def settle_release(self, release: Release) -> None:
-        """Note of what a release that has ended still had that it stays behind, and that it is nobody's."""
+    def settle_releases(self, release_ids: Collection[UUID]) -> None:
+        """Note of what releases that have ended still had that it stays behind, and that it is nobody's."""
+        for some in batched(release_ids):
+            self._settle_releases(some)
+
+    def _settle_releases(self, release_ids: Sequence[UUID]) -> None:
         connection, table = self._connection, failures.c
         state = select(table.state).where(table.id == _items.failure_id).correlate(recovery_items).scalar_subquery()
         brokers = state == str(FailureState.REDELIVERY_PENDING)
         outcome = case((brokers, str(ItemOutcome.ELSEWHERE)), else_=str(ItemOutcome.HELD_AGAIN))
-        left = update(recovery_items).where(_items.release_id == release.id, _items.outcome.is_(None))
+        left = update(recovery_items).where(_items.release_id.in_(release_ids), _items.outcome.is_(None))
         connection.execute(left.values(outcome=outcome))
-        mine = table.command_release_id == release.id
+        mine = table.command_release_id.in_(release_ids)
         connection.execute(update(failures).where(mine).values(command_release_id=None))
 
     def settle_discarded(self, failure_ids: Sequence[UUID]) -> None:

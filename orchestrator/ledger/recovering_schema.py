@@ -42,7 +42,6 @@ recovery_items = Table(
     Column("failure_id", Uuid, primary_key=True),
     Column("incident_id", Uuid, nullable=False),
     Column("release_id", Uuid),
-    Column("ordinal", Integer, nullable=False),
     Column("taken_from", String(20), nullable=False),
     Column("reason", Text),
     Column("outcome", String(20)),

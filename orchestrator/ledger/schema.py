@@ -171,7 +171,7 @@ releases = Table(
     Column("newest", Boolean, nullable=False, server_default=false()),
     Index(None, "incident_id"),
     Index(None, "state"),
-    Index(None, "command_id"),
+    Index(None, "command_id", "incident_id"),
 )
 
 dependencies = Table(

@@ -269,7 +269,7 @@ def test_what_a_release_leaves_is_told(ledger: SqlLedger) -> None:
         asked = claimed(tx, made.id)
         (mine,) = tx.releases_by(asked.id)
         move(tx, [failure(1).id], FailureState.REDELIVERY_PENDING)
-        tx.settle_release(replace(mine, state=ReleaseState.ABORTED, halted=Halt.ABORTED))
+        tx.settle_releases([mine.id])
         assert tx.progress(asked.id) == Progress(asked=3, held_again=2, elsewhere=1)
         again = claimed(tx, made.id)
         (newer,) = tx.releases_by(again.id)

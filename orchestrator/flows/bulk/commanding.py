@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from orchestrator.domain.incidents import Incident
     from orchestrator.domain.ledger import LedgerTx
     from orchestrator.flows.bulk.asking import RetryRequest
 
@@ -117,14 +116,16 @@ def start(tx: LedgerTx, recovery: Recovery, judging: Judging, policies: Policies
             "cannot go"
         )
     running = stepped(recovery, RecoveryStep.START, judging.now)
-    known = [(incident, count) for each, count in taken.items() if (incident := tx.incident(each))]
+    incidents = tx.incidents_by(taken)
+    known = [(each, taken[each.id]) for each in incidents]
     predicted = Predictor(tx, policies or Policies(), judging.now).predict(known[:MOST_NAMED], forced=recovery.forced)
     tx.save_recovery(replace(running, prediction=predicted.view()))
-    for incident_id, count in taken.items():
-        tx.add_release(_release(running, incident_id, judging.now))
-        _raise_revision(tx, incident_id)
-        if len(taken) > 1:
-            tx.audit(taken_along(recovery, incident_id, count, judging.now))
+    tx.add_releases([_release(running, each, judging.now) for each in taken])
+    # Whoever has read one before, and asks on what it said then, is told that somebody was first.
+    for incident in incidents:
+        tx.save_incident(incident.changed())
+    if len(taken) > 1:
+        tx.audit_all([taken_along(recovery, each, count, judging.now) for each, count in taken.items()])
     tx.claim_selected(recovery, judging)
     hit("recovery_claimed")
     return taken
@@ -163,13 +164,6 @@ def _release(recovery: Recovery, incident_id: UUID, now: datetime) -> Release:
         forced=recovery.forced,
         newest=recovery.order is Order.NEWEST,
     )
-
-
-def _raise_revision(tx: LedgerTx, incident_id: UUID) -> None:
-    """Whoever has read the incident before, and asks on what it said then, is told that somebody was first."""
-    incident = tx.incident(incident_id)
-    if incident:
-        tx.save_incident(incident.changed())
 
 
 def _before(tx: LedgerTx, recovery: Recovery) -> dict[str, Any]:
@@ -211,7 +205,6 @@ def _recorded(
 def waits_for(tx: LedgerTx, incident_ids: Mapping[UUID, int], policies: Policies, now: datetime) -> tuple[str, ...]:
     """Say what speaks against going now: a command waits for it, and one that is forced overrides it. Each once."""
     found: dict[str, None] = {}
-    for incident_id in incident_ids:
-        incident: Incident | None = tx.incident(incident_id)
-        found |= dict.fromkeys(obstacles(tx, incident, policies, now) if incident else ())
+    for incident in tx.incidents_by(incident_ids):
+        found |= dict.fromkeys(obstacles(tx, incident, policies, now))
     return tuple(found)

@@ -18,7 +18,7 @@ def release_over(tx: LedgerTx, release: Release, now: datetime) -> None:
     """Note what a person's release that has ended leaves behind; where it was its recovery's last, that is done."""
     if release.command_id is None:
         return
-    tx.settle_release(release)
+    tx.settle_releases([release.id])
     recovery = tx.recovery(release.command_id)
     if recovery is None or recovery.over or tx.runs_for(release.command_id):
         return

@@ -12,11 +12,10 @@ from orchestrator.domain.release import Halt, Release, ReleaseState
 from orchestrator.failpoints import hit
 from orchestrator.flows.announcing import command_recorded, release_ended
 from orchestrator.flows.approving import withdraw
-from orchestrator.flows.bulk.ending import release_over
 from orchestrator.flows.outcomes import close_if_recovered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -74,23 +73,28 @@ def _halt(tx: LedgerTx, recovery: Recovery, asked: Steering) -> None:
     if aborted:
         tx.give_back(recovery.id, asked.at)
     halt = {RecoveryState.PAUSED: Halt.PAUSED, RecoveryState.ABORTED: Halt.ABORTED}.get(recovery.state)
-    for release in tx.releases_by(recovery.id):
-        if release.ended:
-            continue
-        halted = replace(release, halted=halt, note=recovery.note)
-        if aborted and not tx.members(release).in_flight:
-            _end(tx, halted, asked.at)
-        else:
-            tx.save_release(halted)
+    out = tx.flying_by(recovery.id)
+    running = [each for each in tx.releases_by(recovery.id) if not each.ended]
+    halted = [replace(each, halted=halt, note=recovery.note) for each in running]
+    # Whoever asks on what an incident said before is told that its recovery was steered meanwhile.
+    for incident in tx.incidents_by([each.incident_id for each in running]):
+        tx.save_incident(incident.changed())
+    for each in halted:
+        tx.save_release(each)
+    if aborted:
+        _end(tx, recovery, [each for each in halted if each.id not in out], asked.at)
 
 
-def _end(tx: LedgerTx, release: Release, now: datetime) -> None:
-    """End a release of which nothing is out; what was given back belongs to its incident's own plan again."""
-    ended = replace(release, state=ReleaseState.ABORTED, ended_at=now)
-    tx.save_release(ended)
-    release_over(tx, ended, now)
-    tx.emit(release_ended(ended, tx.release_counts(release.id), tx.incident(release.incident_id), now))
-    close_if_recovered(tx, release.incident_id, now)
+def _end(tx: LedgerTx, recovery: Recovery, idle: Sequence[Release], now: datetime) -> None:
+    """End the releases of which nothing is out; what was given back belongs to its incident's own plan again."""
+    tx.settle_releases([each.id for each in idle])
+    counts = tx.counts_by(recovery.id)
+    ended = [replace(each, state=ReleaseState.ABORTED, ended_at=now) for each in idle]
+    for each in ended:
+        tx.save_release(each)
+    for each in ended:
+        tx.emit(release_ended(each, counts[each.id], tx.incident(each.incident_id), now))
+        close_if_recovered(tx, each.incident_id, now)
 
 
 def _recorded(

@@ -18,7 +18,7 @@ def upgrade() -> None:
     _add_items()
     op.add_column("releases", sa.Column("halted", sa.String(20)))
     op.add_column("releases", sa.Column("newest", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.create_index(op.f("ix_releases_command_id"), "releases", ["command_id"])
+    op.create_index(op.f("ix_releases_command_id_incident_id"), "releases", ["command_id", "incident_id"])
     op.drop_index(op.f("ix_failures_command_release_id"), table_name="failures")
     op.create_index(
         op.f("ix_failures_command_release_id_state_occurred_at"),
@@ -62,7 +62,6 @@ def _add_items() -> None:
         sa.Column("failure_id", sa.Uuid(), nullable=False),
         sa.Column("incident_id", sa.Uuid(), nullable=False),
         sa.Column("release_id", sa.Uuid()),
-        sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("taken_from", sa.String(20), nullable=False),
         sa.Column("reason", sa.Text()),
         sa.Column("outcome", sa.String(20)),
@@ -79,7 +78,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_failures_occurred_at"), table_name="failures")
     op.drop_index(op.f("ix_failures_command_release_id_state_occurred_at"), table_name="failures")
     op.create_index(op.f("ix_failures_command_release_id"), "failures", ["command_release_id"])
-    op.drop_index(op.f("ix_releases_command_id"), table_name="releases")
+    op.drop_index(op.f("ix_releases_command_id_incident_id"), table_name="releases")
     for name in ("newest", "halted"):
         op.drop_column("releases", name)
     for name in ("recovery_items", "recoveries"):
