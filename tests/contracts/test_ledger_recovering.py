@@ -13,7 +13,6 @@ from orchestrator.domain.commands import CommandKind
 from orchestrator.domain.eligibility import expired, refusal, refusal_of
 from orchestrator.domain.failures import ExceptionFacts, FailureState, Kind
 from orchestrator.domain.recoveries import Order, Progress, Recovery, RecoveryState
-from orchestrator.domain.release import Halt, ReleaseState
 from orchestrator.domain.searching import Judging, Why
 from orchestrator.domain.selection import Selection
 from orchestrator.ledger.codec import queue_of

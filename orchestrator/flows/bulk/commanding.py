@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.domain.commands import Command
 from orchestrator.domain.dependencies import Policies
-from orchestrator.domain.errors import Conflict, NotFound
+from orchestrator.domain.errors import Conflict, InvalidPlan, NotFound
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.ids import derive
 from orchestrator.domain.plan import check
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Incidents that a command names in full; of more than these it tells the number.
 MOST_NAMED = 100
+# Incidents of one recovery: to begin or end one takes about 2 s for so many, in which nothing else is written.
+MOST_INCIDENTS = 2_000
 
 
 def command_retry(  # noqa: PLR0913 - what the orchestrator knows beside what is asked, by keyword
@@ -115,6 +117,7 @@ def start(tx: LedgerTx, recovery: Recovery, judging: Judging, policies: Policies
             "expected failures that are held or dead and not asked for yet, got none; the dry run says why each "
             "cannot go"
         )
+    refuse_too_many(taken)
     running = stepped(recovery, RecoveryStep.START, judging.now)
     incidents = tx.incidents_by(taken)
     known = [(each, taken[each.id]) for each in incidents]
@@ -141,6 +144,15 @@ def going(tx: LedgerTx, recovery: Recovery, judging: Judging) -> Mapping[UUID, i
     for each in found:
         counts[each.incident_id] += each.count
     return counts
+
+
+def refuse_too_many(taken: Mapping[UUID, int]) -> None:
+    """Raise InvalidPlan where more incidents are meant than one recovery takes: nothing else writes meanwhile."""
+    if len(taken) > MOST_INCIDENTS:
+        raise InvalidPlan(
+            f"expected failures of at most {MOST_INCIDENTS:,} incidents, got {len(taken):,}; narrow it by task, "
+            "dependency, signature or since and until, or give a limit"
+        )
 
 
 def release_id_of(recovery: Recovery, incident_id: UUID) -> UUID:

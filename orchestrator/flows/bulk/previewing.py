@@ -17,7 +17,7 @@ from orchestrator.domain.recoveries import Order
 from orchestrator.domain.routes.table import RouteTable
 from orchestrator.domain.searching import Found, Judging, Why
 from orchestrator.domain.selection import Selection
-from orchestrator.flows.bulk.commanding import waits_for
+from orchestrator.flows.bulk.commanding import refuse_too_many, waits_for
 from orchestrator.flows.bulk.edits import judged_by_edits
 from orchestrator.flows.bulk.loads import Loads
 from orchestrator.flows.bulk.reasons import told
@@ -104,7 +104,7 @@ class Previewer:
     routes: RouteTable = field(default_factory=RouteTable)
 
     def preview(self, request: RetryRequest) -> Preview:
-        """Look; raises NotFound, and InvalidPlan for a route, a schedule or edits that are none."""
+        """Look; raises NotFound, and InvalidPlan for a route, a schedule or edits that are none, or for too much."""
         plan = request.plan(once=False)
         check(plan)
         check_times(plan, self.now)
@@ -147,6 +147,7 @@ class Previewer:
             by_incident[each.incident_id] += each.count
             twice[each.task] += 0 if each.idempotent else each.count
         eligible = by_incident.total()
+        refuse_too_many(by_incident)
         beyond = sum(each.count for each in counted if each.why is None) - eligible
         shown = [(self.tx.incident(each), count) for each, count in by_incident.most_common(MOST_SHOWN)]
         return Preview(
@@ -158,18 +159,22 @@ class Previewer:
         )
 
     def _reasons(self, selection: Selection, judging: Judging, counted: Sequence[Found]) -> list[Reason]:
-        counts: Counter[tuple[Why, UUID | None]] = Counter()
+        counts: Counter[Why] = Counter()
+        askers: Counter[UUID] = Counter()
         for each in counted:
             if each.why:
-                counts[each.why, each.asked_by if each.why is Why.ASKED_FOR else None] += each.count
+                counts[each.why] += each.count
+            if each.why is Why.ASKED_FOR and each.asked_by:
+                askers[each.asked_by] += each.count
+        by = [each for each, _ in askers.most_common()]
         return [
-            Reason(told(why, by), count, self._samples(selection, judging, why, by))
-            for (why, by), count in counts.most_common()
+            Reason(told(why, by), count, self._samples(selection, judging, why, told(why, by)))
+            for why, count in counts.most_common()
         ]
 
-    def _samples(self, selection: Selection, judging: Judging, why: Why, by: UUID | None) -> tuple[Refused, ...]:
-        found = self.tx.sample(selection, judging, why, SAMPLES, by)
-        return tuple(Refused(each, self._why(each, judging) or told(why, by)) for each in found)
+    def _samples(self, selection: Selection, judging: Judging, why: Why, words: str) -> tuple[Refused, ...]:
+        found = self.tx.sample(selection, judging, why, SAMPLES)
+        return tuple(Refused(each, self._why(each, judging) or words) for each in found)
 
     def _why(self, stored: StoredFailure, judging: Judging) -> str | None:
         try:
