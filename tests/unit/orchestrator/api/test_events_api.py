@@ -376,5 +376,5 @@ def test_an_audit_s_entry_that_somebody_posts_raises_no_alarm(api: Served) -> No
     found = problem(post(api, to_mapping(replace(one, data={**one.data, "seq": 99})), ONE))
     assert "the orchestrator alone" in found["detail"]
     after = requests.get(f"{api.url}/api/v1/audit/verify", timeout=30).json()
-    assert before["compared_with"]
+    assert before["exported"]
     assert (after, after["holds"]) == (before, True)
