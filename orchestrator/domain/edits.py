@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NOT_SHOWN: Final = "[not shown: the task does not allow it to be searched by]"
 LONGEST_SHOWN: Final = 100
+LARGEST_EXACT: Final = 2.0**53
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,),
     "integer": (int,),
@@ -40,8 +41,12 @@ class Edits:
 
 
 def edits_of(values: Mapping[str, Any], declaration: Declaration) -> Edits | None:
-    """Give the edits for one failure; None where there are none."""
-    return Edits(values, declaration.positions) if values else None
+    """Give the edits for one failure; None where there are none. A whole number is one, however it was written."""
+    if not values:
+        return None
+    kinds = {name: (declaration.edit.get(name) or {}).get("type") for name in values}
+    whole = {name: int(value) for name, value in values.items() if kinds[name] == "integer" and type(value) is float}
+    return Edits({**values, **whole}, declaration.positions)
 
 
 def why_not_editable(declaration: Mapping[str, Any], edits: Mapping[str, Any]) -> str | None:
@@ -56,7 +61,7 @@ def why_not_editable(declaration: Mapping[str, Any], edits: Mapping[str, Any]) -
             )
         why = _why_refused(allowed[name], value)
         if why:
-            return f"expected {name} as {why}, got {_short(value)}"
+            return f"expected {name} as {why}, got {_came(value)}"
     return None
 
 
@@ -83,8 +88,9 @@ def _is(value: object, kind: str) -> bool:
         return kind == "boolean"
     if isinstance(value, float) and not math.isfinite(value):
         return False
-    # JSON Schema 6.1.1: an integer is a number without a fraction, however it is written.
-    return isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, float) and value.is_integer())
+    # JSON Schema 6.1.1: an integer is a number without a fraction, however it is written, while floats are exact.
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_EXACT
+    return isinstance(value, _TYPES[kind]) or (kind == "integer" and whole)
 
 
 def _same(one: object, other: object) -> bool:
@@ -96,6 +102,11 @@ def _between(rule: Mapping[str, Any]) -> str:
     return " and ".join(
         f"{word} {bound}" for word, bound in (("from", low), ("up to", high)) if bound is not None
     )  # fmt: skip
+
+
+def _came(value: object) -> str:
+    """Tell what came without its text, which may be a secret."""
+    return f"text of {len(value)} characters" if isinstance(value, str) else _short(value)
 
 
 def _short(value: object) -> str:

@@ -61,8 +61,8 @@ class Order(StrEnum):
 class ItemOutcome(StrEnum):
     """What became of one failure of a recovery, once it is no longer the recovery's.
 
-    `held_again`: its release ended before it did; `given_back`: the recovery was aborted before it went; `elsewhere`:
-    it ended by other means, discarded by a person or recovered by the broker's own delivery.
+    `held_again`: its release ended before it did; `given_back`: the recovery was aborted while it was held;
+    `elsewhere`: it ended by other means, discarded by a person or recovered by the broker's own delivery.
     """
 
     RECOVERED = "recovered"

@@ -63,7 +63,8 @@ class Answer:
 
 
 def propose(tx: LedgerTx, request: RetryRequest, asking: Asking, command_id: UUID, judging: Judging) -> Recovery:
-    """Record a recovery that claims nothing and waits for a person; what goes is what can go when somebody agrees.
+    """Record a recovery that claims nothing and waits for a person; what goes is what can go when somebody agrees, and
+    not more than were asked about.
 
     Raises as `command_retry`, and Conflict where nothing could go now.
     """
@@ -96,7 +97,8 @@ def answer(tx: LedgerTx, recovery_id: UUID, given: Answer, judging: Judging) -> 
             f"look at it: redrive recoveries show {recovery_id}"
         )
     now_decided = decided(approval, approve=given.approve, by=given.actor, reason=given.reason, now=given.at)
-    taken = sum(start(tx, recovery, judging).values()) if given.approve else _drop(tx, recovery, given)
+    agreed = replace(recovery, limit=min(approval.failures, recovery.limit or approval.failures))
+    taken = sum(start(tx, agreed, judging).values()) if given.approve else _drop(tx, recovery, given)
     tx.save_approval(now_decided)
     after = tx.recovery(recovery_id) or recovery
     told = {"state": str(after.state), "recovery_id": str(recovery_id), "failures": taken}

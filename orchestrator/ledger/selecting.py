@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Text, and_, case, cast, exists, func, literal, null, or_, select, true
 
 from orchestrator.domain.failures import FailureState
-from orchestrator.domain.release import ENDED
+from orchestrator.domain.release import ENDED, Halt
 from orchestrator.domain.routes.arguments import JSON_TYPE
 from orchestrator.domain.searching import Why
 from orchestrator.domain.selection import MOVABLE
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from orchestrator.domain.selection import Selection
 
 ESCAPE: Final = "\\"
-# The release that holds a failure on a person's word, while it runs: what it holds was asked for already.
+# The release that holds a failure on a person's word, while it runs: what it holds was asked for already. One that was
+# aborted holds nothing, though its end is not written before it may move again.
 holder: Final = releases.alias("holder")
 HELD_BY: Final = and_(
-    holder.c.id == failures.c.command_release_id, holder.c.state.not_in([str(state) for state in ENDED])
+    holder.c.id == failures.c.command_release_id,
+    holder.c.state.not_in([str(state) for state in ENDED]),
+    func.coalesce(holder.c.halted, "") != str(Halt.ABORTED),
 )
 DECLARED: Final = cast(failures.c.declaration, Text)
 # Arguments are replaced in JSON alone; of a sealed message nobody can tell before it is opened.

@@ -12,7 +12,7 @@ from orchestrator.domain.approving import ApprovalState, Otherwise
 from orchestrator.domain.errors import StaleEpoch
 from orchestrator.domain.recoveries import RecoveryState, RecoveryStep, stepped
 from orchestrator.domain.searching import Judging
-from orchestrator.flows.approving import Asking, Lapser, propose
+from orchestrator.flows.approving import Answer, Asking, Lapser, answer, propose
 from orchestrator.flows.bulk.asking import RetryRequest
 from tests.recovery import failed_event
 from tests.scene import Scene
@@ -57,6 +57,16 @@ def test_a_proposal_that_cannot_be_carried_out_keeps_no_other_one_waiting(scene:
     assert "nobody answered in time, and it cannot go" in (first.decided_reason or "")
     assert second
     assert (second.state, runs) == (ApprovalState.APPROVED, RecoveryState.RUNNING)
+
+
+def test_consent_is_for_as_many_as_were_asked_about(scene: Scene) -> None:
+    """What has failed since waits for a word of its own: two were agreed to, and two go."""
+    proposal = asked(scene, Otherwise.REJECT)
+    scene.take_in(*(failed_event(number) for number in range(2, 9)))
+    given = Answer(uuid4(), "bob", "go", scene.now, approve=True)
+    with scene.ledger.transaction() as tx:
+        answer(tx, proposal, given, Judging(scene.now))
+        assert tx.progress(proposal).asked == 2
 
 
 @pytest.mark.parametrize("otherwise", list(Otherwise))

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
-from orchestrator.domain.commands import CommandKind
-from orchestrator.domain.errors import Conflict, NotFound
+from orchestrator.domain.commands import CommandKind, Mode
+from orchestrator.domain.errors import Conflict, InvalidPlan, NotFound, Outdated
 from orchestrator.domain.failures import FailureState
 from orchestrator.domain.plan import Gate
 from orchestrator.domain.recoveries import OVER, TRANSITIONS, Progress, RecoveryState, RecoveryStep
 from orchestrator.domain.release import LARGEST_BATCH, ReleaseState
 from orchestrator.domain.selection import Selection
+from orchestrator.flows.bulk import commanding
 from orchestrator.flows.bulk.asking import RetryRequest
 from orchestrator.flows.bulk.commanding import command_retry
 from orchestrator.flows.bulk.steering import Steering, steer
@@ -21,6 +23,8 @@ from tests.recovery import failed_event
 from tests.scene import Scene
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.domain.plan import Pace
     from orchestrator.domain.recoveries import Recovery
 
@@ -72,6 +76,74 @@ def test_an_abort_stops_within_one_batch() -> None:
     assert scene.release() == []
     assert progress(scene, recovery).recovered == 1 + len(out)
     assert scene.releases[0].state is ReleaseState.ABORTED
+
+
+@pytest.mark.parametrize("mode", [Mode.PAUSED, Mode.OBSERVE])
+def test_what_an_aborted_recovery_had_out_can_be_asked_for_in_every_mode(mode: Mode) -> None:
+    """Its canary fails while nothing moves: the failure is nobody's, and the next person gets it."""
+    scene = scene_of(3)
+    recovery = ask(scene)
+    canary = scene.release()
+    scene.mode = mode
+    say(scene, recovery, CommandKind.ABORT)
+    scene.answer(canary, "failed")
+    scene.release()
+    again = ask(scene)
+    assert progress(scene, again).asked == 3
+    assert progress(scene, recovery).asked == 3
+
+
+@pytest.mark.parametrize("kind", [CommandKind.PAUSE, CommandKind.ABORT])
+def test_steering_changes_what_others_decide_on(kind: CommandKind) -> None:
+    """Whoever has read the incident before is told that its recovery was steered meanwhile."""
+    scene = scene_of(2)
+    recovery = ask(scene)
+    seen = scene.incident.revision
+    say(scene, recovery, kind)
+    assert scene.incident.revision == seen + 1
+    request = RetryRequest("bob", "now", incident_id=scene.incident.id, revision=seen)
+    with scene.ledger.transaction() as tx, pytest.raises(Outdated):
+        command_retry(tx, request, uuid4(), scene.now)
+
+
+def statements_of(scene: Scene, step: Callable[[], object]) -> int:
+    """Count the statements that a step sends to the ledger's database."""
+    sent: list[str] = []
+    engine = scene.ledger._engine
+    event.listen(engine, "before_cursor_execute", note := lambda *told: sent.append(told[2]))
+    step()
+    event.remove(engine, "before_cursor_execute", note)
+    return len(sent)
+
+
+def test_an_incident_more_costs_a_recovery_two_statements_at_most() -> None:
+    """Nobody else writes meanwhile: a claim, a pause and an abort of many incidents send hardly more than of few."""
+    counts, sizes = [], (3, 30)
+    for incidents in sizes:
+        scene = Scene()
+        scene.take_in(*(failed_event(number, task=f"app.call{number}") for number in range(incidents)))
+        asked: list[UUID] = []
+        steps: list[Callable[[], object]] = [lambda scene=scene, asked=asked: asked.append(ask(scene))]
+        steps += [
+            lambda scene=scene, asked=asked, kind=kind: say(scene, asked[0], kind)
+            for kind in (CommandKind.PAUSE, CommandKind.ABORT)
+        ]
+        counts.append([statements_of(scene, step) for step in steps])
+    few, many = counts
+    assert max(more - less for more, less in zip(many, few, strict=True)) <= 2 * (sizes[1] - sizes[0])
+
+
+def test_more_incidents_than_one_recovery_takes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is claimed, and the refusal says how to name fewer; a limit that keeps to them is taken."""
+    monkeypatch.setattr(commanding, "MOST_INCIDENTS", 2)
+    scene = Scene()
+    scene.take_in(*(failed_event(number, task=f"app.call{number}") for number in range(3)))
+    with pytest.raises(InvalidPlan, match="at most 2 incidents, got 3; narrow it"):
+        ask(scene)
+    request = RetryRequest("ann", "now", selection=Selection(task="*"), limit=2)
+    with scene.ledger.transaction() as tx:
+        recovery = command_retry(tx, request, uuid4(), scene.now)
+        assert tx.progress(recovery.id).asked == 2
 
 
 def test_what_was_given_back_goes_by_the_plan_of_its_incident() -> None:
