@@ -56,6 +56,7 @@ class Told:
     kind: str
     health: str
     at: datetime
+    severity: Severity = Severity.ERROR
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.domain.alert_reasons import changes, why
 from orchestrator.domain.alerts import Action, Alert, AlertState, Raised, Step, Told
 from orchestrator.domain.ladders import RANK
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 LOOK_AGAIN: Final = 60.0
 # Whose last page is so many times `flapping` ago is told again as soon as it goes on.
 LONG_AGO: Final = 4
-# By so much an incident has to grow before that is told.
-GROWN: Final = 10
 
 
 def decide(alert: Alert, facts: Facts, ladder: Ladder, watch: Watch, now: datetime) -> Step:
@@ -36,7 +35,7 @@ def decide(alert: Alert, facts: Facts, ladder: Ladder, watch: Watch, now: dateti
         return _acknowledged(current, facts, answered if ladder.again_after is not None else None, watch, now)
     if current.state is AlertState.ACKNOWLEDGED:
         current = _put_back(current, answered or now)
-    current = _begun_anew(current, watch, now)
+    current = _begun_anew(current, ladder, watch, now)
     if facts.snoozed_until and facts.snoozed_until > now:
         return _updated(current, facts, watch, now, facts.snoozed_until)
     return _climbed(current, facts, ladder, watch, now)
@@ -48,11 +47,15 @@ def _put_back(alert: Alert, since: datetime) -> Alert:
     return replace(alert, state=state, climbs_from=since, acknowledged_at=None, acknowledged_by=None)
 
 
-def _begun_anew(alert: Alert, watch: Watch, now: datetime) -> Alert:
+def _begun_anew(alert: Alert, ladder: Ladder, watch: Watch, now: datetime) -> Alert:
     """Have a ladder begin at its first level once more, where an alert has gone on for long and nobody was told of it.
 
-    It goes on where it opened again, where an acknowledgement is over, or where an incident has joined after one.
+    It goes on where it opened again, where an acknowledgement is over, or where an incident has joined after one. So
+    does a ladder of which no level is left, where it is more severe than was told.
     """
+    worse = alert.told is not None and RANK[alert.severity] > RANK[alert.told.severity]
+    if worse and alert.level >= len(ladder.levels):
+        return replace(alert, level=0)
     if not alert.level or not alert.raised or alert.raised[-1].at >= alert.climbs_from:
         return alert
     flapping = timedelta(seconds=watch.flapping)
@@ -123,7 +126,7 @@ def _climbed(alert: Alert, facts: Facts, ladder: Ladder, watch: Watch, now: date
         alert = replace(alert, level=reached, raised=(*alert.raised, *raised), asked_level=0)
     alert = replace(alert, state=AlertState.FIRING, owed=tuple(asleep), pages=alert.pages + 1)
     alert = replace(alert, next_at=_look_at(now, *wakings, *_times(alert, ladder, now)))
-    return _told(alert, facts, Action.TRIGGER, awake, _why(alert, facts, fresh, now), now)
+    return _told(alert, facts, Action.TRIGGER, awake, why(alert, facts, fresh, now), now)
 
 
 def _reached(alert: Alert, facts: Facts, ladder: Ladder, now: datetime) -> int:
@@ -185,59 +188,23 @@ def _quiet(target: str, alert: Alert, watch: Watch, now: datetime) -> datetime |
 def _updated(alert: Alert, facts: Facts, watch: Watch, now: datetime, *waits: datetime | None) -> Step:
     """Tell what has changed to those who were told, without waking them, and not too often."""
     quiet = replace(alert, next_at=_look_at(now, *waits))
-    changed = _changes(alert, facts)
-    if alert.told is None or not changed:
+    changed = changes(alert, facts)
+    awake = [name for name in alert.targets if _quiet(name, alert, watch, now) is None]
+    if alert.told is None or not changed or not awake:
         return Step(quiet)
     again_at = alert.told.at + timedelta(seconds=watch.update_every)
     if again_at > now:
         return Step(replace(quiet, next_at=_look_at(now, again_at, *waits)))
-    return _told(quiet, facts, Action.UPDATE, alert.targets, "; ".join(changed), now)
-
-
-def _changes(alert: Alert, facts: Facts) -> list[str]:
-    told, found = alert.told, list[str]()
-    if told is None:
-        return found
-    if told.state is AlertState.RESOLVED:
-        found.append("it has opened again")
-    if facts.size >= told.size * GROWN:
-        found.append(f"it grew from {told.size:,} to {facts.size:,} failures")
-    if facts.incidents >= told.incidents * 2:
-        found.append(f"{facts.incidents:,} incidents of this dependency by now")
-    if facts.largest.kind != told.kind:
-        found.append(f"its kind is {facts.largest.kind} now, {told.kind} before")
-    if facts.health != told.health and "healthy" in (facts.health, told.health):
-        found.append(f"the dependency is {facts.health or 'unknown'} now, {told.health or 'unknown'} before")
-    return found
+    return _told(quiet, facts, Action.UPDATE, awake, "; ".join(changed), now)
 
 
 def _told(  # noqa: PLR0913, PLR0917 - all that a step is made of
     alert: Alert, facts: Facts, action: Action, targets: Sequence[str], why: str, now: datetime
 ) -> Step:
-    said = Told(alert.state, facts.size, facts.incidents, str(facts.largest.kind), facts.health, now)
+    kind = str(facts.largest.kind)
+    said = Told(alert.state, facts.size, facts.incidents, kind, facts.health, now, facts.severity)
     known = tuple(dict.fromkeys([*alert.targets, *targets]))
     return Step(replace(alert, told=said, targets=known, events=alert.events + 1), action, tuple(targets), why)
-
-
-def _why(alert: Alert, facts: Facts, fresh: Sequence[Level], now: datetime) -> str:
-    if not fresh:
-        return "quiet hours are over, and it still is not"
-    level = fresh[-1]
-    minutes = (now - alert.began_at).total_seconds() / 60
-    reasons = [
-        f"{minutes:.0f} min since it began" if level.after else "",
-        f"nobody has acknowledged it for {level.unanswered / 60:.0f} min" if level.unanswered else "",
-        f"{facts.size:,} failures" if level.size and facts.size >= level.size else "",
-        f"{facts.attempts:,} redrives failed" if level.attempts and facts.attempts >= level.attempts else "",
-        f"severity {facts.severity}" if level.severity else "",
-        f"USD {facts.money:f}" if level.money and facts.money and facts.money >= level.money else "",
-    ]
-    return f"level {level.name}: {', '.join(each for each in reasons if each) or _opened(alert)}"
-
-
-def _opened(alert: Alert) -> str:
-    """Say why a level without a condition is told, the first time or once more."""
-    return "it has opened" if len(alert.raised) <= alert.level else "it goes on, and nobody was told of that"
 
 
 def _look_at(now: datetime, *waits: datetime | None) -> datetime:

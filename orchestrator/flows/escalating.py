@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.domain.alert_reasons import GROWN
 from orchestrator.domain.alerts import Action, Alert, AlertState
-from orchestrator.domain.climbing import GROWN, decide
+from orchestrator.domain.climbing import decide
 from orchestrator.flows.alert_facts import facts_of, look_again
 from orchestrator.flows.alert_prices import Prices, sampled
 from orchestrator.flows.taking_up import BACK, ladder_of, take_up

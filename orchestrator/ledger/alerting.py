@@ -219,7 +219,9 @@ def _alert_row(alert: Alert) -> dict[str, Any]:
         "raised": [asdict(each) | {"at": each.at.isoformat()} for each in alert.raised],
         "targets": list(alert.targets),
         "owed": list(alert.owed),
-        "told": asdict(told) | {"state": str(told.state), "at": told.at.isoformat()} if told else None,
+        "told": asdict(told) | {"state": str(told.state), "severity": str(told.severity), "at": told.at.isoformat()}
+        if told
+        else None,
     }
 
 
@@ -241,4 +243,4 @@ def _alert(row: Row[Any]) -> Alert:
 
 def _told(document: dict[str, Any]) -> Told:
     read = {"state": AlertState(document["state"]), "at": datetime.fromisoformat(document["at"])}
-    return Told(**document | read)
+    return Told(**document | read | {"severity": Severity(document["severity"])})

@@ -17,7 +17,7 @@ from orchestrator.domain.plan import Plan, PlanName
 from orchestrator.domain.quiet_hours import QuietHours
 from orchestrator.domain.windows import window_of
 from tests import recovery
-from tests.alerting import LADDER, NIGHT, WATCH, alert, facts
+from tests.alerting import CHAT, LADDER, NIGHT, WATCH, alert, facts
 
 MINUTE = timedelta(minutes=1)
 
@@ -170,6 +170,30 @@ def test_who_is_awake_does_not_wait_for_who_sleeps() -> None:
     answered = facts(acknowledged_at=NIGHT + MINUTE, acknowledged_by="ann")
     known = decide(step.alert, answered, ladder, QUIET, NIGHT + MINUTE).alert
     assert decide(known, answered, ladder, QUIET, NIGHT + 180 * MINUTE).action is None
+
+
+def test_an_update_wakes_nobody_who_sleeps() -> None:
+    """It is told to the others of the alert, and to nobody where all sleep; then it is told in the morning."""
+    both = Ladder("night", (Level("all", ("slack", "pager")),))
+    evening = NIGHT - 420 * MINUTE
+    told = decide(alert(began_at=evening, climbs_from=evening), facts(), both, QUIET, evening).alert
+    assert told.targets == ("slack", "pager")
+    step = decide(told, facts(size=100), both, QUIET, NIGHT)
+    assert (step.action, step.targets) == (Action.UPDATE, ("slack",))
+    one = replace(told, targets=("pager",))
+    assert decide(one, facts(size=100), both, QUIET, NIGHT).action is None
+    assert decide(one, facts(size=100), both, QUIET, NIGHT + 180 * MINUTE).action is Action.UPDATE
+
+
+def test_a_worse_severity_is_told_where_no_level_is_left() -> None:
+    """The ladder begins anew, once; where levels are left it is an update, and their conditions decide."""
+    step = decide(alert(), facts(), Ladder("night", (CHAT,)), WATCH, NIGHT)
+    worse = facts(severity=Severity.CRITICAL)
+    again = decide(step.alert, worse, Ladder("night", (CHAT,)), WATCH, NIGHT + MINUTE)
+    assert (again.action, again.targets) == (Action.TRIGGER, ("slack",))
+    assert decide(again.alert, worse, Ladder("night", (CHAT,)), WATCH, NIGHT + 2 * MINUTE).action is None
+    left = decide(step.alert, worse, LADDER, WATCH, NIGHT + MINUTE)
+    assert (left.action, left.why) == (Action.UPDATE, "its severity is critical now, error before")
 
 
 def test_a_level_may_pay_no_heed_to_quiet_hours() -> None:
