@@ -70,7 +70,7 @@ def served(log: Gate) -> Iterator[str]:
     scene = Scene()
     scene.log = log  # type: ignore[assignment]  # of a log only `append` is asked for here
     needed = SimpleNamespace(
-        clock=scene.clock, new_id=uuid4, taking_in=Accepting(scene.intake), write_keys={WRITE_KEY: "web"}
+        tokens={}, clock=scene.clock, new_id=uuid4, taking_in=Accepting(scene.intake), write_keys={WRITE_KEY: "web"}
     )
     app = create_app(cast("Api", needed))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
