@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TASKS: Final = ("a", "b", "c")
 # What a person may do to an incident on what they have read of it.
 VERBS: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
-    "assign": ("PATCH", "/api/v1/incidents/{id}", {"owner": "{who}"}),
+    "assign": ("PATCH", "/api/v1/incidents/{id}", {"owner": "{who} on {revision}"}),
     "acknowledge": ("PATCH", "/api/v1/incidents/{id}", {"acknowledge": True}),
     "retry": ("POST", "/api/v1/recovery/retry", {"incident_id": "{id}"}),
 }
