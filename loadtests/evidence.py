@@ -102,7 +102,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits at one moment: messages on the bus, calls unfinished, events not yet at each sink, failures by state."""
+    """What waits at one moment: on the bus, calls unfinished, events not yet at each sink, failures by state."""
 
     at: float
     bus: int | None
@@ -123,9 +123,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One run. `first_retry`, `failures`, `releases` and `sinks` are the orchestrator's answers at the end, `settled` the
-    sum of the outputs of `settle`; `accepted` are the ids in the event log, `stored` those at each sink, `costs` the
-    warehouse's rows of model calls, `control` what the machine itself took for a fixed piece of work.
+    """One run. `first_retry`, `failures`, `releases` and `sinks` are the orchestrator's answers at the end.
+
+    `settled` is the sum of the outputs of `settle`; `accepted` are the ids in the event log, `stored` those at each
+    sink, `costs` the warehouse's rows of model calls, `control` what the machine took for a fixed piece of work.
     """
 
     run_id: str
