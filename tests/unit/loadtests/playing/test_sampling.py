@@ -1,0 +1,68 @@
+"""What the watches see of processes and of what waits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import requests
+
+from loadtests.playing.sampling import Watch, backlog, processes, tree
+
+# A parent that has a child burn processor time, waits for its end, says so, and sleeps.
+BURNING = """
+import subprocess, sys, time
+burn = "import time\\nwhile time.process_time() < 0.4: pass"
+subprocess.run([sys.executable, "-c", burn], check=True)
+print("ended", flush=True)
+time.sleep(60)
+"""
+
+
+def test_processor_time_of_children_that_have_ended_counts_on() -> None:
+    """A killed child of a pool must not make the worker look cheap: what it took stays in the sum."""
+    with subprocess.Popen([sys.executable, "-c", BURNING], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        parent.stdout.readline()
+        seen = tree("parent", parent.pid)
+        parent.kill()
+    assert seen.cpu_seconds >= 0.4
+    assert seen.rss_bytes > 0
+    assert seen.handles > 0
+
+
+def test_a_process_that_is_gone_is_left_out() -> None:
+    """The others are still looked at."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert [each.process for each in processes({"gone": gone.pid, "here": os.getpid()})] == ["here"]
+    with pytest.raises(psutil.NoSuchProcess):
+        tree("gone", gone.pid)
+
+
+def test_a_look_that_finds_nobody_is_counted_and_the_watch_goes_on() -> None:
+    """An API that is down for one look costs that look alone."""
+    answers = iter([[1], requests.ConnectionError("down"), [2]])
+
+    def look() -> list[int]:
+        answer = next(answers, None)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer or []
+
+    with Watch(look, 0.001) as watch:
+        deadline = time.monotonic() + 10
+        while len(watch.seen) < 2 and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert (watch.seen, watch.missed) == ([1, 2], 1)
+
+
+def test_what_waits_is_the_api_s_word() -> None:
+    """Failures by state, what each sink has pending, and what the bus holds."""
+    answers = {"/api/v1/summary": {"failures": {"held": 3}}, "/api/v1/sinks": {"warehouse": {"pending": 7}}}
+    (seen,) = backlog(answers.__getitem__, lambda: 5)
+    assert (seen.bus, seen.sinks, seen.failures) == (5, {"warehouse": 7}, {"held": 3})
