@@ -127,6 +127,8 @@ class Evidence:
 
     `settled` is the sum of the outputs of `settle`; `accepted` are the ids in the event log, `stored` those at each
     sink, `costs` the warehouse's rows of model calls, `control` what the machine took for a fixed piece of work.
+    `attempts` are the ledger's redrives, `settles` the outputs of `settle` one by one, `events` the event log's rows
+    without their bodies (key, id, type, source).
     """
 
     run_id: str
@@ -155,3 +157,6 @@ class Evidence:
     phases: Sequence[Phase] = ()
     problems: list[str] = field(default_factory=list)
     folder: str = ""
+    attempts: Sequence[Mapping[str, Any]] = ()
+    settles: Sequence[Mapping[str, Any]] = ()
+    events: Sequence[Mapping[str, Any]] = ()
