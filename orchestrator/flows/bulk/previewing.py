@@ -17,6 +17,7 @@ from orchestrator.domain.recoveries import Order
 from orchestrator.domain.routes.table import RouteTable
 from orchestrator.domain.searching import Found, Judging, Why
 from orchestrator.domain.selection import Selection
+from orchestrator.flows.auditing import refuse_outdated
 from orchestrator.flows.bulk.commanding import refuse_too_many, waits_for
 from orchestrator.flows.bulk.edits import judged_by_edits
 from orchestrator.flows.bulk.loads import Loads
@@ -104,7 +105,7 @@ class Previewer:
     routes: RouteTable = field(default_factory=RouteTable)
 
     def preview(self, request: RetryRequest) -> Preview:
-        """Look; raises NotFound, and InvalidPlan for a route, a schedule or edits that are none, or for too much."""
+        """Look; raises as the command itself would, but for what it tells as not eligible."""
         plan = request.plan(once=False)
         check(plan)
         check_times(plan, self.now)
@@ -128,6 +129,7 @@ class Previewer:
         incident = self.tx.incident(request.incident_id)
         if incident is None:
             raise NotFound("incident", str(request.incident_id))
+        refuse_outdated(self.tx, incident, request.revision)
         return request.meant(), incident
 
     def _going(

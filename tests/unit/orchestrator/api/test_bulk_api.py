@@ -173,6 +173,7 @@ def test_who_decided_on_an_older_revision_is_told(api: Served) -> None:
     assert f"revision {incident.revision + 1}" in problem["detail"]
     (change,) = problem["changes"]
     assert (problem["revision"], change["verb"], change["reason"]) == (incident.revision + 1, "retry", WHY["reason"])
+    assert refused(api.ask("POST", RETRY, {**body, "dry_run": True}), 409, "conflict")["changes"] == [change]
     plan = {"plan": "retry", "reason": "it passes", "revision": incident.revision, "execution_id": "e-1"}
     assert api.ask("POST", f"/api/v1/incidents/{incident.id}/plan", plan).status_code == 202
 
