@@ -23,6 +23,7 @@ AUDIT_RECORDED: Final = "redrive.audit.recorded.v1"
 ALERT_CHANGED: Final = "redrive.alert.changed.v1"
 REDELIVERY_ENDED: Final = "redrive.redelivery.ended.v1"
 WORKER_SEEN: Final = "redrive.worker.seen.v1"
+LOADTEST_COMPLETED: Final = "redrive.loadtest.completed.v1"
 # A message that an SDK of RudderStack sent to Redrive: its data is the message, whole.
 RUDDERSTACK_MESSAGE: Final = "redrive.rudderstack.message.v1"
 
@@ -48,6 +49,7 @@ TYPES: Final = frozenset(
         ALERT_CHANGED,
         REDELIVERY_ENDED,
         WORKER_SEEN,
+        LOADTEST_COMPLETED,
         RUDDERSTACK_MESSAGE,
     }
 )

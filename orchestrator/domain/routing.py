@@ -18,6 +18,7 @@ PRIORITY_PREFIXES: Final = (
     "redrive.alert.",
     "redrive.llm.",
     "redrive.governance.",
+    "redrive.loadtest.",
 )
 
 

@@ -23,6 +23,7 @@ from eventbus.wire import (
     INCIDENT_OPENED,
     INCIDENT_PLANNED,
     LLM_CALL,
+    LOADTEST_COMPLETED,
     PROMPT_SIMILARITY,
     RELEASE_ENDED,
     SPAN_ENDED,
@@ -90,6 +91,7 @@ CALLS: Final[Mapping[str, Call]] = {
     CIRCUIT_CHANGED: Call("Circuit Changed", ("circuit",)),
     AUDIT_RECORDED: Call("Audit Recorded", ("incident_id", "dependency", "sink")),
     ALERT_CHANGED: Call("Alert Changed", ("alert_id",)),
+    LOADTEST_COMPLETED: Call("Loadtest Completed", ("run_id",)),
 }
 
 

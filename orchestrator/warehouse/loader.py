@@ -10,6 +10,7 @@ from orchestrator.failpoints import hit
 from orchestrator.stores import reachable, writing
 from orchestrator.warehouse import copying, inserting
 from orchestrator.warehouse.audit import AuditRow, blocked
+from orchestrator.warehouse.loadtests import LoadtestRow
 from orchestrator.warehouse.rollups import mark_stale
 from orchestrator.warehouse.rows import CostRow, EventRow, GovernanceRow, Prompt, Row, SimilarityRow
 from orchestrator.warehouse.runs import RunRow, merged
@@ -18,6 +19,7 @@ from orchestrator.warehouse.schema import (
     audit_logs,
     event_logs,
     governance_events,
+    loadtest_runs,
     model_cost_logs,
     prompt_sim_logs,
 )
@@ -36,6 +38,7 @@ TABLES: Final[dict[type[Row], Table]] = {
     GovernanceRow: governance_events,
     EventRow: event_logs,
     AuditRow: audit_logs,
+    LoadtestRow: loadtest_runs,
 }
 COLUMNS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in (*TABLES, RunRow)}
 

@@ -11,6 +11,7 @@ from eventbus.wire import GOVERNANCE_RECORDED, LLM_CALL, PROMPT_SIMILARITY, TASK
 from orchestrator.warehouse import values
 from orchestrator.warehouse.audit import AuditRow, audit_of
 from orchestrator.warehouse.identifiers import About, about_of
+from orchestrator.warehouse.loadtests import LoadtestRow, loadtest_of
 from orchestrator.warehouse.runs import RunRow, run_of
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Prompt:
     vector: array[float] | None = None
 
 
-Row = CostRow | SimilarityRow | GovernanceRow | EventRow | RunRow | AuditRow
+Row = CostRow | SimilarityRow | GovernanceRow | EventRow | RunRow | AuditRow | LoadtestRow
 
 
 def rows_of(record: EventRecord, data: Mapping[str, Any], envelope: Mapping[str, Any]) -> list[Row | Prompt]:
@@ -120,8 +121,8 @@ def rows_of(record: EventRecord, data: Mapping[str, Any], envelope: Mapping[str,
         made.append(prompt_of(record, data, about))
     elif record.type == GOVERNANCE_RECORDED:
         made.append(governance_row(record, data, about))
-    run, audit = run_of(record, data, envelope), audit_of(record, data, about)
-    return made + [each for each in (run, audit) if each is not None]
+    others = (run_of(record, data, envelope), audit_of(record, data, about), loadtest_of(record, data, about))
+    return made + [each for each in others if each is not None]
 
 
 def cost_row(record: EventRecord, data: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> CostRow:

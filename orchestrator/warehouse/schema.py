@@ -26,6 +26,7 @@ from sqlalchemy import (
 from eventbus.wire import TOKEN_CLASSES
 from orchestrator.stores import Store, UtcDateTime
 from orchestrator.warehouse.columns import EVENT_KEY, Usd, about, metadata
+from orchestrator.warehouse.loadtests import FIGURES
 
 # Sums of numbers of 64 bits: SQLite has no longer ones.
 SUM: Final = Numeric(38, 0).with_variant(BigInteger, "sqlite")
@@ -176,6 +177,36 @@ audit_logs = Table(
     Column("similarity_score", Double),
     Column("details", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    *about(),
+    Index(None, "created_at"),
+)
+
+# One row for each run of a load test; the figures that have columns are those of `loadtests.FIGURES`.
+loadtest_runs = Table(
+    "loadtest_runs",
+    metadata,
+    Column("id", EVENT_KEY, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("scenario", Text, nullable=False),
+    Column("engines", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("exit_code", BigInteger, nullable=False),
+    Column("machine", Text, nullable=False),
+    Column("commit_id", Text),
+    Column("dirty", Boolean),
+    Column("sabotage", Text),
+    Column("report_url", Text),
+    Column("missed", Text, nullable=False),
+    Column("slower", Text, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("seconds", Double),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("gates", Text, nullable=False),
+    Column("figures", Text, nullable=False),
+    Column("control", Text, nullable=False),
+    Column("versions", Text, nullable=False),
+    *(Column(name, Double) for name in FIGURES),
     *about(),
     Index(None, "created_at"),
 )

@@ -161,6 +161,31 @@ def seconds(data: Mapping[str, Any], name: str) -> float | None:
     return float(value)
 
 
+def real(data: Mapping[str, Any], name: str) -> float | None:
+    """Take a finite number, or nothing."""
+    value = data.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise Unloadable(name, f"expected a finite number in {name}, got {value!r}")
+    return float(value)
+
+
+def mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Take an object."""
+    value = data.get(name)
+    if not isinstance(value, dict):
+        raise Unloadable(name, f"expected an object in {name}, got {type(value).__name__}")
+    return value
+
+
+def names(value: object, name: str) -> list[str]:
+    """Take a list of texts that are not empty."""
+    if not isinstance(value, list):
+        raise Unloadable(name, f"expected a list of names in {name}, got {type(value).__name__}")
+    return [named({name: each}, name) for each in value]
+
+
 def usd(amount: Decimal | None) -> Decimal | None:
     """Take an amount that NUMERIC(18, 10) can hold, or nothing."""
     if amount is not None and not abs(amount) < LIMIT_USD:

@@ -22,6 +22,7 @@ from eventbus.wire import (
     INCIDENT_OPENED,
     INCIDENT_PLANNED,
     LLM_CALL,
+    LOADTEST_COMPLETED,
     PROMPT_SIMILARITY,
     RELEASE_ENDED,
     RUDDERSTACK_MESSAGE,
@@ -77,6 +78,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     ALERT_CHANGED: {"alert_id": "l-1", "action": "trigger", "level": 1, "title": "[ERROR] model"},
     CIRCUIT_CHANGED: {"circuit": "otlp/telemetry", "state": "open", "before": "closed", "reason": "503"},
     DEPENDENCY_CHANGED: {"dependency": "model", "health": "down", "before": "healthy", "reason": "so"},
+    LOADTEST_COMPLETED: {"run_id": "20261129T023000Z-smoke-3fa9c1", "outcome": "passed", "exit_code": 0},
     RELEASE_ENDED: {"release_id": "r-1", "incident_id": "i-1", "first_attempts": 1, "first_successes": 1},
 }
 

@@ -18,6 +18,7 @@ from eventbus.sketch import GRAM, sketch_of
 from eventbus.wire import (
     GOVERNANCE_RECORDED,
     LLM_CALL,
+    LOADTEST_COMPLETED,
     PROMPT_SIMILARITY,
     SPAN_ENDED,
     TASK_FAILED,
@@ -116,7 +117,7 @@ def test_each_event_is_there_once_whatever_its_type(loaded: Loaded) -> None:
     """One row in event_logs for each event, one in its own table if it has one; a batch that comes again adds none."""
     records = [record(), prompt(COMPLAINT, "a"), decision()]
     records += [record(event(each, {"task_id": "t"})) for each in sorted(TYPES - {LLM_CALL, PROMPT_SIMILARITY})
-                if each not in (GOVERNANCE_RECORDED, TASK_OUTCOMES)]  # fmt: skip
+                if each not in (GOVERNANCE_RECORDED, LOADTEST_COMPLETED, TASK_OUTCOMES)]  # fmt: skip
     for _ in range(2):
         loaded.deliver(*records)
         loaded.restart()
