@@ -38,6 +38,8 @@ class Process:
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
+    command: Sequence[str] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def stop(self) -> None:
         """End it with SIGTERM, and its whole group with SIGKILL where it does not listen."""
@@ -46,9 +48,13 @@ class Process:
         try:
             self.popen.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(self.popen.pid, signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             self.popen.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and to all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, number)
 
 
 @dataclass(slots=True)
@@ -70,12 +76,29 @@ class Processes:
         self._started.remove(process)
         process.stop()
 
+    def kill(self, process: Process) -> None:
+        """End one with all that it started by SIGKILL, on purpose: nobody misses it until it is started again."""
+        self._started.remove(process)
+        process.signal(signal.SIGKILL)
+        process.popen.wait()
+
+    def again(self, process: Process) -> Process:
+        """Start one that was stopped or killed as it was started before, and wait until it serves."""
+        started = self.start(process.name, process.command, process.environ)
+        self.await_ready(started)
+        return started
+
+    def running(self) -> dict[str, int]:
+        """Give the process ids of those that were started and not stopped, by name."""
+        return {each.name: each.popen.pid for each in list(self._started)}
+
     def ready_file(self, name: str) -> Path:
         """Name the file that a process writes once it serves."""
         return self.folder / f"{name}.ready"
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> Process:
         """Start one; `command` is what follows the Python interpreter."""
+        self.ready_file(name).unlink(missing_ok=True)
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             popen = subprocess.Popen(
@@ -86,8 +109,9 @@ class Processes:
                 env={**os.environ, **(environ or {})},
                 start_new_session=True,
             )
-        self._started.append(Process(name, popen, log))
-        return self._started[-1]
+        process = Process(name, popen, log, tuple(command), dict(environ or {}))
+        self._started.append(process)
+        return process
 
     def serve(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Start one that takes --ready-file and --parent-pid, and give what it wrote once it served."""
@@ -110,6 +134,6 @@ class Processes:
 
     def refuse_ended(self) -> None:
         """Raise ProcessFailed where a process has ended that nobody stopped."""
-        for each in self._started:
+        for each in list(self._started):
             if each.popen.poll() is not None:
                 raise ProcessFailed(each.name, f"exit code {each.popen.returncode}", each.log)

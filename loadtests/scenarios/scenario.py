@@ -59,7 +59,8 @@ class Link(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault of a phase: from `at` for `lasts` seconds after the phase began. `amount` is what its kind makes of it:
-    seconds of latency or Retry-After, bytes a second; `target` is the link of a link's fault.
+    seconds of latency or Retry-After, bytes a second; `target` is the link of a link's fault; `only` the engines that
+    it can be made on.
     """
 
     kind: FaultKind
@@ -67,6 +68,7 @@ class Fault:
     lasts: float
     target: Link | None = None
     amount: float | None = None
+    only: Engines | None = None
 
 
 @dataclass(frozen=True, slots=True)
