@@ -1,0 +1,148 @@
+"""Events by their ids: from the workers' runs into the event log, from there into each sink."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, TASK_FAILED
+from loadtests.accounts.stories import FAILURE, FIRST, SKIPPED
+from loadtests.scenarios.scenario import FaultKind
+from loadtests.verdict.figures import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from loadtests.accounts.stories import Story
+    from loadtests.evidence import Evidence, Struck
+
+LOST, CONSERVED, COUNT = "events_lost", "conservation", "count"
+WAREHOUSE: Final = "warehouse"
+MOST_TOLD: Final = 5
+KILLS: Final = (FaultKind.CHILD_KILLED, FaultKind.WORKER_KILLED)
+# What the sums of a sink are made of, as SinkCounts in the orchestrator's answer.
+NEVER_THERE: Final = ("filtered", "sampled_out", "pending", "dead")
+
+
+@dataclass(slots=True)
+class Losses:
+    """What is missing, by place, each by its id; `looked_for` counts what had to be there."""
+
+    looked_for: int = 0
+    missing: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, place: str, ids: Sequence[str], looked_for: int) -> None:
+        """Note what one place lacks."""
+        self.looked_for += looked_for
+        if ids:
+            self.missing.setdefault(place, []).extend(ids)
+
+    @property
+    def told(self) -> list[str]:
+        """Say what is missing where."""
+        return [f"{place}: {len(ids)} missing, {', '.join(ids[:MOST_TOLD])}" for place, ids in self.missing.items()]
+
+
+def lost_of(evidence: Evidence, instrumented: Sequence[Story]) -> Figure:
+    """Count the events that a worker's run made and nobody has, and those that were accepted and a sink has not."""
+    if why_not := _blind(evidence):
+        return Figure.unmeasured(LOST, COUNT, why_not)
+    losses = Losses()
+    _into_the_log(losses, evidence, instrumented)
+    for sink in evidence.stored:
+        _into_a_sink(losses, evidence, sink)
+    _into_the_cost_table(losses, evidence)
+    value = sum(len(ids) for ids in losses.missing.values())
+    return Figure(LOST, COUNT, value, samples=losses.looked_for, about="; ".join(losses.told))
+
+
+def _blind(evidence: Evidence) -> str | None:
+    """Say what keeps a loss from being seen."""
+    if not evidence.accepted:
+        return "expected events in the event log, got none"
+    if not evidence.stored:
+        return "expected the ids of what the sinks hold, got those of no sink"
+    unknown = sorted(set(evidence.stored) - set(evidence.sinks))
+    if unknown:
+        return f"expected the counts of each sink that holds events, got none of {', '.join(unknown)}"
+    if {str(each["key"]) for each in evidence.events} != set(evidence.accepted):
+        return "expected a row of the event log for each accepted id, got others"
+    return None
+
+
+def _into_the_log(losses: Losses, evidence: Evidence, instrumented: Sequence[Story]) -> None:
+    """Hold what each run had to tell of itself against the log's events of its task."""
+    told: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for event in evidence.events:
+        told[str(event.get("subject"))][str(event["type"])] += 1
+    for story in instrumented:
+        wanted = _wanted(story, evidence.struck)
+        lacking = wanted - told[story.call.id]
+        ids = [f"{kind} of call {story.call.id}" for kind in lacking.elements()]
+        losses.add("the event log", ids, wanted.total())
+
+
+def _wanted(story: Story, struck: Sequence[Struck]) -> Counter[str]:
+    """Count the events that a call's runs had to make, by type."""
+    wanted = Counter({LLM_CALL: story.succeeded.total()})
+    for run in story.runs:
+        if run.state == SKIPPED or run.began is None:
+            continue
+        if run.state is None:
+            # nothing but a kill ends a run without a word; one that still goes has nothing to tell yet
+            wanted[TASK_FAILED] += any(each.kind in KILLS and each.ended >= run.began for each in struck)
+            continue
+        wanted[TASK_FAILED] += run.state == FAILURE
+        wanted[ATTEMPT_ENDED] += run.attempt != FIRST
+    return wanted
+
+
+def _into_a_sink(losses: Losses, evidence: Evidence, sink: str) -> None:
+    """Name what a sink lacks, beyond what its counts say that it need not have.
+
+    A message of RudderStack's own keeps its messageId there, which is the event's id and not the log's key.
+    """
+    there = set(evidence.stored[sink])
+    present = [each for each in evidence.events if str(each["key"]) in there or str(each["id"]) in there]
+    taken, keys = {each["type"] for each in present}, {each["key"] for each in present}
+    absent = [each for each in evidence.events if each["key"] not in keys]
+    excused = sum(int(evidence.sinks[sink].get(name, 0)) for name in NEVER_THERE)
+    lost = max(0, len(absent) - excused)
+    # of a type that the sink takes, something is there: those are named first
+    absent.sort(key=lambda each: each["type"] not in taken)
+    named = [f"{each['key']} ({each['type']})" for each in absent[:lost]]
+    losses.add(sink, named, len(present) + lost)
+
+
+def _into_the_cost_table(losses: Losses, evidence: Evidence) -> None:
+    """Each model call that the warehouse holds among all events has a row in its own table too."""
+    there, rows = set(evidence.stored.get(WAREHOUSE, ())), {str(each["id"]) for each in evidence.costs}
+    calls = [key for key in _of_type(evidence.events, LLM_CALL) if key in there]
+    losses.add("the table of model calls", [key for key in calls if key not in rows], len(calls))
+
+
+def _of_type(events: Sequence[Mapping[str, Any]], kind: str) -> Iterator[str]:
+    return (str(each["key"]) for each in events if each["type"] == kind)
+
+
+def conservation_of(evidence: Evidence) -> Figure:
+    """Count the events that the sums of the sinks, or these and the log, do not account for; what waits, does not."""
+    if not evidence.sinks:
+        return Figure.unmeasured(CONSERVED, COUNT, "expected the counts of the sinks, got none")
+    off = {sink: _unaccounted(counts, len(set(evidence.accepted))) for sink, counts in evidence.sinks.items()}
+    told = [f"{sink} is off by {number}: {dict(evidence.sinks[sink])}" for sink, number in off.items() if number]
+    waits = [f"{sink}: {counts['dead']} dead" for sink, counts in evidence.sinks.items() if counts["dead"]]
+    accepted = max(int(counts["accepted"]) for counts in evidence.sinks.values())
+    about = "; ".join([*told, *waits])
+    return Figure(CONSERVED, COUNT, sum(off.values()), samples=accepted, about=about)
+
+
+def _unaccounted(counts: Mapping[str, Any], in_log: int) -> int:
+    """Add up by how much accepted, routed and the log's own rows differ, and what still waits."""
+    accepted, filtered, sampled_out, routed, delivered, pending, dead = (
+        int(counts[name]) for name in ("accepted", "filtered", "sampled_out", "routed", "delivered", "pending", "dead")
+    )
+    first = abs(accepted - filtered - sampled_out - routed)
+    second = abs(routed - delivered - pending - dead)
+    return first + second + abs(accepted - in_log)

@@ -1,0 +1,51 @@
+"""Faults that were planned, and those of them that were made: a fault that nothing shows is none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from loadtests.accounts.kinds import MALFORMED, NO_TROUBLE
+from loadtests.accounts.stories import WELL
+from loadtests.scenarios.scenario import FaultKind, Link
+from loadtests.verdict.figures import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadtests.evidence import Asked, Evidence, Struck
+
+NAME: Final = "faults_made"
+# The provider itself notes these, for each request that meets them.
+NOTED: Final = (FaultKind.PROVIDER_DOWN, FaultKind.PROVIDER_RATE_LIMITED, FaultKind.PROVIDER_SLOW)
+# While these hold, nobody gets an answer.
+SILENCING: Final = (FaultKind.PROVIDER_KILLED, FaultKind.LINK_CUT, FaultKind.LINK_BLACK_HOLE)
+# Seconds at both ends of a fault in which an answer that was on its way may still come.
+EDGE: Final = 0.5
+
+
+def faults_of(evidence: Evidence) -> Figure:
+    """Count the faults whose effect was seen; the denominator are those that the phases planned."""
+    phases = evidence.phases or evidence.scenario.phases
+    planned = Counter(str(fault.kind) for phase in phases for fault in phase.faults)
+    if not planned:
+        return Figure.unmeasured(NAME, "count", "expected a scenario with faults, got one without any")
+    made = Counter(str(each.kind) for each in evidence.struck if _seen(each, evidence.asked))
+    missing = planned - made
+    told = ", ".join(f"{number} x {kind}" for kind, number in missing.items())
+    about = f"without effect: {told}" if told else ""
+    seen, of = (planned & made).total(), planned.total()
+    return Figure(NAME, "count", seen, samples=of, numerator=seen, denominator=of, about=about)
+
+
+def _seen(struck: Struck, asked: Sequence[Asked]) -> bool:
+    """Tell whether a fault left a trace: in the provider's log where it would be, else in what was done for it."""
+    if struck.kind in NOTED:
+        return any(_troubled(each) for each in asked if struck.began <= each.at <= struck.ended)
+    if struck.kind in SILENCING and (struck.kind is FaultKind.PROVIDER_KILLED or struck.target == Link.PROVIDER):
+        return not any(struck.began + EDGE < each.at < struck.ended - EDGE for each in asked if each.status == WELL)
+    return bool(struck.note)
+
+
+def _troubled(asked: Asked) -> bool:
+    return asked.trouble not in {NO_TROUBLE, MALFORMED}
