@@ -128,7 +128,8 @@ class Evidence:
     `settled` is the sum of the outputs of `settle`; `accepted` are the ids in the event log, `stored` those at each
     sink, `costs` the warehouse's rows of model calls, `control` what the machine took for a fixed piece of work.
     `attempts` are the ledger's redrives, `settles` the outputs of `settle` one by one, `events` the event log's rows
-    without their bodies (key, id, type, source).
+    without their bodies (key, id, type, source), `receipts` the ids of the events that the telemetry's producer has
+    receipts for.
     """
 
     run_id: str
@@ -160,3 +161,4 @@ class Evidence:
     attempts: Sequence[Mapping[str, Any]] = ()
     settles: Sequence[Mapping[str, Any]] = ()
     events: Sequence[Mapping[str, Any]] = ()
+    receipts: Sequence[str] = ()
