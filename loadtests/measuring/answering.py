@@ -1,0 +1,131 @@
+"""How the service answered its users: latencies from the intended start, errors, calls done a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadtests.evidence import Arm
+from loadtests.first_retry.figures import wilson
+from loadtests.measuring.bootstrap import FEWEST_CLUSTERS, interval
+from loadtests.measuring.clusters import Clusters
+from loadtests.measuring.comparing import FEWEST_BEYOND, QUANTILES
+from loadtests.measuring.turns import SUCCESS, Taken, first_runs, phases_of
+from loadtests.measuring.windows import sorted_into, windows_of
+from loadtests.scenarios.scenario import Bus, FaultKind, Link, PhaseKind
+from loadtests.verdict.figures import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+    from loadtests.evidence import Answered, Evidence, Struck
+
+# A request that comes so soon after a fault of the service itself finds it starting.
+STARTING_SECONDS: Final = 5.0
+# A call that left the load so much after its intended start was held up by the load's own process.
+LATE_SECONDS: Final = 0.1
+OF_THE_SERVICE: Final = {FaultKind.ORCHESTRATOR_KILLED, FaultKind.DATABASE_RESTARTED, FaultKind.BROKER_RESTARTED}
+END_TO_END: Final = "call, end to end"
+_MS: Final = 1000
+
+
+def answering(evidence: Evidence, dice: Random) -> list[Figure]:
+    """Give the figures of requests and calls."""
+    return [
+        *_latencies("api", evidence, [(each.at, each.seconds) for each in requests_of(evidence) if of_api(each)], dice),
+        *_latencies("end_to_end", evidence, _calls(evidence), dice),
+        _errors(evidence),
+        _throughput(evidence, dice),
+        _late(evidence),
+    ]
+
+
+def of_api(request: Answered) -> bool:
+    """Tell whether a request went to the orchestrator, and not to the sample app that makes the calls."""
+    return "/calls" not in request.name and request.name != END_TO_END
+
+
+def requests_of(evidence: Evidence) -> list[Answered]:
+    """Give the requests of users, without those that fell into a fault which took the service itself away."""
+    faults = [each for each in evidence.struck if each.kind in OF_THE_SERVICE or each.target == Link.DATABASE]
+    return [each for each in evidence.answered if each.name != END_TO_END and not _within(each.at, faults)]
+
+
+def _within(moment: float, faults: Sequence[Struck]) -> bool:
+    return any(each.began <= moment < each.ended + STARTING_SECONDS for each in faults)
+
+
+def _errors(evidence: Evidence) -> Figure:
+    requests = requests_of(evidence)
+    if not requests:
+        return Figure.unmeasured("error_rate", "share", "expected requests of users, got none; see Locust's log")
+    bad = sum(not each.well for each in requests)
+    away = sum(each.name != END_TO_END for each in evidence.answered) - len(requests)
+    about = f"requests that were not answered well; {away} left out that fell into a fault of the service itself"
+    low, high = wilson(bad, len(requests))
+    return Figure("error_rate", "share", bad / len(requests), low, high, len(requests), bad, len(requests), about)
+
+
+def _calm(evidence: Evidence) -> list[int]:
+    """Give the phases without faults and with the bus up; all of them where there is none."""
+    phases = phases_of(evidence)
+    calm = [at for at, each in enumerate(phases) if not each.faults and each.bus is Bus.UP]
+    return calm or list(range(len(phases)))
+
+
+def _calls(evidence: Evidence) -> list[tuple[float, float]]:
+    """Give, of the calls of a calm phase that had the plugin and succeeded at once, intended start and seconds."""
+    calm = set(_calm(evidence))
+    blocks = {each.name for each in evidence.blocks if each.arm is Arm.ON and each.phase in calm}
+    runs = first_runs(evidence.runs)
+    taken = [Taken(call, runs.get(call.id)) for call in evidence.calls if call.block in blocks]
+    return [(each.call.intended, each.end_to_end) for each in taken if each.end_to_end is not None]
+
+
+def _latencies(name: str, evidence: Evidence, found: Sequence[tuple[float, float]], dice: Random) -> list[Figure]:
+    """Give three quantiles of latencies, each with the interval of drawing whole windows of time."""
+    grouped = sorted_into(windows_of(evidence), found, lambda each: each[0])
+    windows = [[seconds for _, seconds in each] for each in grouped if each]
+    ordered = Clusters(windows)
+    return [_latency(f"{name}_{at}_ms", ordered, len(windows), share, dice) for at, share in QUANTILES.items()]
+
+
+def _latency(name: str, ordered: Clusters, windows: int, share: float, dice: Random) -> Figure:
+    if windows < FEWEST_CLUSTERS or len(ordered) * (1 - share) < FEWEST_BEYOND:
+        return Figure.unmeasured(name, "ms", f"expected more than the {len(ordered)} that were measured; run longer")
+    value = ordered.quantile(share, [1] * windows)
+    found = interval(lambda weights: ordered.quantile(share, weights), windows, dice)
+    if value is None or found is None:
+        return Figure.unmeasured(name, "ms", "expected an interval, got none; run longer")
+    return Figure(name, "ms", value * _MS, found.low * _MS, found.high * _MS, samples=len(ordered))
+
+
+def _throughput(evidence: Evidence, dice: Random) -> Figure:
+    """Give the runs that succeeded, first ones and redrives, by the seconds in which they ended."""
+    phases = phases_of(evidence)
+    plain = [at for at, each in enumerate(phases) if each.kind is PhaseKind.LOAD]
+    windows = windows_of(evidence, plain or None)
+    done = [each for each in evidence.runs if each.state == SUCCESS and each.ended is not None]
+    counts = [len(each) for each in sorted_into(windows, done, lambda run: run.ended or 0.0)]
+    seconds = [each.seconds for each in windows]
+    found = interval(lambda weights: _rate(counts, seconds, weights), len(windows), dice)
+    value = _rate(counts, seconds, [1] * len(windows))
+    if found is None or value is None:
+        return Figure.unmeasured("throughput_per_second", "1/s", "expected a longer load; run longer")
+    about = "runs that succeeded a second, of an open load: it tells what came, not what is possible"
+    return Figure("throughput_per_second", "1/s", value, found.low, found.high, samples=sum(counts), about=about)
+
+
+def _rate(counts: Sequence[int], seconds: Sequence[float], weights: Sequence[int]) -> float | None:
+    length = sum(weight * each for weight, each in zip(weights, seconds, strict=True))
+    return sum(weight * each for weight, each in zip(weights, counts, strict=True)) / length if length else None
+
+
+def _late(evidence: Evidence) -> Figure:
+    calls = evidence.calls
+    if not calls:
+        return Figure.unmeasured("arrivals_late", "share", "expected calls, got none; see Locust's log")
+    late = sum(each.sent - each.intended > LATE_SECONDS for each in calls)
+    low, high = wilson(late, len(calls))
+    about = f"calls that left more than {LATE_SECONDS} s after their intended start"
+    return Figure("arrivals_late", "share", late / len(calls), low, high, len(calls), late, len(calls), about)
