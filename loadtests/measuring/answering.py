@@ -8,7 +8,7 @@ from loadtests.evidence import Arm
 from loadtests.first_retry.figures import wilson
 from loadtests.measuring.bootstrap import FEWEST_CLUSTERS, interval
 from loadtests.measuring.clusters import Clusters
-from loadtests.measuring.comparing import FEWEST_BEYOND, QUANTILES
+from loadtests.measuring.comparing import QUANTILES
 from loadtests.measuring.turns import SUCCESS, Taken, first_runs, phases_of
 from loadtests.measuring.windows import sorted_into, windows_of
 from loadtests.scenarios.scenario import Bus, FaultKind, Link, PhaseKind
@@ -25,7 +25,10 @@ STARTING_SECONDS: Final = 5.0
 # A call that left the load so much after its intended start was held up by the load's own process.
 LATE_SECONDS: Final = 0.1
 OF_THE_SERVICE: Final = {FaultKind.ORCHESTRATOR_KILLED, FaultKind.DATABASE_RESTARTED, FaultKind.BROKER_RESTARTED}
-END_TO_END: Final = "call, end to end"
+# What Locust tells of runs has this before its name: they are no requests.
+OF_RUNS: Final = "call, "
+# A quantile of requests rests on at least one that was slower.
+FEWEST_SLOWER: Final = 1
 _MS: Final = 1000
 
 
@@ -42,13 +45,17 @@ def answering(evidence: Evidence, dice: Random) -> list[Figure]:
 
 def of_api(request: Answered) -> bool:
     """Tell whether a request went to the orchestrator, and not to the sample app that makes the calls."""
-    return "/calls" not in request.name and request.name != END_TO_END
+    return "/calls" not in request.name
 
 
 def requests_of(evidence: Evidence) -> list[Answered]:
     """Give the requests of users, without those that fell into a fault which took the service itself away."""
     faults = [each for each in evidence.struck if each.kind in OF_THE_SERVICE or each.target == Link.DATABASE]
-    return [each for each in evidence.answered if each.name != END_TO_END and not _within(each.at, faults)]
+    return [each for each in _all_requests(evidence) if not _within(each.at, faults)]
+
+
+def _all_requests(evidence: Evidence) -> list[Answered]:
+    return [each for each in evidence.answered if not each.name.startswith(OF_RUNS)]
 
 
 def _within(moment: float, faults: Sequence[Struck]) -> bool:
@@ -60,7 +67,7 @@ def _errors(evidence: Evidence) -> Figure:
     if not requests:
         return Figure.unmeasured("error_rate", "share", "expected requests of users, got none; see Locust's log")
     bad = sum(not each.well for each in requests)
-    away = sum(each.name != END_TO_END for each in evidence.answered) - len(requests)
+    away = len(_all_requests(evidence)) - len(requests)
     about = f"requests that were not answered well; {away} left out that fell into a fault of the service itself"
     low, high = wilson(bad, len(requests))
     return Figure("error_rate", "share", bad / len(requests), low, high, len(requests), bad, len(requests), about)
@@ -91,7 +98,7 @@ def _latencies(name: str, evidence: Evidence, found: Sequence[tuple[float, float
 
 
 def _latency(name: str, ordered: Clusters, windows: int, share: float, dice: Random) -> Figure:
-    if windows < FEWEST_CLUSTERS or len(ordered) * (1 - share) < FEWEST_BEYOND:
+    if windows < FEWEST_CLUSTERS or len(ordered) * (1 - share) < FEWEST_SLOWER - 1e-9:
         return Figure.unmeasured(name, "ms", f"expected more than the {len(ordered)} that were measured; run longer")
     value = ordered.quantile(share, [1] * windows)
     found = interval(lambda weights: ordered.quantile(share, weights), windows, dice)

@@ -26,6 +26,8 @@ OURS: Final = (ORCHESTRATOR, worker_of(Arm.ON), "stackstorm")
 # Caches and pools fill at first: a growth that ends there is none.
 FILLING_SHARE: Final = 0.2
 SHORTEST_SECONDS: Final = 600.0
+# Without a restart for so much of the time; or else a slope is that of a process's first minutes.
+STRETCH_SHARE: Final = 2 / 3
 BIN_SECONDS: Final = 10.0
 MOST_BINS: Final = 120
 _HOUR: Final = 3600.0
@@ -73,9 +75,9 @@ def _growths(evidence: Evidence, value: Callable[[Sample], float]) -> list[Growt
 
 
 def _growth(meter: Meter, since: float, until: float, value: Callable[[Sample], float]) -> Slope | None:
-    """Give the growth an hour over the longest stretch without a restart; None of less than half the time."""
+    """Give the growth an hour over the longest stretch without a restart; None where that is short of the time."""
     stretch = _longest(meter.between(since, until))
-    if not stretch or stretch[-1].at - stretch[0].at < (until - since) / 2:
+    if not stretch or stretch[-1].at - stretch[0].at < STRETCH_SHARE * (until - since):
         return None
     return slope_of(_binned(stretch, value))
 

@@ -1,0 +1,215 @@
+"""Of made-up evidence the figures are what was put in, and a figure that cannot be told says why."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadtests.evidence import Arm, Backlog, Evidence, Struck
+from loadtests.measuring.figures import Measured, figures_of
+from loadtests.scenarios.scenario import Bus, FaultKind
+from tests.unit.loadtests.measuring.made_up import BLOCK, World, evidence_of, load, overhead
+
+if TYPE_CHECKING:
+    from loadtests.verdict.figures import Figure
+
+
+def by_name(measured: Measured) -> dict[str, Figure]:
+    """Give the figures by their names, which are unique."""
+    found = {each.name: each for each in measured.figures}
+    assert len(found) == len(measured.figures)
+    return found
+
+
+def holds(figure: Figure, truth: float) -> bool:
+    """Tell whether the interval holds a value."""
+    assert figure.low is not None, figure
+    assert figure.high is not None, figure
+    return figure.low <= truth <= figure.high
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    """Give two minutes of turns and half a minute of load."""
+    return World((overhead(120), overhead(40, Bus.SLOW, traced=True), load(30))).evidence()
+
+
+@pytest.fixture(scope="module")
+def told(evidence: Evidence) -> dict[str, Figure]:
+    """Give its figures."""
+    return by_name(figures_of(evidence))
+
+
+def test_the_overhead_is_what_was_added(told: dict[str, Figure]) -> None:
+    """Five milliseconds more with the plugin, end to end and in the worker, with a narrow interval."""
+    for name in ("overhead_p50_ms", "overhead_p95_ms", "worker_overhead_p50_ms", "worker_overhead_p95_ms"):
+        assert holds(told[name], 5.0), told[name]
+        assert told[name].high - told[name].low < 2.0  # type: ignore[operator]  # holds() has looked
+
+
+def test_each_bus_and_tracing_has_figures_of_its_own(told: dict[str, Figure]) -> None:
+    """Figures are there for what was planned, and for nothing else."""
+    assert {"overhead_p95_ms_bus_slow", "overhead_p95_ms_bus_slow_traced"} <= told.keys()
+    assert not any("bus_down" in name or name.endswith("ms_traced") for name in told)
+
+
+def test_processor_and_memory_are_what_was_used(told: dict[str, Figure]) -> None:
+    """Half a millisecond more a call, 30 MB more, one millisecond of the orchestrator a call."""
+    assert holds(told["worker_cpu_overhead_us"], 500)
+    assert told["worker_memory_overhead_mb"].value == pytest.approx(30, abs=0.2)
+    assert told["orchestrator_cpu_us_per_call"].value == pytest.approx(1000, rel=0.01)
+
+
+def test_requests_of_the_sample_app_are_not_the_api_s(told: dict[str, Figure]) -> None:
+    """The API answered within 100 ms; the front's nine seconds are not in it, and in the error rate they count."""
+    assert told["api_p99_ms"].value == pytest.approx(99, abs=1)
+    assert told["error_rate"].denominator == 2 * (told["api_p50_ms"].samples or 0)
+
+
+def test_end_to_end_is_of_calm_phases_with_the_plugin(told: dict[str, Figure]) -> None:
+    """The model's 50 ms, the way there and the plugin's 5 ms."""
+    assert told["end_to_end_p50_ms"].value == pytest.approx(59.1, abs=0.5)
+
+
+def test_the_throughput_is_that_of_the_load_phase(told: dict[str, Figure]) -> None:
+    """Forty calls a second came, and were done."""
+    assert holds(told["throughput_per_second"], 40)
+
+
+def test_all_of_it_is_data(evidence: Evidence) -> None:
+    """Figures and comparisons are JSON without NaN or Infinity, which JSON has not."""
+    measured = figures_of(evidence)
+    data = json.dumps([asdict(each) for each in (*measured.figures, *measured.comparisons)], allow_nan=False)
+    assert json.loads(data)[0]["name"] == "overhead_p50_ms"
+
+
+def test_the_same_evidence_gives_the_same_figures(evidence: Evidence) -> None:
+    """The dice are the scenario's."""
+    assert figures_of(evidence) == figures_of(evidence)
+
+
+def test_nothing_is_measured_of_nothing() -> None:
+    """Evidence without a call has every figure that was planned, none with a value, each with its reason."""
+    figures = figures_of(evidence_of((overhead(10), load(10)))).figures
+    assert {"overhead_p95_ms", "api_p99_ms", "error_rate", "backlog_end"} <= {each.name for each in figures}
+    assert all(each.value is None and each.why_not for each in figures)
+
+
+def test_errors_are_counted() -> None:
+    """One request in twenty that is not answered well is an error rate of 5 %, with Wilson's interval."""
+    found = by_name(figures_of(World((load(30),), unwell=0.05).evidence()))["error_rate"]
+    assert holds(found, 0.05)
+    assert found.numerator
+    assert found.numerator / (found.denominator or 1) == found.value
+
+
+def test_requests_to_an_orchestrator_that_was_killed_are_left_out_and_counted() -> None:
+    """A fault of the service itself takes its requests out of latencies and errors, and it is said how many."""
+    evidence = World((load(30),)).evidence()
+    struck = Struck(FaultKind.ORCHESTRATOR_KILLED, "orchestrator", 0, 1010.0, 1012.0)
+    found = by_name(figures_of(replace(evidence, struck=[struck])))["error_rate"]
+    away = sum(1010 <= each.at < 1017 for each in evidence.answered)
+    assert found.denominator == len(evidence.answered) - away
+    assert f"{away} left out" in found.about
+
+
+def test_calls_that_left_late_are_told() -> None:
+    """A load that is late is not the load that is described."""
+    evidence = World((load(30),)).evidence()
+    late = [replace(each, sent=each.intended + 0.2) for each in evidence.calls[:50]]
+    found = by_name(figures_of(replace(evidence, calls=[*late, *evidence.calls[50:]])))["arrivals_late"]
+    assert (found.numerator, found.denominator) == (50, len(evidence.calls))
+
+
+def test_latency_is_from_the_intended_start() -> None:
+    """Calls that the load held back by 100 ms were 100 ms slower: coordinated omission would hide it."""
+    evidence = World((load(30),)).evidence()
+    early = [replace(each, intended=each.intended - 0.1) for each in evidence.calls]
+    before, after = (by_name(figures_of(each)) for each in (evidence, replace(evidence, calls=early)))
+    assert after["end_to_end_p50_ms"].value == pytest.approx((before["end_to_end_p50_ms"].value or 0) + 100, abs=1)
+
+
+def test_a_call_that_waited_through_the_other_arm_s_block_counts_against_the_plugin() -> None:
+    """Meant for one block and sent in the next: it has no duration, and too many of them are no comparison."""
+    evidence = World((overhead(120),)).evidence()
+    starts = {each.name: each.began for each in evidence.blocks}
+    late = [
+        replace(each, intended=starts[each.block] - 0.1)
+        if at % 20 == 0 and each.sent > starts[each.block] + 0.4
+        else each
+        for at, each in enumerate(evidence.calls)
+    ]
+    found = by_name(figures_of(replace(evidence, calls=late)))["overhead_p95_ms"]
+    assert found.value is None
+    assert "to succeed at once" in str(found.why_not)
+
+
+def test_runs_that_failed_make_no_comparison() -> None:
+    """Where every tenth call with the plugin failed, the others are no measure of it."""
+    evidence = World((overhead(60),)).evidence()
+    runs = [replace(each, state="FAILURE") if at % 10 == 0 else each for at, each in enumerate(evidence.runs)]
+    assert by_name(figures_of(replace(evidence, runs=runs)))["worker_overhead_p95_ms"].why_not
+
+
+def test_a_block_s_first_calls_are_not_measured() -> None:
+    """What the other arm left in the pool is met in the first 0.3 seconds."""
+    evidence = World((overhead(60),)).evidence()
+    told = figures_of(evidence).comparisons[0]
+    on = {each.name: each.began for each in evidence.blocks if each.arm is Arm.ON}
+    assert told.samples_on == sum(each.intended >= on.get(each.block, math.inf) + 0.3 for each in evidence.calls)
+    assert told.blocks == 60 / BLOCK / 2
+
+
+@pytest.mark.parametrize(("leak", "handles"), [(0.0, 0.0), (40.0, 0.0), (0.0, 60.0)])
+def test_a_leak_is_found_and_none_where_there_is_none(leak: float, handles: float) -> None:
+    """Over 20 minutes the slopes are what was put in, an hour; the worker that is flat does not hide it."""
+    evidence = World((load(1200),), rate=2.0, leak_per_hour=leak, handles_per_hour=handles).evidence()
+    told = by_name(figures_of(evidence))
+    assert holds(told["memory_slope_mb_per_hour"], leak)
+    assert told["handles_slope_per_hour"].value == pytest.approx(handles, rel=0.2, abs=0.1)
+    assert ("the steepest, orchestrator" in told["memory_slope_mb_per_hour"].about) or not leak
+
+
+def test_a_short_load_has_no_slope() -> None:
+    """A minute says nothing of an hour."""
+    found = by_name(figures_of(World((load(60),)).evidence()))["memory_slope_mb_per_hour"]
+    assert found.why_not == "expected 600 s of load without a restart of what is ours, got less; run longer"
+
+
+def test_a_process_that_was_replaced_half_way_has_no_slope() -> None:
+    """Two halves of two processes are no slope of one."""
+    evidence = World((load(1200),), rate=2.0).evidence()
+    samples = [
+        replace(each, cpu_seconds=each.cpu_seconds - 5) if each.process == "worker-on" and each.at > 1700 else each
+        for each in evidence.samples
+    ]
+    found = by_name(figures_of(replace(evidence, samples=samples)))["handles_slope_per_hour"]
+    assert "without a restart of worker-on" in str(found.why_not)
+
+
+def test_what_waits_at_the_end_is_told() -> None:
+    """Messages on the bus, events for a sink, and calls that never succeeded add up."""
+    evidence = World((load(30),), waiting=3).evidence()
+    backlog = [replace(evidence.backlog[-1], sinks={"warehouse": 4, "rudderstack": 0})]
+    found = by_name(figures_of(replace(evidence, backlog=backlog, runs=evidence.runs[2:])))["backlog_end"]
+    assert found.value == 3 + 4 + 2
+    assert found.about == "2 calls, 3 on the bus, 4 for warehouse, 0 for rudderstack"
+
+
+def test_malformed_calls_do_not_wait() -> None:
+    """They never succeed, and nobody waits for them."""
+    evidence = World((load(30),)).evidence()
+    calls = [replace(evidence.calls[0], malformed=True), *evidence.calls[1:]]
+    found = by_name(figures_of(replace(evidence, calls=calls, runs=evidence.runs[1:])))["backlog_end"]
+    assert found.value == 0
+
+
+def test_a_backlog_of_before_the_end_is_none() -> None:
+    """What waited in the middle is not what waits at the end."""
+    evidence = World((load(30),)).evidence()
+    found = by_name(figures_of(replace(evidence, backlog=[Backlog(1001.0, 0, 0, {}, {})])))["backlog_end"]
+    assert found.value is None
