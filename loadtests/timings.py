@@ -116,9 +116,11 @@ def paired(
 def _read(stamps: Iterable[str]) -> Iterator[tuple[Literal["received", "ended"], str, float, str]]:
     for line in stamps:
         match line.split():
-            case ["received", task_id, at]:
+            case ["received", task_id, at] | ["received", task_id, _, at, _]:
                 yield "received", task_id, float(at), ""
-            case ["ended", task_id, at, state]:
+            case ["ended", task_id, at, state] | ["ended", task_id, _, _, at, state, _]:
                 yield "ended", task_id, float(at), state
+            case ["accepted" | "began", *_]:
+                pass
             case _:
                 raise StampError(f"expected 'received ID SECONDS' or 'ended ID SECONDS STATE', got {line!r}")

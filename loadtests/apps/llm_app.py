@@ -7,7 +7,7 @@ names a file, every run adds one line to it: task id, queue, attempt (or -), out
 demo: time, call, attempt (or -, or retry-N), outcome, and the id of the answer that came whole (or -).
 LLM_APP_PLUGIN=off leaves Redrive out, its events of cost too: what load test and demo compare with.
 LLM_APP_RETRY=celery has Celery retry by itself. LLM_APP_PROMPT_SEED makes a prompt for each call, whose sketch is
-recorded.
+recorded. The provider is told task id and attempt in headers; `waited` adds up how long this process waited for it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from celery import Celery
 
 from eventbus.celery_plugin import install
 from eventbus.telemetry import llm_call, similarity
+from loadtests.apps.appending import append
 from loadtests.prompts import prompt_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ RUNS: Final = os.environ.get("LLM_APP_RUNS")
 PROMPT_SEED: Final = os.environ.get("LLM_APP_PROMPT_SEED")
 RECORD: Final = os.environ.get("LLM_APP_RECORD")
 
+
+@dataclass(slots=True)
+class Waited:
+    """Seconds that this process has waited for the provider so far."""
+
+    seconds: float = 0.0
+
+
+waited = Waited()
 app = Celery(
     "llm_app",
     broker=os.environ.get("LLM_APP_BROKER", "amqp://guest:guest@127.0.0.1:5672//"),
@@ -54,10 +64,19 @@ if WITH_PLUGIN:
 
 
 @app.task(bind=True, redrive={"dependency": "model-provider", "idempotent": True}, **RETRIES)  # type: ignore[untyped-decorator]  # celery has no types
-def call_model(
-    self: Task, context_tokens: int, generated_tokens: int, call: int | None = None, *, killed: bool = False
+def call_model(  # noqa: PLR0913 - what a message of this task may say
+    self: Task,
+    context_tokens: int,
+    generated_tokens: int,
+    call: int | None = None,
+    *,
+    killed: bool = False,
+    malformed: bool = False,
 ) -> dict[str, Any]:
-    """Ask the model once, and record what it cost; `killed` ends the worker's child on the first run."""
+    """Ask the model once, and record what it cost; `killed` ends the worker's child on the first run.
+
+    A `malformed` request is refused by the provider, however often it is asked.
+    """
     with _recorded(self, call) as run:
         first = _attempt(self) == "-"
         if killed and first:
@@ -65,7 +84,9 @@ def call_model(
         asked = {"model": MODEL, "context_tokens": context_tokens, "generated_tokens": generated_tokens}
         if call is not None:
             asked |= {"call": call, "first": first}
-        answer = _ask("/v1/chat/completions", asked)
+        if malformed:
+            asked["malformed"] = True
+        answer = _ask(self, "/v1/chat/completions", asked)
         run.answer = answer["id"]
         if WITH_PLUGIN:
             _record_cost(answer, self.request.root_id)
@@ -78,7 +99,7 @@ def call_model(
 def charge_card(self: Task, amount_cents: int) -> str:
     """Take money: a second run would take it twice, so it is redriven only by a person."""
     with _recorded(self, None):
-        return str(_ask("/v1/charges", {"amount_cents": amount_cents})["id"])
+        return str(_ask(self, "/v1/charges", {"amount_cents": amount_cents})["id"])
 
 
 def _record_cost(answer: dict[str, Any], root_id: str) -> None:
@@ -101,9 +122,14 @@ def _session() -> requests.Session:
     return requests.Session()
 
 
-def _ask(path: str, body: dict[str, Any]) -> dict[str, Any]:
-    url = os.environ.get("LLM_APP_PROVIDER", "http://127.0.0.1:8401")
-    response = _session().post(url + path, json=body, timeout=TIMEOUT_SECONDS)
+def _ask(task: Task, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    url = os.environ.get("LLM_APP_PROVIDER", "http://127.0.0.1:8401") + path
+    told = {"X-Client-Request-Id": task.request.id, "X-Attempt": _attempt(task)}
+    began = time.monotonic()
+    try:
+        response = _session().post(url, json=body, headers=told, timeout=TIMEOUT_SECONDS)
+    finally:
+        waited.seconds += time.monotonic() - began
     response.raise_for_status()
     answer: dict[str, Any] = response.json()
     return answer
@@ -122,9 +148,9 @@ class Run:
         attempt = _attempt(self.task)
         if RUNS:
             queue = self.task.request.delivery_info["routing_key"]
-            _append(RUNS, f"{self.task.request.id} {queue} {attempt} {outcome}\n")
+            append(RUNS, f"{self.task.request.id} {queue} {attempt} {outcome}\n")
         if RECORD and self.call is not None:
-            _append(RECORD, f"{time.time():.3f} {self.call} {attempt} {outcome} {self.answer}\n")
+            append(RECORD, f"{time.time():.3f} {self.call} {attempt} {outcome} {self.answer}\n")
 
 
 @contextmanager
@@ -147,13 +173,3 @@ def _die(run: Run) -> None:
     time.sleep(KILLED_AFTER_SECONDS)
     run.note("killed")
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _append(path: str, line: str) -> None:
-    os.write(_file(path, os.getpid()), line.encode())
-
-
-@cache
-def _file(path: str, _pid: int) -> int:
-    """Open a file once in each process; a line is one write."""
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

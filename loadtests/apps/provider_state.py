@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OUTAGE = Fault(FaultKind.OUTAGE)
+MALFORMED = Fault(FaultKind.MALFORMED)
 STATUS = {FaultKind.OUTAGE: 503, FaultKind.RATE_LIMITED: 429, FaultKind.MALFORMED: 400}
 
 
@@ -31,13 +32,14 @@ class Verdict:
 class State:
     """What the provider remembers; `scale` is seconds for each generated token.
 
-    With `log`, each answer is a line of that file (time, call, status, fault, id) and no list grows in memory.
+    `ordered` is the trouble that somebody has switched on, which comes before the faults of the file. With `log`, each
+    answer is a line of that file (time, call, status, fault, id) and no list grows in memory.
     """
 
     scale: float
     faults: Faults = field(default_factory=lambda: Faults(0))
     log: Path | None = None
-    up: bool = True
+    ordered: Fault | None = None
     served: int = 0
     refused: int = 0
     ids: list[str] = field(default_factory=list)
@@ -52,10 +54,10 @@ class State:
         if self.log:
             self._file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
-    def decide(self, prefix: str, call: int | None = None, *, first: bool = True) -> Verdict:
-        """Decide on one request; `first` tells that this call has not been asked before."""
+    def decide(self, prefix: str, call: int | None = None, *, first: bool = True, malformed: bool = False) -> Verdict:
+        """Decide on one request; `first` tells that this call has not been asked before, `malformed` what it is."""
         with self.lock:
-            fault = self._fault(call, first=first, now=time.monotonic())
+            fault = MALFORMED if malformed else self._fault(call, first=first, now=time.monotonic())
             status = STATUS.get(fault.kind, 200) if fault else 200
             answer = None
             if status == 200:  # noqa: PLR2004 - HTTP's own number
@@ -82,8 +84,8 @@ class State:
         return self._by_call(call, own, first=first, now=now)
 
     def _by_time(self, now: float) -> Fault | None:
-        if not self.up:
-            return OUTAGE
+        if self.ordered:
+            return self.ordered
         self._began = self._began or now
         return self.faults.at(now - self._began)
 
@@ -109,17 +111,26 @@ class State:
 
     def switch(self, *, up: bool) -> None:
         """Go up or down."""
+        self.order(None if up else OUTAGE)
+
+    def order(self, trouble: Fault | None) -> None:
+        """Have this trouble from now on, or none."""
         with self.lock:
-            self.up = up
+            self.ordered = trouble
+
+    def health(self) -> Fault | None:
+        """Give the trouble that a request would meet now, whatever it asks."""
+        with self.lock:
+            return self.ordered or (self._by_time(time.monotonic()) if self._began is not None else None)
 
     def stats(self) -> dict[str, Any]:
         """Count what was served and refused so far; `ids` are those of the answers, in order, where no log has them."""
         with self.lock:
             now = time.monotonic()
             seconds = 0.0 if self._began is None else now - self._began
-            held = None if self._began is None else self._by_time(now)
+            held = self.ordered if self._began is None else self._by_time(now)
             return {
-                "up": self.up and not (held and held.kind is FaultKind.OUTAGE),
+                "up": not (held and held.kind is FaultKind.OUTAGE),
                 "fault": str(held.kind) if held else None,
                 "seconds": seconds,
                 "served": self.served,

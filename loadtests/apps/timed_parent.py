@@ -1,0 +1,90 @@
+"""The main process of the timed sample app's worker: how long it takes over each message, around all that hooks in.
+
+A step of the worker's own start mixes this into its Consumer class and its tasks' Request classes, after every other
+step was made: the plugin's classes lie inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from celery import bootsteps
+from celery.utils.imports import symbol_by_name
+
+from loadtests.apps.timed_prefork import ATTEMPT, RECEIVED, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from celery.worker import WorkController
+
+
+@dataclass(slots=True)
+class Receipt:
+    """The message that this process is at, and the request that Celery made of it; one at a time, in its event loop."""
+
+    at: float = 0.0
+    request: Any = None
+
+
+receipt = Receipt()
+
+
+class Timing(bootsteps.StartStopStep):
+    """Its turn comes after all steps were made and before the consumer is: Celery puts that last."""
+
+    def create(self, worker: WorkController) -> None:
+        """Mix in what takes the time."""
+        worker.consumer_cls = receiving(worker.consumer_cls)
+        for task in worker.app.tasks.values():
+            task.Request = received(task.Request)
+
+
+@cache
+def receiving(consumer_class: type | str) -> type:
+    """Give a Consumer class that stamps each message of a task."""
+    base = symbol_by_name(consumer_class)
+    return type(base.__name__, (_Receiving, base), {})
+
+
+@cache
+def received(request_class: type | str) -> type:
+    """Give a Request class that says when its message was received, and how long its acceptance took."""
+    base = symbol_by_name(request_class)
+    return type(base.__name__, (_Received, base), {})
+
+
+class _Receiving:
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
+        handle: Callable[[Any], Any] = super().create_task_handler(*args, **options)  # type: ignore[misc]  # of the Consumer it is mixed into
+
+        def on_task_received(message: Any) -> Any:  # noqa: ANN401 - celery has no types
+            receipt.at, receipt.request = monotonic(), None
+            try:
+                return handle(message)
+            finally:
+                if receipt.request is not None:
+                    stamp("received", *_names(receipt.request), monotonic() - receipt.at)
+
+        return on_task_received
+
+
+class _Received:
+    def __init__(self, message: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401 - celery has no types
+        super().__init__(message, *args, **options)  # type: ignore[call-arg]  # of the Request it is mixed into
+        self.received = receipt.at
+        receipt.request = self
+        self.request_dict["properties"][RECEIVED] = receipt.at  # type: ignore[attr-defined]  # of the Request it is mixed into
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Take what a child's acceptance of the run costs this process."""
+        began = monotonic()
+        super().on_accepted(pid, time_accepted)  # type: ignore[misc]  # of the Request it is mixed into
+        stamp("accepted", *_names(self), monotonic() - began)
+
+
+def _names(request: Any) -> tuple[str, str, float]:  # noqa: ANN401 - celery has no types
+    return request.id, request.request_dict.get(ATTEMPT) or "-", request.received

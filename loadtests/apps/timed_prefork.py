@@ -1,0 +1,119 @@
+"""The pool of the timed sample app: Celery's prefork, whose children time each run from the outside.
+
+A run is timed from the moment at which its job is in the child's pipe, before it is unpickled, to the moment before its
+result goes back: all that plugin and tracer do in the child lies between, whatever Celery's hooks they use. The name
+ends in `prefork`, which is how the plugin's tracer knows such a pool.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from celery import signals
+from celery.concurrency import asynpool, prefork
+
+from loadtests.apps.appending import append
+from loadtests.apps.llm_app import waited
+from loadtests.stamps import SKIPPED, line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Where a worker's parent writes, in the properties that travel with a job, when it received the message.
+RECEIVED: Final = "loadtest-received"
+ATTEMPT: Final = "redrive-attempt"
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """The run that this child is at. Writing its own lines is no part of what it measures."""
+
+    names: tuple[str, str, float | None] = ("", "", None)
+    came: float = 0.0
+    before: float = 0.0
+    resumed: float = 0.0
+    waited: float = 0.0
+    state: str = SKIPPED
+
+    def loaded(self, args: tuple[Any, ...]) -> None:
+        """Begin with a job that has been unpickled; `args` are those of Celery's trace function."""
+        at = monotonic()
+        request = args[2]
+        received = (request.get("properties") or {}).get(RECEIVED)
+        self.names = (args[1], request.get(ATTEMPT) or "-", received)
+        self.before, self.waited, self.state = at - self.came, waited.seconds, SKIPPED
+        stamp("began", *self.names, self.came, os.getpid())
+        self.resumed = monotonic()
+
+    def ended(self) -> None:
+        """Note the end, after every hook and before the result goes back."""
+        at = monotonic()
+        inside = self.before + at - self.resumed - (waited.seconds - self.waited)
+        stamp("ended", *self.names, at, self.state, inside)
+
+
+stopwatch = Stopwatch()
+
+
+def stamp(kind: str, *fields: object) -> None:
+    """Add a line to the file that LLM_APP_STAMPS names, where it names one."""
+    path = os.environ.get("LLM_APP_STAMPS")
+    if path:
+        append(path, line(kind, *fields))
+
+
+@signals.task_postrun.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _ended(state: str | None, **_: Any) -> None:
+    stopwatch.state = state or SKIPPED
+
+
+class Jobs:
+    """A child's queue of jobs, that notes when the bytes of one have come."""
+
+    def __init__(self, queue: Any) -> None:  # noqa: ANN401 - billiard has no types
+        self._queue = queue
+        self._reader = queue._reader  # noqa: SLF001 - where billiard looks as well
+        self.get = queue.get
+
+    def get_payload(self) -> bytes:
+        """Wait for a job, as bytes."""
+        payload: bytes = self._queue.get_payload()
+        stopwatch.came = monotonic()
+        return payload
+
+
+class Worker(asynpool.Worker):
+    """A child of the pool."""
+
+    def _make_protected_receive(self, conn: Any) -> Callable[[], Any]:  # noqa: ANN401 - billiard has no types
+        if conn is not self.inq:
+            return super()._make_protected_receive(conn)  # type: ignore[no-any-return]  # billiard has no types
+        receive = super()._make_protected_receive(Jobs(conn))
+
+        def wait_for_job() -> Any:  # noqa: ANN401 - billiard has no types
+            request = receive()
+            if request and len(request[1][3]) > 2:  # noqa: PLR2004 - a task's: name, id, request ...
+                stopwatch.loaded(request[1][3])
+            return request
+
+        return wait_for_job
+
+    def prepare_result(self, result: Any) -> Any:  # noqa: ANN401 - billiard has no types
+        """Take the end of a run; billiard calls this with what the run gives, and sends what it gives back."""
+        stopwatch.ended()
+        return super().prepare_result(result)
+
+
+class AsynPool(asynpool.AsynPool):
+    """Celery's pool, with our children."""
+
+    Worker = Worker
+
+
+class TaskPool(prefork.TaskPool):
+    """What `worker_pool` names."""
+
+    Pool = AsynPool
