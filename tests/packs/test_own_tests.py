@@ -36,7 +36,7 @@ def test_the_packs_own_tests_pass(pack: Path) -> None:
     assert "Ran 0 tests" not in done.stderr
 
 
-@pytest.mark.parametrize("file", ["workflows", "approvals", "chatting"])
+@pytest.mark.parametrize("file", ["workflows", "approvals", "chatting", "reporting"])
 def test_the_pack_s_workflows_do_what_its_tests_say(tmp_path: Path, file: str) -> None:
     """The tests that need a StackStorm pass with the plugin, as the pack's README has them run."""
     done = pytest_in(packs_dir() / "redrive", tmp_path / "site", f"tests/{file}.py")

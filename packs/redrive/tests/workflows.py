@@ -1,7 +1,7 @@
 """What the rules and workflows tell the orchestrator: `pytest tests/workflows.py` in the pack's folder.
 
 It needs the pytest plugin that comes with Redrive, so no test runner finds it by its name: StackStorm's own have none.
-So do approvals.py and chatting.py beside it.
+So do approvals.py, chatting.py and reporting.py beside it.
 """
 
 from __future__ import annotations

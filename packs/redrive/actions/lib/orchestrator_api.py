@@ -45,10 +45,23 @@ class Orchestrator:
         """Answer (HTTP status, JSON body); raises Unavailable."""
         return self.call("POST", path, body)
 
+    def hand_over(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Answer (HTTP status, JSON body) to one CloudEvent, known by its source and id; raises Unavailable."""
+        return self.call("POST", "/events", event, kind="application/cloudevents+json")
+
     def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, asked: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        asked: dict[str, Any] | None = None,
+        kind: str = "application/json",
     ) -> tuple[int, dict[str, Any]]:
-        """Answer (HTTP status, JSON body) to a call with this body or these parameters; raises Unavailable."""
+        """Answer (HTTP status, JSON body) to a call with this body of this type, or these parameters.
+
+        Raises Unavailable.
+        """
+        headers = dict(self._headers, **{"Content-Type": kind}) if body is not None else self._headers
         url = f"{self._url}/api/v1{path}"
         try:
             response = requests.request(
@@ -56,7 +69,7 @@ class Orchestrator:
                 url,
                 json=body,
                 params=asked,
-                headers=self._headers,
+                headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
             )
