@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import loadtests.bench
+from loadtests.serving import options as serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--keep", metavar="FOLDER", help="keep logs, stamps and state in this folder")
     load.add_argument("--json", action="store_true", help="print the figures as data")
     load.set_defaults(run=run)
+    served = verbs.add_parser("serve", help="play scenarios for whoever asks over HTTP, one at a time")
+    serving.describe(served)
     return top
 
 
