@@ -46,6 +46,8 @@ class Judged:
     why: str
     reason: str
     samples: int | None = None
+    numerator: int | None = None
+    denominator: int | None = None
 
     @property
     def mark(self) -> str:
@@ -106,6 +108,8 @@ def _row(gate: Gate, found: Sequence[Figure]) -> Judged:
         why,
         gate.reason,
         _samples(figure),
+        figure.numerator,
+        figure.denominator,
     )
 
 
