@@ -31,8 +31,10 @@ def rows(url: str, query: str) -> list[dict[str, Any]]:
 
 def id_text(value: object) -> str | None:
     """Give an id as text with dashes, however its database keeps it; other text as it is."""
-    if value is None or isinstance(value, UUID):
-        return None if value is None else str(value)
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return str(UUID(bytes=value))
     try:
         return str(UUID(str(value)))
     except ValueError:

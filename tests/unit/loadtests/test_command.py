@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from loadtests.__main__ import benchmarks, main
+from loadtests.playing.options import Wanted
+from loadtests.scenarios.scenario import Engines
 
 BENCH = Path(__file__).parents[3] / "loadtests" / "bench"
 
@@ -45,19 +47,25 @@ def test_listing_imports_none_of_them() -> None:
     assert {name for name in sys.modules if name.startswith("loadtests.bench.")} == before
 
 
-@pytest.mark.parametrize("wrong", [["--seconds", "0"], ["--seconds", "nan"], ["--users", "0"], ["--users", "many"]])
-def test_a_load_test_of_nothing_is_a_usage_error(wrong: list[str]) -> None:
-    """A time or a number of users that is none exits with 2 before anything is started."""
+@pytest.mark.parametrize(
+    "wrong", [["--seconds", "0"], ["--seconds", "nan"], ["--seed", "-1"], ["--engines", "steam"], ["--sabotage", "tea"]]
+)
+def test_a_run_of_nothing_is_a_usage_error(wrong: list[str]) -> None:
+    """What a run cannot be asked for exits with 2 before anything is started."""
     with pytest.raises(SystemExit, match="2"):
-        main(["run", *wrong])
+        main(["smoke", *wrong])
 
 
-def test_the_load_test_is_told_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The options arrive, 60 seconds of turns are the default, and the exit code is the command's."""
-    told: list[object] = []
-    monkeypatch.setitem(sys.modules, "loadtests.run", SimpleNamespace(run=lambda given: told.append(given) or 1))
-    assert main(["run", "--seed", "3"]) == 1
-    assert vars(told[0]).items() >= {"seconds": 60, "users": 20, "seed": 3, "json": False, "keep": None}.items()
+@pytest.mark.parametrize("verb", [["play"], []])
+def test_a_scenario_stands_alone(monkeypatch: pytest.MonkeyPatch, verb: list[str]) -> None:
+    """A scenario in the place of the verb is played, with the options that were given, and its exit code arrives."""
+    told: list[Wanted] = []
+    monkeypatch.setitem(
+        sys.modules, "loadtests.playing.command", SimpleNamespace(run=lambda given: told.append(given) or 99)
+    )
+    asked = ["mine.toml", "--seed", "3", "--engines", "real", "--sabotage", "slow-plugin", "--keep"]
+    assert main([*verb, *asked]) == 99
+    assert told == [Wanted("mine.toml", Engines.REAL, seed=3, sabotage="slow-plugin", keep=True)]
 
 
 def test_a_benchmark_s_own_options_reach_it(
@@ -77,4 +85,4 @@ def test_a_benchmark_s_own_options_reach_it(
         main(["bench", "lunch", "--wine"])
     assert "--wine" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
-        main(["run", "--guests", "3"])
+        main(["smoke", "--guests", "3"])

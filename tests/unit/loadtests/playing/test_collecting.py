@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def test_ids_look_alike_whatever_keeps_them() -> None:
-    """SQLite keeps some ids as 32 digits and some with dashes: both are the same id, and other text stays."""
+    """SQLite keeps ids as bytes, as 32 digits and with dashes: all are the same id, and other text stays."""
     known = uuid4()
-    assert {id_text(known), id_text(known.hex), id_text(str(known).upper())} == {str(known)}
+    assert {id_text(kept) for kept in (known, known.bytes, known.hex, str(known).upper())} == {str(known)}
     assert id_text("chatcmpl-1") == "chatcmpl-1"
     assert id_text(None) is None
 
