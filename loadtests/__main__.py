@@ -1,19 +1,24 @@
-"""`python -m loadtests`: the benchmarks and the load test."""
+"""`python -m loadtests`: load tests by scenario, and the benchmarks."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import math
 import pkgutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import loadtests.bench
+from loadtests.playing import options
 from loadtests.serving import options as serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+PLAY: Final = "play"
+ABOUT: Final = f"""{__doc__}
+
+A scenario may stand in the place of the verb: `python -m loadtests smoke` is `python -m loadtests play smoke`."""
 
 
 def benchmarks() -> dict[str, str]:
@@ -40,53 +45,49 @@ def bench(arguments: argparse.Namespace) -> int:
     return int(module.main(arguments.json, own.parse_args(arguments.more)))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the load test; gives 1 where it could not measure."""
-    play: Callable[[argparse.Namespace], int] = importlib.import_module("loadtests.run").run
-    return play(arguments)
-
-
-def above_zero(text: str) -> float:
-    """Read a time of more than 0 seconds; raises ValueError."""
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise ValueError(text)
-    return seconds
-
-
-def at_least_one(text: str) -> int:
-    """Read a number of 1 or more; raises ValueError."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+def play(arguments: argparse.Namespace) -> int:
+    """Play a scenario; gives 0, 99 where a gate is missed, 1 where it could not measure, 2 for what it cannot read."""
+    run: Callable[[options.Wanted], int] = importlib.import_module("loadtests.playing.command").run
+    return run(options.wanted(arguments))
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    top = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
-    verbs = top.add_subparsers(required=True)
+    top = argparse.ArgumentParser(
+        prog="python -m loadtests", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+    played = verbs.add_parser(PLAY, help="play a scenario, and hold what was measured against its gates")
+    options.describe(played)
+    played.set_defaults(run=play)
+    old = verbs.add_parser("run", help="the load test that `play` replaces")
+    old.add_argument("--seconds", type=float, default=60)
+    old.add_argument("--users", type=int, default=20)
+    old.add_argument("--seed", type=int)
+    old.add_argument("--keep", metavar="FOLDER")
+    old.add_argument("--json", action="store_true")
+    old.set_defaults(run=lambda given: importlib.import_module("loadtests.run").run(given))
     one = verbs.add_parser("bench", help="run one benchmark, or list them")
     one.add_argument("name", nargs="?", choices=benchmarks(), metavar="NAME")
     one.add_argument("--json", action="store_true", help="print the figures as data")
     one.epilog = "options of one benchmark stand in docs/loadtests.md"
     one.set_defaults(run=bench)
-    load = verbs.add_parser("run", help="load everything, and tell the plugin's overhead and the first-retry success")
-    load.add_argument("--seconds", type=above_zero, default=60, help="how long the plugin is on and off in turns (60)")
-    load.add_argument("--users", type=at_least_one, default=20, help="web users, at two requests a second each (20)")
-    load.add_argument("--seed", type=int, help="for the order of the turns and the dice of the users")
-    load.add_argument("--keep", metavar="FOLDER", help="keep logs, stamps and state in this folder")
-    load.add_argument("--json", action="store_true", help="print the figures as data")
-    load.set_defaults(run=run)
     served = verbs.add_parser("serve", help="play scenarios for whoever asks over HTTP, one at a time")
     serving.describe(served)
     return top
 
 
+def spelt_out(reader: argparse.ArgumentParser, argv: Sequence[str]) -> list[str]:
+    """Put the verb in front of a scenario that stands alone."""
+    verbs = {name for action in reader._actions for name in (action.choices or ())}  # noqa: SLF001 - argparse has no other way to ask
+    named = bool(argv) and not argv[0].startswith("-") and argv[0] not in verbs
+    return [PLAY, *argv] if named else list(argv)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb that was asked for; gives the exit code."""
     reader = parser()
-    arguments, more = reader.parse_known_args(argv)
+    arguments, more = reader.parse_known_args(spelt_out(reader, sys.argv[1:] if argv is None else argv))
     if more and (arguments.run is not bench or arguments.name is None):
         reader.error(f"unrecognized arguments: {' '.join(more)}")
     arguments.more = more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 import requests
 import yaml
@@ -15,6 +16,7 @@ from loadtests.bed.ports import free_port
 from loadtests.bed.urls import QUEUES, REROUTED, WRITE_KEY, Urls
 from loadtests.evidence import Arm
 from loadtests.processes import Process, Processes
+from loadtests.stores import rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +70,11 @@ class Bed:
         """The file that the provider adds a line to for each request."""
         return self.folder / "asked.txt"
 
+    @property
+    def front_log(self) -> Path:
+        """The file that the front adds a line to for each call."""
+        return self.folder / "sent.txt"
+
     def start(self) -> None:
         """Start all of it at once, and wait until each part serves; raises ProcessFailed, NoFreePort."""
         self.urls = urls.embedded(self.folder)
@@ -84,7 +91,8 @@ class Bed:
 
     def _start_outside(self) -> list[Process]:
         """Start what stands for other people's services."""
-        provider = ["-m", "loadtests.apps.provider", "--scale", str(SECONDS_PER_TOKEN), "--log", str(self.provider_log)]
+        provider = ["-m", "loadtests.apps.provider", "--scale", str(SECONDS_PER_TOKEN)]
+        provider += ["--asked", str(self.provider_log)]
         return [
             self._serve("collector", ["-m", "loadtests.bed.collector"], self.otlp),
             self._serve(
@@ -111,7 +119,8 @@ class Bed:
         return [embedded, self.processes.start("orchestrator", command, self._of_orchestrator())]
 
     def _start_front(self) -> Process:
-        return self._serve("front", ["-m", "loadtests.apps.front"], self.front, self._of_app(Arm.OFF))
+        command = ["-m", "loadtests.apps.front", "--log", str(self.front_log)]
+        return self._serve("front", command, self.front, self._of_app(Arm.OFF))
 
     def _start_worker(self, arm: Arm) -> Process:
         queues = f"{QUEUES[arm]},{REROUTED}" if arm is Arm.ON else QUEUES[arm]
@@ -157,6 +166,11 @@ class Bed:
     def refuse_ended(self) -> None:
         """Raise ProcessFailed where a process has ended that nobody stopped."""
         self.processes.refuse_ended()
+
+    def waiting(self) -> int | None:
+        """Count the messages on the event bus; None where it cannot be told."""
+        (found,) = rows(f"sqlite:///{urlsplit(self.urls.bus).path[1:]}", "SELECT count(*) AS messages FROM message")
+        return int(found["messages"])
 
     def ask(self, path: str) -> dict[str, Any]:
         """Ask the orchestrator's API."""

@@ -30,7 +30,7 @@ def test_processor_time_of_children_that_have_ended_counts_on() -> None:
         parent.stdout.readline()
         seen = tree("parent", parent.pid)
         parent.kill()
-    assert seen.cpu_seconds >= 0.4
+    assert seen.cpu_seconds > 0.3
     assert seen.rss_bytes > 0
     assert seen.handles > 0
 
