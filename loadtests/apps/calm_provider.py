@@ -1,0 +1,28 @@
+"""The sample provider that never fails: `python -m loadtests.apps.calm_provider`. What it is ordered does nothing.
+
+It answers orders as the real one does, so that who gives them believes that the fault is made.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from loadtests.apps.provider import main
+from loadtests.apps.provider_state import State
+
+if TYPE_CHECKING:
+    from loadtests.faults import Fault
+
+
+class CalmState(State):
+    """What a provider remembers that takes no orders."""
+
+    def order(self, fault: Fault | None) -> None:
+        """Do nothing."""
+
+
+State.order = CalmState.order  # type: ignore[method-assign]  # in this process no provider fails
+
+if __name__ == "__main__":
+    sys.exit(main())
