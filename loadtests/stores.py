@@ -14,6 +14,8 @@ from psycopg.rows import dict_row
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 LOCKED_SECONDS: Final = 30.0
+# On PostgreSQL the ledger and the event log have a schema each; the warehouse is in the database's own.
+SCHEMAS: Final = "-csearch_path=ledger,eventlog,public"
 
 
 def rows(url: str, query: str) -> list[dict[str, Any]]:
@@ -25,7 +27,7 @@ def rows(url: str, query: str) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(query)]
     # SQLAlchemy's URL names its driver too, which PostgreSQL's own library does not know.
     server = urlunsplit(urlsplit(url)._replace(scheme=POSTGRESQL))
-    with psycopg.connect(server, row_factory=dict_row) as connection:
+    with psycopg.connect(server, row_factory=dict_row, options=SCHEMAS) as connection:
         return connection.execute(query.encode()).fetchall()
 
 

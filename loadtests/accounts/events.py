@@ -49,6 +49,7 @@ def lost_of(evidence: Evidence, instrumented: Sequence[Story]) -> Figure:
     if why_not := _blind(evidence):
         return Figure.unmeasured(LOST, COUNT, why_not)
     losses = Losses()
+    _receipts(losses, evidence)
     _into_the_log(losses, evidence, instrumented)
     for sink in evidence.stored:
         _into_a_sink(losses, evidence, sink)
@@ -69,6 +70,13 @@ def _blind(evidence: Evidence) -> str | None:
     if {str(each["key"]) for each in evidence.events} != set(evidence.accepted):
         return "expected a row of the event log for each accepted id, got others"
     return None
+
+
+def _receipts(losses: Losses, evidence: Evidence) -> None:
+    """Look in the log for what the producer of telemetry has receipts for, under its own ids."""
+    there = {str(each["id"]) for each in evidence.events}
+    absent = [each for each in evidence.receipts if each not in there]
+    losses.add("the event log", [f"{each} with a receipt" for each in absent], len(evidence.receipts))
 
 
 def _into_the_log(losses: Losses, evidence: Evidence, instrumented: Sequence[Story]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import requests
 
@@ -23,7 +24,11 @@ FAILURES: Final = (
     "SELECT id, incident_id, task_id, task, state, kind, attempts, attempt_id, captured, occurred_at, closed_at,"
     " reason FROM failures"
 )
-EVENTS: Final = "SELECT key, id, type, source FROM events"
+# Whom an event is about stands in its body alone: of a worker's event, the task's id.
+SUBJECTS: Final = {
+    "sqlite": "json_extract(CAST(body AS TEXT), '$.subject')",
+    "postgresql": "convert_from(body, 'UTF8')::json ->> 'subject'",
+}
 STORED: Final = "SELECT id FROM event_logs"
 COSTS: Final = "SELECT id, task_id, tokens_input, tokens_output, response_id FROM model_cost_logs"
 MESSAGES: Final = "SELECT message_id AS id FROM messages"
@@ -72,13 +77,20 @@ def collect(places: Places, ask: Callable[[str], dict[str, Any]]) -> Left:
         failures=_with_ids(rows(places.ledger, FAILURES)),
         releases=releases(ask),
         settles=settles(places.stackstorm),
-        events=[each | {"key": id_text(each["key"])} for each in rows(places.eventlog, EVENTS)],
+        events=events(places.eventlog),
         stored={
             WAREHOUSE: _ids(rows(places.warehouse, STORED)),
             RUDDERSTACK: _ids(rows(places.data_plane, MESSAGES)),
         },
         costs=_with_ids(rows(places.warehouse, COSTS)),
     )
+
+
+def events(url: str) -> list[dict[str, Any]]:
+    """Give every event of the log, without its body: key, id, type, source and subject."""
+    subject = SUBJECTS[urlsplit(url).scheme.partition("+")[0]]
+    found = rows(url, f"SELECT key, id, type, source, {subject} AS subject FROM events")  # noqa: S608 - one of ours
+    return [each | {"key": id_text(each["key"])} for each in found]
 
 
 def releases(ask: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:

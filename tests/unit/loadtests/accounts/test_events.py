@@ -95,6 +95,15 @@ def test_an_event_that_a_run_made_and_the_log_has_not_is_lost(subject: str) -> N
     assert figure(accounts, "conservation").value == 0
 
 
+def test_an_event_that_its_sender_has_a_receipt_for_and_the_log_has_not_is_lost() -> None:
+    """A receipt is a promise."""
+    evidence = good()
+    there = str(evidence.events[0]["id"])
+    assert figure(figures_of(changed(evidence, receipts=[there])), "events_lost").value == 0
+    lost = figure(figures_of(changed(evidence, receipts=[there, "promised"])), "events_lost")
+    assert (lost.value, lost.about) == (1, "the event log: 1 missing, promised with a receipt")
+
+
 def test_a_model_call_without_its_row_in_its_own_table_is_lost_there() -> None:
     """The warehouse's table of all events is not the one that bills are made of."""
     evidence = good()
