@@ -27,7 +27,8 @@ FAILURES: Final = (
 # Whom an event is about stands in its body alone: of a worker's event, the task's id.
 SUBJECTS: Final = {
     "sqlite": "json_extract(CAST(body AS TEXT), '$.subject')",
-    "postgresql": "convert_from(body, 'UTF8')::json ->> 'subject'",
+    # PostgreSQL reads no JSON that holds a zero character, which a traceback may
+    "postgresql": r"replace(convert_from(body, 'UTF8'), '\u0000', '\ufffd')::json ->> 'subject'",
 }
 STORED: Final = "SELECT id FROM event_logs"
 COSTS: Final = "SELECT id, task_id, tokens_input, tokens_output, response_id FROM model_cost_logs"
