@@ -88,6 +88,13 @@ class Processes:
         self.await_ready(started)
         return started
 
+    def named(self, name: str) -> Process:
+        """Give one that runs; raises LookupError."""
+        found = [each for each in self._started if each.name == name]
+        if not found:
+            raise LookupError(f"expected a process named {name}, got {', '.join(self.running()) or 'none'}")
+        return found[-1]
+
     def running(self) -> dict[str, int]:
         """Give the process ids of those that were started and not stopped, by name."""
         return {each.name: each.popen.pid for each in list(self._started)}
