@@ -1,0 +1,117 @@
+"""`python -m loadtests SCENARIO`: play, measure, judge, report, remember, tell. What it starts it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+import requests
+
+from loadtests import accounts, sabotage
+from loadtests.bed.bed import Bed
+from loadtests.measuring.figures import figures_of as measured_of
+from loadtests.playing import run_id as run_ids
+from loadtests.playing.conductor import say
+from loadtests.playing.run import Run
+from loadtests.processes import ProcessFailed
+from loadtests.report import text, writing
+from loadtests.report.document import Findings, Provenance, document
+from loadtests.scenarios import reading
+from loadtests.verdict import gates
+from loadtests.verdict.judging import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadtests.evidence import Evidence
+    from loadtests.playing.options import Wanted
+    from loadtests.scenarios.scenario import Scenario
+    from loadtests.verdict.gate import Gate
+
+RUN_ID: Final = "LOADTESTS_RUN_ID"
+COULD_NOT: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+# What a run can end with that is not a fault of this program: processes, links and databases that did not answer.
+FOREIGN: Final = (ProcessFailed, OSError, requests.RequestException, sqlite3.Error, psycopg.Error)
+
+
+def run(wanted: Wanted) -> int:
+    """Play a scenario and print its report.
+
+    Gives 0 where all gates are met, 99 where one is missed, 1 where it could not measure, 2 for what it cannot read,
+    130 for Ctrl-C.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        scenario, asked = _read(wanted)
+        run_id = _run_id(scenario)
+    except (reading.ScenarioInvalid, gates.GatesInvalid, sabotage.SabotageUnknown, run_ids.RunIdInvalid) as error:
+        print(error, file=sys.stderr)
+        return USAGE
+    folder = wanted.out / "runs" / run_id
+    try:
+        report = _reported(_played(wanted, scenario, run_id, folder), asked, wanted, folder)
+    except FOREIGN as error:
+        print(f"could not measure: {error}", file=sys.stderr)
+        return COULD_NOT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    print(json.dumps(report) if wanted.json else text.text(report))
+    return int(report["verdict"]["exit_code"])
+
+
+def _read(wanted: Wanted) -> tuple[Scenario, tuple[Gate, ...]]:
+    scenario = reading.load(wanted.scenario, wanted.seed, wanted.engines)
+    if wanted.seconds is not None:
+        scenario = reading.lasting(scenario, wanted.seconds)
+    sabotage.of(wanted.sabotage)
+    return scenario, gates.load(scenario.gates)
+
+
+def _run_id(scenario: Scenario) -> str:
+    given = os.environ.get(RUN_ID)
+    return run_ids.checked(given) if given else run_ids.made(datetime.now(UTC), scenario.name, os.urandom(3))
+
+
+def _played(wanted: Wanted, scenario: Scenario, run_id: str, folder: Path) -> Evidence:
+    with _work(folder, keep=wanted.keep) as work, Bed(work, scenario, wanted.sabotage) as bed:
+        say(f"{run_id}: {scenario.about}; {scenario.seconds:.0f} s of load on {scenario.engines} engines")
+        bed.start()
+        return Run(bed, run_id, dict).play()
+
+
+@contextmanager
+def _work(folder: Path, *, keep: bool) -> Iterator[Path]:
+    """Give a folder for logs, stamps and databases; what is kept is moved beside the report at the end."""
+    work = Path(mkdtemp(prefix="redrive-loadtest-"))
+    try:
+        yield work
+    finally:
+        if keep:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.move(work, folder / "work")
+        else:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _reported(evidence: Evidence, asked: tuple[Gate, ...], wanted: Wanted, folder: Path) -> dict[str, Any]:
+    """Measure, judge, hold against the nights before, and write it all down."""
+    measured, counted = measured_of(evidence), accounts.figures_of(evidence)
+    figures = [*measured.figures, *counted.figures]
+    verdict = judge(figures, asked, evidence.scenario, [*evidence.problems, *counted.problems])
+    found = Findings(figures, verdict, measured.comparisons, counted.first_retry)
+    report = document(evidence, found, Provenance.here(reading.as_data(evidence.scenario), wanted.sabotage))
+    writing.write(report, folder)
+    return report
