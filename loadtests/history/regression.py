@@ -1,0 +1,142 @@
+"""The regression test: a figure that is worse than the runs before foretell, by more than chance and enough to matter.
+
+For each figure the logarithm y of its value is held against the logarithm c of the control that was measured in the
+same run. Over the earlier runs y = a + b c is fitted by least squares, b kept between 0 (the control tells nothing) and
+1 (the figure goes with it in proportion). The new run's y is compared with what that line foretells:
+
+    t = (y - a - b c) / (s sqrt(1 + 1/n + (c - mean c)^2 / sum of squares of c)),   s^2 = residual squares / (n - 2)
+
+Under equal code t has Student's distribution with n - 2 degrees of freedom (a prediction interval; Draper and Smith,
+Applied Regression Analysis, 1.4). One-sided p values of all figures are corrected by Holm, so that `alpha` is the
+chance that a run of equal code is told slower in anything. And the ratio to what was foretold has to reach
+1 + `least_effect`: a difference that is real and tiny wakes nobody.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
+
+from loadtests.history.reading import TESTED
+from loadtests.history.student import above, quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loadtests.history.reading import Reading
+
+# A spread smaller than this is luck, or a figure that was rounded: half a per cent.
+LEAST_SPREAD: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is held for slower; `last` runs are looked back at, and fewer than `fewest` tell nothing."""
+
+    alpha: float = 0.05
+    least_effect: float = 0.10
+    last: int = 20
+    fewest: int = 6
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return (
+            f"slower: at least {self.least_effect:.0%} above what the last {self.fewest} to {self.last} comparable "
+            f"runs and this run's control foretell, at a chance of {self.alpha:.0%} a run (Holm over the figures)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One figure of a run beside what was foretold: `expected` in its unit, `ratio` of the two, `low` and `high` the
+    95 % prediction interval of that ratio for equal code; `p` is corrected for the number of figures.
+    """
+
+    figure: str
+    value: float
+    expected: float
+    ratio: float
+    low: float
+    high: float
+    p: float
+    slower: bool
+    runs: int
+
+
+def judged(new: Reading, earlier: Sequence[Reading], rule: Rule | None = None) -> list[Tested]:
+    """Test each figure that the run and enough of the earlier ones have; `earlier` are comparable, oldest first.
+
+    Nothing to compare with gives no tests: the caller says so.
+    """
+    rule = rule or Rule()
+    foretold = {name: made for name in TESTED if (made := _foretold(name, new, earlier, rule)) is not None}
+    corrected = holm({name: above(each.t, each.df) for name, each in foretold.items()})
+    return [_tested(name, each, new.values[name], corrected[name], rule) for name, each in foretold.items()]
+
+
+def holm(chances: Mapping[str, float]) -> dict[str, float]:
+    """Correct p values for their number (Holm 1979): each times those not smaller, and never below a smaller one."""
+    corrected, greatest = {}, 0.0
+    for place, (name, chance) in enumerate(sorted(chances.items(), key=lambda each: each[1])):
+        greatest = max(greatest, min(1.0, (len(chances) - place) * chance))
+        corrected[name] = greatest
+    return corrected
+
+
+@dataclass(frozen=True, slots=True)
+class _Foretold:
+    """The line's value for the new run, how far the run is above it, and one standard error of that; logarithms."""
+
+    line: float
+    above: float
+    error: float
+    df: int
+    runs: int
+
+    @property
+    def t(self) -> float:
+        return self.above / self.error
+
+
+def _foretold(name: str, new: Reading, earlier: Sequence[Reading], rule: Rule) -> _Foretold | None:
+    part = TESTED[name]
+    if name not in new.values or part not in new.control:
+        return None
+    usable = [each for each in earlier if name in each.values and part in each.control][-rule.last :]
+    if len(usable) < rule.fewest:
+        return None
+    points = [(math.log(each.control[part]), math.log(each.values[name])) for each in usable]
+    return _on_a_line(points, math.log(new.control[part]), math.log(new.values[name]))
+
+
+def _on_a_line(points: Sequence[tuple[float, float]], control: float, value: float) -> _Foretold:
+    middle, level = fmean(c for c, _ in points), fmean(y for _, y in points)
+    squares = sum((c - middle) ** 2 for c, _ in points)
+    together = sum((c - middle) * (y - level) for c, y in points)
+    slope = min(1.0, max(0.0, together / squares)) if squares > 0 else 0.0
+    left = sum((y - level - slope * (c - middle)) ** 2 for c, y in points)
+    spread = max(LEAST_SPREAD, math.sqrt(left / (len(points) - 2)))
+    away = (control - middle) ** 2 / squares if squares > 0 else 0.0
+    line = level + slope * (control - middle)
+    # With the slope between 0 and 1, what the line is off so far from its middle is at most that distance.
+    doubt = min(spread**2 * away, (control - middle) ** 2)
+    error = math.sqrt(spread**2 * (1 + 1 / len(points)) + doubt)
+    return _Foretold(line, value - line, error, len(points) - 2, len(points))
+
+
+def _tested(name: str, made: _Foretold, value: float, p: float, rule: Rule) -> Tested:
+    reach = quantile(0.025, made.df) * made.error
+    ratio = math.exp(made.above)
+    return Tested(
+        figure=name,
+        value=value,
+        expected=math.exp(made.line),
+        ratio=ratio,
+        low=math.exp(-reach),
+        high=math.exp(reach),
+        p=p,
+        slower=p <= rule.alpha and ratio >= 1 + rule.least_effect,
+        runs=made.runs,
+    )
