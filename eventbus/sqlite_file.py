@@ -13,14 +13,14 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakSet
 
 from eventbus import sqlite_schema
 from eventbus.sqlite_owners import this_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     Row = tuple[Any, ...]
     Parameters = Row | Mapping[str, Any]
@@ -29,11 +29,18 @@ BUSY_SECONDS: Final = 30.0
 _OLDEST_SQLITE: Final = (3, 35, 0)  # the first with RETURNING
 _WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 _RETRY_SECONDS: Final = 0.02
+# As SQLite's own: it looks again soon at first, then less and less often.
+_FIRST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.1
+_PRIMARY: Final = 0xFF  # the part of SQLite's extended error codes that names the kind
 _SCHEME: Final = "redrive+sqlite:///"
 # kombu splits at ';', leaves '?' and what follows in place, decodes no %-escapes: each could name a file not meant.
 _NOT_PLAIN: Final = re.compile(r";|\?|%[0-9A-Fa-f]{2}")
 
+Done = TypeVar("Done")
+
 # One for all files: it also keeps every thread out while a fork is under way, and one file has one writer anyhow.
+# Nobody holds it while waiting for another process: a bus that is stuck must not keep the tasks' broker waiting.
 _LOCK: Final = threading.RLock()
 _FILES: Final[WeakSet[BusFile]] = WeakSet()
 
@@ -84,8 +91,7 @@ class BusFile:
 
     def read(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Run a query; it waits for no writer."""
-        with _LOCK:
-            return self._connected().execute(sql, parameters).fetchall()
+        return _patiently(lambda: self._connected().execute(sql, parameters).fetchall())
 
     def write(self, sql: str, parameters: Parameters = (), *, durable: bool) -> tuple[int, list[Row]]:
         """Run one statement as a transaction; give the number of rows it changed and the rows it returned.
@@ -93,29 +99,44 @@ class BusFile:
         Durable means synchronous FULL: once this returns, neither a crash nor a power cut undoes it. What is not
         durable (synchronous NORMAL) survives every crash of a process, and may be undone by a power cut.
         """
-        with _LOCK:
+
+        def write() -> tuple[int, list[Row]]:
             cursor = self._set_durable(durable).execute(sql, parameters)
             return max(cursor.rowcount, 0), cursor.fetchall()
+
+        return _patiently(write)
 
     @contextmanager
     def transaction(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
         """Hold the write lock over several statements; an exception undoes them."""
-        with _LOCK:
-            connection = self._set_durable(durable)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+        connection = _patiently(lambda: self._begin(durable))
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        else:
             connection.execute("COMMIT")
+        finally:
+            _LOCK.release()
+
+    def _begin(self, durable: bool) -> sqlite3.Connection:  # noqa: FBT001 - private, and its caller names it
+        """Begin a transaction; the lock of this process is held once more afterwards, until it ends."""
+        connection = self._set_durable(durable)
+        connection.execute("BEGIN IMMEDIATE")
+        _LOCK.acquire()
+        return connection
 
     def owner(self) -> int:
         """Give the number under which this process holds leases, consumers and exclusive queues."""
         with _LOCK:
-            if self._owner is None:
-                self._owner = self._enrol()
-            return self._owner
+            known = self._owner
+        if known is not None:
+            return known
+        number = self._enrol()
+        with _LOCK:
+            self._owner = number
+        return number
 
     def _enrol(self) -> int:
         me = this_process()
@@ -137,6 +158,21 @@ class BusFile:
         return connection
 
 
+def _patiently(act: Callable[[], Done]) -> Done:
+    """Act under the lock of this process; where another process writes, wait without it and try again."""
+    deadline, pause = time.monotonic() + BUSY_SECONDS, _FIRST_PAUSE
+    while True:
+        with _LOCK:
+            try:
+                return act()
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         msg = (
@@ -153,6 +189,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise BusFileError(msg) from error
     try:
         _prepare(connection, path)
+        connection.execute("PRAGMA busy_timeout = 0")  # from here on `_patiently` waits
     except BaseException:
         connection.close()
         raise

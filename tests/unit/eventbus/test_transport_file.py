@@ -130,3 +130,40 @@ def test_a_handle_survives_forks_while_threads_use_it(path: Path) -> None:
     assert file.read(f"{COUNT} WHERE queue <> 'thread'") == [(3 * 50 + 3,)]
     assert file.read("SELECT count(*) FROM owner") == [(4,)]
     assert file.read("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_writer_that_waits_for_one_file_keeps_nobody_from_another(path: Path, tmp_path: Path) -> None:
+    """While another process holds one file, this one writes to a second file and forks; then the first gets its row."""
+    stuck, other = BusFile(path), BusFile(tmp_path / "another bus.sqlite")
+    stuck.open()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    waiting = threading.Thread(target=stuck.write, args=(INSERT, ("waits",)), kwargs={"durable": True})
+    waiting.start()
+    other.write(INSERT, ("goes",), durable=True)
+    child = FORK.Process(target=put, args=(other.path, 1))
+    child.start()
+    child.join()
+    assert waiting.is_alive()
+    holder.execute("ROLLBACK")
+    waiting.join()
+    assert child.exitcode == 0
+    assert other.read(COUNT) == [(2,)]
+    assert stuck.read(COUNT) == [(1,)]
+    holder.close()
+
+
+def test_who_waits_too_long_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that stays locked is an error in the end, and the lock of this process is free afterwards."""
+    monkeypatch.setattr("eventbus.sqlite_file.BUSY_SECONDS", 0.1)
+    file = BusFile(path)
+    file.open()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"), file.transaction(durable=False):
+        pass
+    holder.close()
+    free = threading.Thread(target=file.write, args=(INSERT, ("goes",)), kwargs={"durable": False})
+    free.start()
+    free.join()
+    assert file.read(COUNT) == [(1,)]
