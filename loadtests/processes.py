@@ -71,6 +71,14 @@ class Processes:
         while self._started:
             self._started.pop().stop()
 
+    def stop_all(self) -> None:
+        """Tell all of them at once to stop, and wait until each has: for those that need nobody to stop."""
+        for each in self._started:
+            if each.popen.poll() is None:
+                each.popen.terminate()
+                each.signal(signal.SIGCONT)  # one that is stopped hears nothing
+        self.__exit__()
+
     def stop(self, process: Process) -> None:
         """Stop one before the others."""
         self._started.remove(process)

@@ -43,10 +43,10 @@ ENDING: Final = frozenset({Weather.CUT, Weather.DOWN})
 class Proxy:
     """Listens on loopback and passes bytes on to `host`:`port` as `weather` allows; on a free port if none is given.
 
-    SLOW holds each piece for `delay` seconds, one after the other; LATENCY brings every piece `amount` seconds later, as
-    a longer way would; BANDWIDTH lets `amount` bytes a second pass in each direction of a connection; BLACK_HOLE accepts
-    and never passes anything on; CUT resets open connections, and new ones once they are made; DOWN ends open ones in
-    order and refuses new ones. A context manager; the weather may change at any time.
+    SLOW holds each piece for `delay` seconds, one after the other; LATENCY brings every piece `amount` seconds later,
+    as a longer way would; BANDWIDTH lets `amount` bytes a second pass in each direction of a connection; BLACK_HOLE
+    accepts and never passes anything on; CUT resets open connections, and new ones once they are made; DOWN ends open
+    ones in order and refuses new ones. A context manager; the weather may change at any time.
     """
 
     def __init__(

@@ -10,25 +10,24 @@ from urllib.parse import urlsplit
 import requests
 import yaml
 
-from loadtests import packs
-from loadtests.bed import urls
+from loadtests import packs, sabotage
+from loadtests.bed import cast, faults, urls
+from loadtests.bed.links import OF_BUS, FileLink, ProxyLink, Turnable, needed
 from loadtests.bed.ports import free_port
-from loadtests.bed.urls import QUEUES, REROUTED, WRITE_KEY, Urls
-from loadtests.evidence import Arm
+from loadtests.bed.urls import QUEUES, Urls, Web
 from loadtests.processes import Process, Processes
+from loadtests.scenarios.scenario import Bus, Link
 from loadtests.stores import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from loadtests.scenarios.scenario import Bus, Fault, Scenario
+    from loadtests.bed.cast import Part
+    from loadtests.evidence import Arm
+    from loadtests.scenarios.scenario import Fault, Scenario
 
 ASK_SECONDS: Final = 30.0
-SECONDS_PER_TOKEN: Final = 0.0001
-CHILDREN: Final = 4
-# The source of telemetry that the producer posts as, by RudderStack's form.
-SOURCE: Final = "loadtest"
+SECONDS_PER_TOKEN: Final = cast.SECONDS_PER_TOKEN
 
 
 @dataclass(slots=True)
@@ -50,6 +49,9 @@ class Bed:
     otlp: str = ""
     urls: Urls = field(init=False)
     processes: Processes = field(init=False)
+    started: dict[str, Process] = field(default_factory=dict)
+    links: dict[Link, Turnable] = field(default_factory=dict)
+    _bus: Bus = Bus.UP
 
     def __enter__(self) -> Self:
         self.folder = self.folder.absolute()
@@ -58,7 +60,7 @@ class Bed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.processes.__exit__()
+        self.processes.stop_all()
 
     @property
     def stamps(self) -> Path:
@@ -76,71 +78,46 @@ class Bed:
         return self.folder / "sent.txt"
 
     def start(self) -> None:
-        """Start all of it at once, and wait until each part serves; raises ProcessFailed, NoFreePort."""
+        """Start all of it at once, and wait until each part serves.
+
+        Raises ProcessFailed, NoFreePort, SabotageUnknown.
+        """
+        broken = sabotage.of(self.sabotage)
         self.urls = urls.embedded(self.folder)
-        self._choose_places()
-        started = [*self._start_outside(), *self._start_recovery(), self._start_front()]
-        started += [self._start_worker(arm) for arm in Arm]
-        for each in started:
+        web = self._choose_places()
+        self._configure(web)
+        parts = cast.Cast(self.folder, self.urls, web, broken, packs.shipped()).parts()
+        self.started = {part.name: self._start(part) for part in parts}
+        for each in self.started.values():
             self.processes.await_ready(each)
 
-    def _choose_places(self) -> None:
+    def _choose_places(self) -> Web:
         """Choose where each serves before any does: who is started again is found where it was."""
         for name in ("front", "api", "stackstorm", "provider", "data_plane", "otlp"):
             setattr(self, name, f"http://127.0.0.1:{free_port()}")
+        self._start_links()
+        link = self.links.get(Link.PROVIDER)
+        by_link = f"http://127.0.0.1:{link.port}" if isinstance(link, ProxyLink) else self.provider
+        return Web(self.front, self.api, self.stackstorm, self.provider, by_link, self.data_plane, self.otlp)
 
-    def _start_outside(self) -> list[Process]:
-        """Start what stands for other people's services."""
-        provider = ["-m", "loadtests.apps.provider", "--scale", str(SECONDS_PER_TOKEN)]
-        provider += ["--asked", str(self.provider_log)]
-        return [
-            self._serve("collector", ["-m", "loadtests.bed.collector"], self.otlp),
-            self._serve(
-                "dataplane", ["-m", "orchestrator.dev.dataplane", "--state", str(self.folder)], self.data_plane
-            ),
-            self._serve("provider", provider, self.provider),
-        ]
+    def _start_links(self) -> None:
+        self.links[Link.BUS] = FileLink(self.processes, self.folder / "bus.sqlite")
+        if Link.PROVIDER in needed(self.scenario):
+            proxy = ProxyLink(self.processes, Link.PROVIDER, urls.port_of(self.provider), free_port())
+            proxy.start()
+            self.links[Link.PROVIDER] = proxy
 
-    def _start_recovery(self) -> list[Process]:
-        """Start the embedded StackStorm on the packs as they ship, and the orchestrator with all its parts."""
+    def _configure(self, web: Web) -> None:
+        """Tell the pack in StackStorm where the orchestrator is."""
         configs = self.folder / "configs"
         configs.mkdir(exist_ok=True)
-        (configs / "redrive.yaml").write_text(yaml.safe_dump({"orchestrator_url": self.api}))
-        places = [
-            "--packs",
-            str(packs.shipped()),
-            "--configs",
-            str(configs),
-            "--state",
-            str(self.folder / "stackstorm"),
-        ]
-        embedded = self._serve("stackstorm", ["-m", "orchestrator.stackstorm.embedded", *places], self.stackstorm)
-        command = ["-m", "orchestrator", "run", *self.processes.told("orchestrator")]
-        return [embedded, self.processes.start("orchestrator", command, self._of_orchestrator())]
+        (configs / "redrive.yaml").write_text(yaml.safe_dump({"orchestrator_url": web.api}))
 
-    def _start_front(self) -> Process:
-        command = ["-m", "loadtests.apps.front", "--log", str(self.front_log)]
-        return self._serve("front", command, self.front, self._of_app(Arm.OFF))
-
-    def _start_worker(self, arm: Arm) -> Process:
-        queues = f"{QUEUES[arm]},{REROUTED}" if arm is Arm.ON else QUEUES[arm]
-        options = ["-c", str(CHILDREN), "-Q", queues, "-n", f"{arm}@%h", "-l", "ERROR", "--without-mingle"]
-        command = ["-m", "celery", "-A", "loadtests.apps.timed", "worker", *options]
-        name = f"worker-{arm}"
-        told = {"LLM_APP_READY_FILE": str(self.processes.ready_file(name)), "LLM_APP_PARENT_PID": str(os.getpid())}
-        return self.processes.start(name, command, self._of_app(arm) | told)
-
-    def _serve(self, name: str, command: list[str], url: str, environ: Mapping[str, str] | None = None) -> Process:
-        port = url.rpartition(":")[2]
-        return self.processes.start(name, [*command, "--port", port, *self.processes.told(name)], environ)
-
-    def _of_app(self, arm: Arm) -> dict[str, str]:
-        return urls.of_app(self.urls, self.folder, self.provider, arm, self.otlp)
-
-    def _of_orchestrator(self) -> dict[str, str]:
-        port = self.api.rpartition(":")[2]
-        told = urls.of_orchestrator(self.urls, self.folder, self.stackstorm, self.data_plane, port)
-        return told | {"REDRIVE_WRITE_KEYS": f"{SOURCE}={WRITE_KEY}"}
+    def _start(self, part: Part) -> Process:
+        told = self.processes.told(part.name) if part.told else []
+        ready = str(self.processes.ready_file(part.name))
+        environ = {"LLM_APP_READY_FILE": ready, "LLM_APP_PARENT_PID": str(os.getpid())}
+        return self.processes.start(part.name, [*part.command, *told], {**part.environ, **environ})
 
     def use(self, arm: Arm, block: str) -> None:
         """Give all calls from now on to one arm's worker; they belong to this block."""
@@ -148,16 +125,36 @@ class Bed:
 
     def weather(self, bus: Bus) -> None:
         """Let the event bus be found so from now on."""
+        if bus is not self._bus:
+            self.links[Link.BUS].turn(*OF_BUS[bus])
+            self._bus = bus
+
+    def clear(self, link: Link) -> None:
+        """Let a link be as it was before its fault."""
+        weather, amount = OF_BUS[self._bus if link is Link.BUS else Bus.UP]
+        self.links[link].turn(weather, amount)
+
+    def switch_provider(self, **state: str | float) -> None:
+        """Have the provider answer so from now on."""
+        _post(f"{self.provider}/control", dict(state))
 
     def begin(self, fault: Fault) -> str:
-        """Make a fault; gives what was done."""
-        _post(f"{self.provider}/control", {"up": False})
-        return f"{fault.kind}"
+        """Make a fault; gives a note of what was done. What cannot be made raises."""
+        return faults.begin(self, fault)
 
     def end(self, fault: Fault) -> None:
-        """End a fault."""
-        _ = fault
-        _post(f"{self.provider}/control", {"up": True})
+        """End a fault, and wait until what was killed for it serves again; raises ProcessFailed."""
+        faults.end(self, fault)
+
+    def kill(self, name: str) -> str:
+        """End a process with all that it started by SIGKILL; gives a note of it."""
+        process = self.started[name]
+        self.processes.kill(process)
+        return f"SIGKILL to {name}, process {process.popen.pid}"
+
+    def again(self, name: str) -> None:
+        """Start a process that was killed, and wait until it serves; raises ProcessFailed."""
+        self.started[name] = self.processes.again(self.started[name])
 
     def pids(self) -> dict[str, int]:
         """Give the process ids by name, of those that run: worker-off, worker-on, worker-traced, orchestrator, ..."""

@@ -1,9 +1,10 @@
-"""Where one run keeps what, and what each of its processes is told of it. Values only."""
+"""Where one run keeps what, and where its processes serve. Values only."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from loadtests.evidence import Arm
 
@@ -20,7 +21,7 @@ REROUTED: Final = "bulk"
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """One run's places: Celery's `broker` and result `backend`, the event `bus`, and the orchestrator's databases.
+    """What a run keeps things in: Celery's `broker` and result `backend`, the event `bus`, and three databases.
 
     Broker and bus are two: a bus that is slow or down meets the plugin's events and not the tasks.
     """
@@ -31,6 +32,28 @@ class Urls:
     ledger: str
     eventlog: str
     warehouse: str
+
+    def with_bus_at(self, port: int) -> Urls:
+        """Give the same with the event bus by way of another port of loopback."""
+        return replace(self, bus=at_port(self.bus, port))
+
+    def with_databases_at(self, port: int) -> Urls:
+        """Give the same with the orchestrator's databases by way of another port of loopback."""
+        ledger, eventlog, warehouse = (at_port(url, port) for url in (self.ledger, self.eventlog, self.warehouse))
+        return replace(self, ledger=ledger, eventlog=eventlog, warehouse=warehouse)
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Where a run's processes serve over HTTP; `provider_link` is the provider as workers and probes reach it."""
+
+    front: str
+    api: str
+    stackstorm: str
+    provider: str
+    provider_link: str
+    data_plane: str
+    otlp: str
 
 
 def embedded(folder: Path) -> Urls:
@@ -45,38 +68,16 @@ def embedded(folder: Path) -> Urls:
     )
 
 
-def of_app(urls: Urls, folder: Path, provider: str, arm: Arm, collector: str = "") -> dict[str, str]:
-    """Give what a worker of the sample app is told, or its front (arm off)."""
-    told = {
-        "LLM_APP_BROKER": urls.broker,
-        "LLM_APP_BACKEND": urls.backend,
-        "LLM_APP_PROVIDER": provider,
-        "LLM_APP_PLUGIN": "off" if arm is Arm.OFF else "on",
-        "LLM_APP_STAMPS": str(folder / "stamps.txt"),
-        "REDRIVE_BUS_URL": urls.bus,
-        "REDRIVE_SPOOL_DIR": str(folder / "spool"),
-        "REDRIVE_JOURNAL_DIR": str(folder / "journal"),
-    }
-    return told | (_traced(collector) if arm is Arm.TRACED else {})
+def at_port(url: str, port: int) -> str:
+    """Give the same URL at a port of loopback."""
+    parts = urlsplit(url)
+    login, _, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{login}{'@' if login else ''}127.0.0.1:{port}"))
 
 
-def _traced(collector: str) -> dict[str, str]:
-    return {"REDRIVE_TRACES": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": collector}
-
-
-def of_orchestrator(urls: Urls, folder: Path, stackstorm: str, data_plane: str, port: str) -> dict[str, str]:
-    """Give the orchestrator's settings: all parts, mode act."""
-    return {
-        "REDRIVE_BUS_URL": urls.bus,
-        "REDRIVE_BROKER_URL": urls.broker,
-        "REDRIVE_LEDGER_URL": urls.ledger,
-        "REDRIVE_EVENTLOG_URL": urls.eventlog,
-        "REDRIVE_WAREHOUSE_URL": urls.warehouse,
-        "REDRIVE_RESULT_BACKEND_URL": urls.backend,
-        "REDRIVE_STACKSTORM_URL": stackstorm,
-        "REDRIVE_RUDDERSTACK_URL": data_plane,
-        "REDRIVE_RUDDERSTACK_WRITE_KEY": WRITE_KEY,
-        "REDRIVE_JOURNAL_DIR": str(folder / "journal"),
-        "REDRIVE_API_PORT": port,
-        "REDRIVE_MODE": "act",
-    }
+def port_of(url: str) -> int:
+    """Read the port of a URL; raises ValueError where it has none."""
+    port = urlsplit(url).port
+    if port is None:
+        raise ValueError(f"expected a URL with a port, got {url!r}")
+    return port
