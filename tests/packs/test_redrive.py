@@ -140,9 +140,10 @@ def test_an_orchestrator_that_stays_away_fails_the_workflow(scene: Scene) -> Non
     assert TOKEN not in answer.text
 
 
-def test_the_readme_names_every_input_of_every_action() -> None:
+@pytest.mark.parametrize("pack", ["redrive", "redrive_performance"])
+def test_the_readme_names_every_input_of_every_action(pack: str) -> None:
     """Each row of its tables holds all that can be given, and each action, rule and command of chat has its row."""
-    folder = packs_dir() / "redrive"
+    folder = packs_dir() / pack
     rows = (folder / "README.md").read_text().splitlines()
     for file in sorted((folder / "actions").glob("*.yaml")):
         action = yaml.safe_load(file.read_text())
