@@ -81,7 +81,6 @@ def shown(run: Run) -> dict[str, Any]:
         "why": verdict.why if verdict else None,
         "gates": list(verdict.gates) if verdict else [],
         "exit_code": ending.exit_code if ending else None,
-        "run_id": ending.report if ending else None,
         "engines": wanted.engines,
         "seed": wanted.seed,
         "timeout_seconds": wanted.timeout_seconds,

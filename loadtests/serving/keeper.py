@@ -28,21 +28,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 POLL_SECONDS: Final = 0.2
+# Names the run, and with it the folder of its report.
+RUN_ID: Final = "LOADTESTS_RUN_ID"
 PR_SET_PDEATHSIG: Final = 1
 
 
 def keep(folder: Path, lock: int) -> Ending:
     """Play the command of a run's folder to its end, and write how that was."""
     asked, told = _Asked(), json.loads((folder / COMMAND).read_text())
-    reports = Path(told["out"]) / "runs"
-    before = _names(reports)
     process = _start(told["command"], folder, lock)
     state = _watch(process, time.monotonic() + told["timeout_seconds"], lambda: asked.stop or (folder / STOP).exists())
     if state is not State.ENDED:
         _stop(process, told["stop_seconds"])
     _kill(process)
-    report = _report_of(reports, before)
-    ending = Ending(state, process.returncode, datetime.now(UTC).isoformat(), report)
+    report = Path(told["out"]) / "runs" / folder.name / "report.json"
+    ended_at = datetime.now(UTC).isoformat()
+    ending = Ending(state, process.returncode, ended_at, folder.name if report.is_file() else None)
     write(folder / ENDED, asdict(ending))
     return ending
 
@@ -51,6 +52,7 @@ def _start(command: list[str], folder: Path, lock: int) -> subprocess.Popen[byte
     with (folder / LOG).open("ab") as log:
         return subprocess.Popen(
             command,
+            env=os.environ | {RUN_ID: folder.name},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -109,16 +111,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _names(reports: Path) -> set[str]:
-    return {each.name for each in reports.iterdir()} if reports.is_dir() else set()
-
-
-def _report_of(reports: Path, before: set[str]) -> str | None:
-    """Name the report that was not there before; None for none, or for several that disturbed each other."""
-    made = [name for name in _names(reports) - before if (reports / name / "report.json").is_file()]
-    return made[0] if len(made) == 1 else None
 
 
 def main() -> int:

@@ -47,7 +47,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the process ended: `at` in RFC 3339, `report` is the folder name of its report, None where it made none."""
+    """How the process ended: `at` in RFC 3339, `report` names its report, None where it made none."""
 
     state: State
     exit_code: int | None

@@ -118,7 +118,8 @@ def comparison(run_id: str, request: Request) -> dict[str, Any]:
 @router.post("/runs/{run_id}/tell")
 def tell(run_id: str, request: Request) -> dict[str, Any]:
     """Tell the orchestrator what a run found, as an event, the same one each time; 503 where it takes none."""
-    done: dict[str, Any] = request.app.state.tell(_document(_found(run_id, request)))
+    page = f"{request.base_url}runs/{run_id}/report.html"
+    done: dict[str, Any] = request.app.state.tell(_document(_found(run_id, request)), page)
     if not done["accepted"]:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"expected the orchestrator to take the event, got {done['why']}")
     return done

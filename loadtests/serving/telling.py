@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtests.history import nights, telling
+from loadtests.history.store import History
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Takes a report; gives {event_id, accepted, why}.
-Tell = Callable[[Mapping[str, Any]], dict[str, Any]]
+# Takes a report and where people find it; gives {event_id, accepted, why}.
+Tell = Callable[[Mapping[str, Any], str], dict[str, Any]]
+COMPARED: Final = ("compared_with", "slower", "rule", "why_not", "tests")
 
 
 def teller(url: str, token: str | None) -> Tell:
     """Give what tells an orchestrator; without a URL it says that there is none."""
 
-    def tell(document: Mapping[str, Any]) -> dict[str, Any]:
+    def tell(document: Mapping[str, Any], report_url: str) -> dict[str, Any]:
         if not url:
-            return {"event_id": None, "accepted": False, "why": "no REDRIVE_API_URL; set it where the service starts"}
-        told = importlib.import_module("loadtests.history.telling").send(document, url, token)
-        return {"event_id": told.event_id, "accepted": told.accepted, "why": told.why}
+            why = "expected an orchestrator to tell, got no REDRIVE_API_URL; set it where the service is started"
+            return {"event_id": None, "accepted": False, "why": why}
+        return asdict(telling.send(document, url, token, report_url))
 
     return tell
 
 
 def compared(document: Mapping[str, Any], history: Path) -> dict[str, Any]:
     """Give how a run stands against those before it: the report's own word, else what the history says now."""
-    found = document.get("trend") or _against(document, history)
-    names = ("compared_with", "slower", "rule", "least", "why_not", "tests")
-    return {name: found.get(name) for name in names}
-
-
-def _against(document: Mapping[str, Any], history: Path) -> Mapping[str, Any]:
-    store = importlib.import_module("loadtests.history.store").History(history)
-    found: Mapping[str, Any] = importlib.import_module("loadtests.history.nights").against(document, store)
-    return found
+    found = document.get("trend") or nights.against(document, History(history))
+    return {name: found.get(name) for name in COMPARED}

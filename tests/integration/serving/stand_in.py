@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -31,7 +32,7 @@ def main() -> int:
     if name not in ENDS:
         return 3
     code, outcome, gate = ENDS[name]
-    folder = out / "runs" / f"20261129T020000Z-{name}-{time.monotonic_ns()}"
+    folder = out / "runs" / os.environ["LOADTESTS_RUN_ID"]
     folder.mkdir(parents=True)
     report = {
         "schema": 1, "run_id": folder.name, "scenario": name, "problems": [],

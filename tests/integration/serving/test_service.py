@@ -28,7 +28,8 @@ def told() -> list[Mapping[str, Any]]:
 def client(desk: Desk, told: list[Mapping[str, Any]]) -> TestClient:
     """A client on this machine."""
 
-    def tell(document: Mapping[str, Any]) -> dict[str, Any]:
+    def tell(document: Mapping[str, Any], report_url: str) -> dict[str, Any]:
+        assert report_url == f"{LOCAL}/runs/{document['run_id']}/report.html"
         told.append(document)
         accepted = len(told) > 1
         return {"event_id": "e", "accepted": accepted, "why": None if accepted else "connection refused"}
@@ -127,6 +128,6 @@ def test_nights_before_the_first_start_are_not_missed(client: TestClient) -> Non
 
 def test_with_a_token_each_path_asks_for_it(desk: Desk) -> None:
     """401 without it, reports included."""
-    client = TestClient(create_app(desk, "t0p", lambda _: {}), base_url=LOCAL)
+    client = TestClient(create_app(desk, "t0p", lambda *_: {}), base_url=LOCAL)
     assert [client.get(path).status_code for path in ("/livez", "/runs", "/runs/x/report.html")] == [401, 401, 401]
     assert client.get("/livez", headers={"Authorization": "Bearer t0p"}).json() == {"status": "ok"}
