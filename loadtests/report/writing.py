@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadtests.report.junit import junit
 from loadtests.report.markdown import markdown
+from loadtests.report.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write(document: Mapping[str, Any], folder: Path) -> dict[str, Path]:
-    """Write report.json, report.md and junit.xml into a folder; gives their paths by these names.
+    """Write report.json, report.md, junit.xml and report.html into a folder; gives their paths by these names.
 
     The JSON comes first: whatever fails to be drawn, the figures are kept. Raises OSError, and ValueError for a
     document that is no JSON.
@@ -24,6 +25,7 @@ def write(document: Mapping[str, Any], folder: Path) -> dict[str, Path]:
         "report.json": lambda: json.dumps(document, indent=1, allow_nan=False) + "\n",
         "report.md": lambda: markdown(document),
         "junit.xml": lambda: junit(document),
+        "report.html": lambda: page(document, sorted(each.name for each in (folder / "profile").glob("*.svg"))),
     }
     for name, form in forms.items():
         (folder / name).write_text(form(), encoding="utf-8")
