@@ -6,8 +6,6 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from loadtests.overhead import p95
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -69,7 +67,7 @@ def _latency(points: Iterable[tuple[float, float | None]], began: float, width: 
         "count": [len(each) for each in buckets.values()],
         "failed": [len(buckets[place]) - len(well[place]) for place in buckets],
         "p50_ms": [_ms(each[(len(each) - 1) // 2]) if each else None for each in well.values()],
-        "p95_ms": [_ms(p95(each)) for each in well.values()],
+        "p95_ms": [_ms(_p95(each)) for each in well.values()],
     }
 
 
@@ -122,6 +120,11 @@ def _by_bucket(
         if at(point) >= began:
             buckets[int((at(point) - began) // width)].append(point)
     return dict(sorted(buckets.items()))
+
+
+def _p95(durations: Sequence[float]) -> float | None:
+    """Give the least duration that 95 % of them do not exceed; None of nothing."""
+    return sorted(durations)[math.ceil(0.95 * len(durations)) - 1] if durations else None
 
 
 def _ms(seconds: float | None) -> float | None:
