@@ -1,4 +1,4 @@
-"""`python -m loadtests`: load tests by scenario, and the benchmarks."""
+"""`python -m loadtests`: load tests by scenario, what they found over the nights, and the benchmarks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import loadtests.bench
+from loadtests.history import verbs as history
 from loadtests.playing import options
 from loadtests.serving import options as serving
 
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     played = verbs.add_parser(PLAY, help="play a scenario, and hold what was measured against its gates")
     options.describe(played)
     played.set_defaults(run=play)
+    history.describe(verbs)
     one = verbs.add_parser("bench", help="run one benchmark, or list them")
     one.add_argument("name", nargs="?", choices=benchmarks(), metavar="NAME")
     one.add_argument("--json", action="store_true", help="print the figures as data")

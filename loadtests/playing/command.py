@@ -19,9 +19,14 @@ import requests
 
 from loadtests import accounts, sabotage
 from loadtests.bed.bed import Bed
+from loadtests.control import measure, summary
+from loadtests.history.nights import against
+from loadtests.history.store import History
+from loadtests.history.telling import send
 from loadtests.measuring.figures import figures_of as measured_of
 from loadtests.playing import run_id as run_ids
 from loadtests.playing.conductor import say
+from loadtests.playing.options import token
 from loadtests.playing.run import Run
 from loadtests.processes import ProcessFailed
 from loadtests.report import text, writing
@@ -68,6 +73,7 @@ def run(wanted: Wanted) -> int:
         return COULD_NOT
     except KeyboardInterrupt:
         return INTERRUPTED
+    _tell(report, wanted)
     print(json.dumps(report) if wanted.json else text.text(report))
     return int(report["verdict"]["exit_code"])
 
@@ -89,7 +95,7 @@ def _played(wanted: Wanted, scenario: Scenario, run_id: str, folder: Path) -> Ev
     with _work(folder, keep=wanted.keep) as work, Bed(work, scenario, wanted.sabotage) as bed:
         say(f"{run_id}: {scenario.about}; {scenario.seconds:.0f} s of load on {scenario.engines} engines")
         bed.start()
-        return Run(bed, run_id, dict).play()
+        return Run(bed, run_id, measure).play()
 
 
 @contextmanager
@@ -111,7 +117,18 @@ def _reported(evidence: Evidence, asked: tuple[Gate, ...], wanted: Wanted, folde
     measured, counted = measured_of(evidence), accounts.figures_of(evidence)
     figures = [*measured.figures, *counted.figures]
     verdict = judge(figures, asked, evidence.scenario, [*evidence.problems, *counted.problems])
-    found = Findings(figures, verdict, measured.comparisons, counted.first_retry)
+    found = Findings(figures, verdict, measured.comparisons, counted.first_retry, summary(evidence.control))
     report = document(evidence, found, Provenance.here(reading.as_data(evidence.scenario), wanted.sabotage))
+    history = History(wanted.out / "history")
+    report["trend"] = against(report, history)
     writing.write(report, folder)
+    history.add(report)
     return report
+
+
+def _tell(report: dict[str, Any], wanted: Wanted) -> None:
+    """Tell an orchestrator of the run, where one was named; one that does not take it changes no verdict."""
+    if wanted.report_to is None:
+        return
+    answer = send(report, wanted.report_to, token())
+    say(f"told {wanted.report_to}: event {answer.event_id}" if answer.accepted else f"not told: {answer.why}")
