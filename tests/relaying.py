@@ -41,9 +41,11 @@ STORES = ("ledger", "eventlog", "warehouse")
 
 @contextmanager
 def relaying(
-    folder: Path, stores: Mapping[str, str], url: str, **settings: object
+    folder: Path, stores: Mapping[str, str], url: str, *, parts: str = "relay", **settings: object
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the relays on these stores against the data plane at `url`; whatever is left of them afterwards is killed."""
+    """Run the relays, or other `parts`, on these stores against the data plane at `url`; what is left of them
+    afterwards is killed. `folder` / ready.json says where an API listens.
+    """
     folder.mkdir(exist_ok=True)
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
@@ -57,7 +59,7 @@ def relaying(
         "REDRIVE_API_PORT": "0",
     }
     environ |= stores | {f"REDRIVE_{name.upper()}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "orchestrator", "run", "--parts", "relay", "--ready-file", str(ready)]
+    command = [sys.executable, "-m", "orchestrator", "run", "--parts", parts, "--ready-file", str(ready)]
     with subprocess.Popen(command, env=environ) as process:
         try:
             until("it runs", ready.exists)
