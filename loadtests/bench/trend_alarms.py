@@ -1,0 +1,99 @@
+"""The regression test of `trend`, on runs that were kept: how often equal code is told slower, and slower code found.
+
+Of the newest run's kind (scenario, load, faults, engines, machine, commit not asked for) all runs that were not broken
+on purpose are taken for equal code: it is for whoever asks to keep a history of one commit. The runs of `--sabotage
+slower-build` are the slower code; where there are none, each run's figures times 1.2 stand in, and the text says so.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtests.history.alarms import EARLIER, FEWEST_RUNS, FOUND, Alarms, Share, alarms
+from loadtests.history.reading import Reading, reading_of
+from loadtests.history.store import History, HistoryInvalid
+from loadtests.history.verbs import HISTORY
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+ORDERS: Final = 1_000
+SEED: Final = 20261129
+SLOWER_BUILD: Final = "slower-build"
+TARGET_MISSED, COULD_NOT_MEASURE = 99, 1
+
+
+def options(parser: ArgumentParser) -> None:
+    """Describe what can be chosen."""
+    parser.add_argument("--history", type=Path, default=HISTORY, help=f"where the runs are kept ({HISTORY})")
+    parser.add_argument("--scenario", help="that of the newest run")
+    parser.add_argument("--engines", choices=("embedded", "real"), help="those of the newest run")
+    parser.add_argument("--orders", type=int, default=ORDERS, help=f"random orders of the nights ({ORDERS})")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the orders ({SEED})")
+
+
+def main(json: bool, given: Namespace) -> int:  # noqa: FBT001 - every benchmark is called so
+    """Measure and print; gives 99 where it is louder or more deaf than it says, 1 with too few runs."""
+    try:
+        equal, slowed = kept(History(given.history), given.scenario, given.engines)
+    except HistoryInvalid as error:
+        print(error, file=sys.stderr)
+        return COULD_NOT_MEASURE
+    made = alarms(equal, slowed, given.orders, Random(given.seed))
+    print(json_module.dumps(as_data(made, equal)) if json else described(made, equal))
+    return TARGET_MISSED if made.too_loud or made.too_deaf else 0
+
+
+def kept(history: History, scenario: str | None, engines: str | None) -> tuple[list[Reading], list[Reading]]:
+    """Give the runs of equal code and those of the slower one, oldest first; raises HistoryInvalid for too few."""
+    found = [reading_of(each) for each in history.runs(scenario, engines)]
+    alike = [each for each in found if each.comparable == found[-1].comparable]
+    equal = [each for each in alike if each.sabotage is None]
+    if len(equal) < FEWEST_RUNS:
+        raise HistoryInvalid(
+            f"expected at least {FEWEST_RUNS} runs that are alike in {history.folder}, got {len(equal)}; play more"
+        )
+    return equal, [each for each in alike if each.sabotage == SLOWER_BUILD]
+
+
+def as_data(made: Alarms, equal: list[Reading]) -> dict[str, Any]:
+    """Give it as data, with the commits that the runs were of."""
+    judged = {"too_loud": made.too_loud, "too_deaf": made.too_deaf}
+    return asdict(made) | judged | {"commits": sorted({str(each.commit) for each in equal})}
+
+
+def described(made: Alarms, equal: list[Reading]) -> str:
+    """Say it in words."""
+    commits = len({each.commit for each in equal})
+    figures = ", ".join(f"{name} {count}" for name, count in made.by_figure.items()) or "none"
+    return "\n".join(
+        [
+            f"{made.runs} runs that are alike, of {commits} commit{'s' * (commits != 1)}; {made.rule}",
+            f"told slower though equal, each run against all others: {words(made.each)}",
+            f"the same over every night of the random orders: {words(made.nights)} (by figure: {figures})",
+            f"found, builds slower on purpose, {EARLIER} runs before: {words(made.found)}",
+            f"of these runs, found in most draws: {words(made.found_runs)}",
+            f"found, equal runs with their tested figures times 1.2: {words(made.as_if)}",
+            "swing of each figure: " + ", ".join(f"{name} {spread:.1%}" for name, spread in made.spreads.items()),
+            verdict(made),
+        ]
+    )
+
+
+def words(share: Share) -> str:
+    """Say a share."""
+    if share.share is None or share.low is None or share.high is None:
+        return "none was played"
+    return f"{share.count} of {share.of}, {share.share:.1%} (95 %: {share.low:.1%} to {share.high:.1%})"
+
+
+def verdict(made: Alarms) -> str:
+    """Say whether it keeps what it promises."""
+    loud = f"MISSED: more than {made.rule.alpha:.0%} of equal runs are told slower" if made.too_loud else ""
+    deaf = f"MISSED: fewer than {FOUND:.0%} of slower builds are found" if made.too_deaf else ""
+    return "\n".join(filter(None, (loud, deaf))) or "it keeps to its rule, and finds a build that is 20 % slower"
