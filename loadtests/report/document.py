@@ -45,6 +45,7 @@ class Findings:
     comparisons: Sequence[Any] = ()
     first_retry: Mapping[str, Any] = field(default_factory=dict)
     control: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, Any] = field(default_factory=dict)
 
 
 def document(evidence: Evidence, found: Findings, made: Provenance) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def document(evidence: Evidence, found: Findings, made: Provenance) -> dict[str,
         "faults": faults_of(evidence),
         "requests": evidence.requests,
         "control": found.control,
+        "profiles": found.profiles,
         "problems": found.verdict.problems,
     }
     return {key: plain(value) for key, value in told.items()}

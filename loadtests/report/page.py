@@ -15,15 +15,15 @@ from loadtests.report.sections.retries import retries
 from loadtests.report.sections.verdict import gates, head
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 STYLE: Final = "data/report.css"
 # The browser itself refuses whatever would be fetched.
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def page(document: Mapping[str, Any], profiles: Sequence[str] = ()) -> str:
-    """Give the page of a run's document; `profiles` are the names of flame graphs in `profile/` beside it."""
+def page(document: Mapping[str, Any]) -> str:
+    """Give the page of a run's document; flame graphs are linked where the document names them."""
     body = tag(
         "main",
         head(document),
@@ -33,7 +33,7 @@ def page(document: Mapping[str, Any], profiles: Sequence[str] = ()) -> str:
         cost(document),
         nights(document),
         resources(document),
-        behind(document, profiles),
+        behind(document),
     )
     title = f"{wording.outcome(document)}: {document['scenario']}, {document['started_at'][:10]}"
     return f"<!doctype html>\n{tag('html', _head(title), tag('body', body), lang='en')}\n"

@@ -25,7 +25,7 @@ def write(document: Mapping[str, Any], folder: Path) -> dict[str, Path]:
         "report.json": lambda: json.dumps(document, indent=1, allow_nan=False) + "\n",
         "report.md": lambda: markdown(document),
         "junit.xml": lambda: junit(document),
-        "report.html": lambda: page(document, sorted(each.name for each in (folder / "profile").glob("*.svg"))),
+        "report.html": lambda: page(document),
     }
     for name, form in forms.items():
         (folder / name).write_text(form(), encoding="utf-8")

@@ -12,15 +12,15 @@ from loadtests.report.sections.course import requests
 from loadtests.report.sections.tables import folded, section, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
-def behind(document: Mapping[str, Any], profiles: Sequence[str]) -> Markup:
+def behind(document: Mapping[str, Any]) -> Markup:
     """Give all else, folded but for the run's machine and code."""
     return section(
         "How it was obtained",
         _facts(document),
-        _profiles(profiles),
+        _profiles(document.get("profiles") or {}),
         folded("All figures", _figures(document)),
         folded("The gates' limits and their reasons", _reasons(document)),
         folded("Requests", requests(document)),
@@ -46,9 +46,15 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
-def _profiles(profiles: Sequence[str]) -> Markup:
-    links = [tag("li", tag("a", name, href=f"profile/{name}")) for name in profiles]
-    return joined(tag("h3", "Profiles"), tag("ul", *links)) if links else Markup("")
+def _profiles(told: Mapping[str, Any]) -> Markup:
+    """Link the flame graphs, each with the functions that took most; say why one is missing."""
+    graphs = [
+        (tag("a", name, href=each["file"]), "; ".join(f"{share:.0%} {frame}" for frame, share in each["hottest"]))
+        for name, each in told.get("graphs", {}).items()
+    ]
+    missing = [tag("p", each, class_="note") for each in told.get("problems", [])]
+    title = tag("h3", "Profiles") if graphs or missing else None
+    return joined(title, table(("flame graph", "where most samples ended"), graphs), *missing)
 
 
 def _figures(document: Mapping[str, Any]) -> Markup:

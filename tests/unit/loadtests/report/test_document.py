@@ -28,7 +28,7 @@ PROVENANCE = Provenance(Code("abc", dirty=True), {"cores": 2}, {"redrive": "1"},
 KEYS = {
     "schema", "run_id", "scenario", "started_at", "ended_at", "seconds", "commit", "dirty", "machine", "versions",
     "settings", "engines", "verdict", "figures", "comparisons", "first_retry", "series", "faults", "requests",
-    "control", "problems", "phases",
+    "control", "problems", "phases", "profiles",
 }  # fmt: skip
 
 
