@@ -89,7 +89,7 @@ class Profile:
         self._spies = []
 
     def told(self) -> dict[str, Any]:
-        """Give what the report tells: each graph's file beside it, its hottest functions with shares, what is missing."""
+        """Give what the report tells: each graph, the functions that took most of it, and what is missing."""
         drawn = {name: self.folder / f"{name}.svg" for name in self.pids}
         graphs = {
             name: {"file": f"{self.folder.name}/{path.name}", "hottest": hottest(path)}
