@@ -16,6 +16,8 @@ MOST_POINTS: Final = 240
 SUCCESS: Final = "SUCCESS"
 FIRST: Final = "-"
 MB: Final = 2**20
+# The states of failures that still wait for something: the broker, a release, an outcome.
+OPEN: Final = frozenset({"redelivery_pending", "held", "released"})
 
 
 def series_of(evidence: Evidence) -> dict[str, Any]:
@@ -83,7 +85,8 @@ def _backlog(samples: Sequence[Backlog], began: float, width: float) -> dict[str
 def _waiting(sample: Backlog) -> dict[str, int]:
     bus = {} if sample.bus is None else {"bus": sample.bus}
     sinks = {f"sink {name}": pending for name, pending in sample.sinks.items()}
-    return {**bus, "calls": sample.calls, "failures": sum(sample.failures.values()), **sinks}
+    failures = sum(count for state, count in sample.failures.items() if state in OPEN)
+    return {**bus, "calls": sample.calls, "open failures": failures, **sinks}
 
 
 def _resources(samples: Sequence[Sample], began: float, width: float) -> dict[str, Any]:

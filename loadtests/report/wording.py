@@ -66,7 +66,7 @@ def headline(document: Mapping[str, Any]) -> str:
     parts = [f"{len(missed)} of {len(gates)} gates missed: {', '.join(missed)}"] if missed else []
     parts += [f"{len(unknown)} of {len(gates)} not measured: {', '.join(unknown)}"] if unknown else []
     parts += ["no gate was asked"] if not gates else []
-    parts += [f"{len(document['problems'])} problems of the whole run"] if document["problems"] else []
+    parts += [f"problem: {document['problems'][0]}"] if document["problems"] else []
     return "; ".join(parts) or f"all {len(gates)} gates met"
 
 

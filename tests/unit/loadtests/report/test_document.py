@@ -45,7 +45,7 @@ def evidence(**changes: Any) -> Evidence:
         "asked": [],
         "struck": [Struck(FaultKind.PROVIDER_DOWN, "provider", 0, BEGAN + 3, BEGAN + 6)],
         "samples": [Sample(BEGAN + n, "worker-on", n * 0.5, 2**20 * 50, 30) for n in (1, 2, 3)],
-        "backlog": [Backlog(BEGAN + 2, None, 3, {"warehouse": 4}, {"held": 5, "open": 1})],
+        "backlog": [Backlog(BEGAN + 2, None, 3, {"warehouse": 4}, {"held": 5, "released": 1, "recovered": 70})],
         "answered": [
             Answered(BEGAN + 1, "GET /api", 0.01, well=True),
             Answered(BEGAN + 1, "POST /calls", 9, well=True),
@@ -125,9 +125,9 @@ def test_a_process_that_was_replaced_has_no_negative_processors() -> None:
 
 
 def test_backlog_has_a_line_for_each_that_waits() -> None:
-    """Calls, failures in all, each sink; no line for a bus that nobody could ask."""
+    """Calls, failures that are still open, each sink; no line for a bus that nobody could ask."""
     backlog = made()["series"]["backlog"]
-    assert backlog == {"at": [2], "lines": {"calls": [3], "failures": [6], "sink warehouse": [4]}}
+    assert backlog == {"at": [2], "lines": {"calls": [3], "open failures": [6], "sink warehouse": [4]}}
 
 
 def test_a_long_run_is_thinned_out() -> None:
