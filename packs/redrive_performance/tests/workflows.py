@@ -34,6 +34,16 @@ def test_a_night_that_passes_is_reported_and_closes_what_was_open(stackstorm, se
     assert service.tokens == {"Bearer " + TOKEN}
 
 
+@pytest.mark.parametrize(("status", "ends"), [(404, "succeeded"), (403, "failed")])
+@pytest.mark.usefixtures("service", "redrive")
+def test_a_night_that_passes_may_find_nothing_to_close(stackstorm, status, ends):
+    """Nothing was open: that is no failure, as any other refusal is."""
+    refused = {"result": {"http_status": status}, "exit_code": 0}
+    tried = stackstorm.stub("redrive.discard_failures", refused, status="failed")
+    done = night(stackstorm)
+    assert (done.status, done.output["outcome"], len(tried.calls)) == (ends, "passed", 1)
+
+
 @pytest.mark.parametrize(
     ("run", "message"),
     [

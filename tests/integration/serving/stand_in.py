@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 GATE = {"figure": "overhead_p95_ms", "unit": "ms", "rule": "below", "limit": 150.0, "judged_by": "high", "why": ""}
@@ -31,11 +32,14 @@ def main() -> int:
         time.sleep(600)
     if name not in ENDS:
         return 3
-    code, outcome, gate = ENDS[name]
+    code, outcome, gate = ENDS["passes" if (out / f"{name}.passes").exists() else name]
     folder = out / "runs" / os.environ["LOADTESTS_RUN_ID"]
     folder.mkdir(parents=True)
+    now = datetime.now(UTC).isoformat()
     report = {
-        "schema": 1, "run_id": folder.name, "scenario": name, "problems": [],
+        "schema": 1, "run_id": folder.name, "scenario": name, "engines": "embedded", "seconds": 1.0, "problems": [],
+        "started_at": now, "ended_at": now, "commit": None, "dirty": None, "machine": {"kind": "a stand-in"},
+        "versions": {}, "figures": [], "control": {}, "settings": {},
         "verdict": {"outcome": outcome, "exit_code": code, "gates": [GATE | gate] if gate else []},
         "trend": {"compared_with": ["a", "b"], "slower": [], "rule": "r", "why_not": None},
     }  # fmt: skip
