@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ from loadtests.knee.limiting import Limit, limit_of
 from loadtests.knee.searching import Bounds, Tried, bounds_of
 from loadtests.knee.stepping import Step, part_of, step_of
 from loadtests.measuring.answering import answering
-from loadtests.measuring.figures import Measured, figures_of
+from loadtests.measuring.figures import figures_of
 from loadtests.verdict import gates
 from loadtests.verdict.figures import Figure
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadtests.evidence import Evidence
+    from loadtests.measuring.comparing import Comparison
     from loadtests.scenarios.scenario import Phase
     from loadtests.verdict.gate import Gate
 
@@ -34,6 +35,15 @@ class Of(StrEnum):
 
 
 FIGURES: Final = {Of.CALLS: "knee_calls_per_second", Of.API: "knee_api_requests_per_second"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a run that looked for the knee measured: figures, comparisons of arms, and the searches themselves."""
+
+    figures: Sequence[Figure]
+    comparisons: Sequence[Comparison]
+    knees: Sequence[Knee]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +86,36 @@ def knees_of(evidence: Evidence, cores: int | None = None) -> list[Knee]:
     return [_knee(evidence, of, steps, machine) for of, steps in searches]
 
 
-def found_in(evidence: Evidence, cores: int | None = None) -> Measured:
+def found_in(evidence: Evidence, cores: int | None = None) -> Sought:
     """Measure a run that looked for the knee.
 
     Steps beyond the knee are meant to miss, so requests and calls are those of the steps at the knee; what may never be
     lost is counted over the whole run, by the accounts.
     """
     knees, whole = knees_of(evidence, cores), figures_of(evidence)
-    held = [step.phase for knee in knees for step in knee.at_knee]
-    part = part_of(evidence, held)
-    figures = {each.name: each for each in (*whole.figures, *answering(part, Random(evidence.scenario.seed)))}
+    figures = {each.name: each for each in (*whole.figures, *_at_knees(evidence, knees))}
     figures |= {each.name: each for each in map(figure_of, knees)}
-    return replace(whole, figures=list(figures.values()), knees=knees)
+    return Sought(list(figures.values()), whole.comparisons, knees)
+
+
+def _at_knees(evidence: Evidence, knees: Sequence[Knee]) -> list[Figure]:
+    """Give requests and calls as they were at the knee: each figure of the search that raised what it is about."""
+    phases = {knee.of: [step.phase for step in knee.at_knee] for knee in knees}
+    parts = {of: _answering(evidence, numbers) for of, numbers in phases.items()}
+    both = _answering(evidence, [number for numbers in phases.values() for number in numbers])
+    owners = {name: _about(name) for name in both}
+    return [parts[of][name] if (of := owners[name]) in parts else both[name] for name in both]
+
+
+def _answering(evidence: Evidence, phases: Sequence[int]) -> dict[str, Figure]:
+    part = part_of(evidence, phases)
+    return {each.name: each for each in answering(part, Random(evidence.scenario.seed))}
+
+
+def _about(figure: str) -> Of | None:
+    if figure.startswith("api_"):
+        return Of.API
+    return Of.CALLS if figure.startswith(("end_to_end_", "throughput_")) else None
 
 
 def figure_of(knee: Knee) -> Figure:
@@ -98,8 +126,9 @@ def figure_of(knee: Knee) -> Figure:
         return Figure.unmeasured(name, "1/s", f"expected a rate at which all gates hold, got none; limits: {limit}")
     seen = [each.calls_per_second if knee.of is Of.CALLS else each.api_requests_per_second for each in knee.at_knee]
     value = sum(seen) / len(seen)
-    about = f"held at {held:.4g}/s asked, {'missed at ' + format(missed, '.4g') if missed else 'never missed'}; limits: {limit}"
-    return Figure(name, "1/s", value, min(seen), None, samples=len(knee.steps), about=about)
+    beyond = f"missed at {missed:.4g}" if missed else "never missed"
+    about = f"held {len(seen)} times at {held:.4g}/s asked, {beyond}; limits: {limit}"
+    return Figure(name, "1/s", value, samples=len(knee.steps), about=about)
 
 
 def _knee(evidence: Evidence, of: Of, steps: Sequence[Step], cores: int) -> Knee:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def next_rate(search: Search, tried: Sequence[Tried]) -> float | None:
     if known.missed is None and known.held < search.most_rate * (1 - _SAME):
         return min(known.held * search.factor, search.most_rate)
     if known.missed is not None and known.missed / known.held > finest(search) * (1 + _SAME):
-        return (known.held * known.missed) ** 0.5
+        return sqrt(known.held * known.missed)
     return known.held if known.times < TIMES else None
 
 

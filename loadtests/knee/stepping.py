@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from loadtests.first_retry.figures import wilson
 from loadtests.measuring.answering import answering, of_api, requests_of
 from loadtests.measuring.turns import SUCCESS
-from loadtests.scenarios.scenario import PhaseKind
 from loadtests.verdict.figures import Figure
 from loadtests.verdict.judging import Outcome, judge
 
@@ -43,7 +42,7 @@ class Step:
 
 
 def part_of(evidence: Evidence, phases: Iterable[int]) -> Evidence:
-    """Give the evidence of some phases, by their numbers: their blocks, calls and requests; processes and waits stay."""
+    """Give the evidence of some phases, by their numbers: their blocks, calls and requests."""
     wanted = set(phases)
     blocks = [each for each in evidence.blocks if each.phase in wanted]
     names, spans = {each.name for each in blocks}, [(each.began, each.ended) for each in blocks]
@@ -101,8 +100,3 @@ def _catch_up(evidence: Evidence, ended: float) -> Figure:
         if ended <= look.at < until and not (look.bus or 0) + sum(look.sinks.values()):
             return Figure("catch_up_s", "s", look.at - ended)
     return Figure.unmeasured("catch_up_s", "s", "expected nothing to wait before the next step, got a backlog")
-
-
-def is_step(kind: PhaseKind) -> bool:
-    """Tell whether a phase of this kind can be one."""
-    return kind is PhaseKind.LOAD

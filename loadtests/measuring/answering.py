@@ -110,7 +110,8 @@ def _latency(name: str, ordered: Clusters, windows: int, share: float, dice: Ran
 def _throughput(evidence: Evidence, dice: Random) -> Figure:
     """Give the runs that succeeded, first ones and redrives, by the seconds in which they ended."""
     phases = phases_of(evidence)
-    plain = [at for at, each in enumerate(phases) if each.kind is PhaseKind.LOAD]
+    played = {block.phase for block in evidence.blocks}
+    plain = [at for at, each in enumerate(phases) if each.kind is PhaseKind.LOAD and at in played]
     windows = windows_of(evidence, plain or None)
     done = [each for each in evidence.runs if each.state == SUCCESS and each.ended is not None]
     counts = [len(each) for each in sorted_into(windows, done, lambda run: run.ended or 0.0)]

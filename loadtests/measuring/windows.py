@@ -34,7 +34,8 @@ class Window:
 
 def windows_of(evidence: Evidence, phases: Iterable[int] | None = None) -> list[Window]:
     """Cut the phases, all or some by their numbers, into windows of about 5 seconds."""
-    wanted = {block.phase for block in evidence.blocks} if phases is None else set(phases)
+    played = {block.phase for block in evidence.blocks}
+    wanted = played if phases is None else played & set(phases)
     times = [(number, *_span(evidence, number)) for number in sorted(wanted)]
     longest = max(WINDOW_SECONDS, sum(ended - began for _, began, ended in times) / MOST_WINDOWS)
     return [window for number, began, ended in times for window in _cut(number, began, ended, longest)]

@@ -23,6 +23,7 @@ from loadtests.control import measure, summary
 from loadtests.history.nights import against
 from loadtests.history.store import History
 from loadtests.history.telling import send
+from loadtests.knee.knees import found_in as sought_in
 from loadtests.measuring.figures import figures_of as measured_of
 from loadtests.playing import run_id as run_ids
 from loadtests.playing.conductor import say
@@ -120,7 +121,8 @@ def _work(folder: Path, *, keep: bool) -> Iterator[Path]:
 
 def _reported(evidence: Evidence, asked: tuple[Gate, ...], wanted: Wanted, folder: Path) -> dict[str, Any]:
     """Measure, judge, hold against the nights before, and write it all down."""
-    measured, counted = measured_of(evidence), accounts.figures_of(evidence)
+    measured = sought_in(evidence) if evidence.scenario.search else measured_of(evidence)
+    counted = accounts.figures_of(evidence)
     figures = [*measured.figures, *counted.figures]
     verdict = judge(figures, asked, evidence.scenario, [*evidence.problems, *counted.problems])
     found = Findings(figures, verdict, measured.comparisons, counted.first_retry, summary(evidence.control))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from loadtests.bed.bed import SECONDS_PER_TOKEN
 from loadtests.evidence import Backlog, Evidence, Sample
+from loadtests.knee import playing as knee
 from loadtests.locust_figures import Requests, of_locust
 from loadtests.playing.collecting import Places, collect, releases, settles
 from loadtests.playing.conductor import Conductor, say
@@ -21,9 +22,10 @@ from loadtests.playing.users import Users
 from loadtests.stamps import accepted_of, answered_of, asked_of, calls_of, read_lines, runs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from loadtests.bed.bed import Bed
+    from loadtests.scenarios.scenario import Phase
 
 DATA_PLANE: Final = "dataplane.sqlite"
 WORKER: Final = "worker-"
@@ -44,37 +46,53 @@ class Run:
     _users: Users = field(init=False)
     _conductor: Conductor = field(init=False)
     _unfinished: Unfinished = field(init=False)
+    _taken: Watch[Sample] = field(init=False)
+    _waits: Watch[Backlog] = field(init=False)
+    _began_at: datetime = field(init=False)
+    _began: float = field(init=False)
+    _phases: list[Phase] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        scenario = self.bed.scenario
+        bed, scenario = self.bed, self.bed.scenario
         self._users = Users(self.bed.processes, scenario, scenario.seed)
         self._conductor = Conductor(self.bed, self._users, Random(scenario.seed))
-        self._unfinished = Unfinished(self.bed.front_log, self.bed.stamps)
+        self._unfinished = Unfinished(bed.front_log, bed.stamps)
+        self._taken = Watch(lambda: processes(bed.pids()), PROCESS_SECONDS)
+        self._waits = Watch(lambda: backlog(bed.ask, bed.waiting), BACKLOG_SECONDS)
 
     def play(self) -> Evidence:
         """Load it, drain it, and give what was seen; raises ProcessFailed, requests' errors and the databases'."""
-        began_at, began = datetime.now(UTC), time.monotonic()
+        self._began_at, self._began = datetime.now(UTC), time.monotonic()
         before = self.control()
-        taken, waits = self._watches()
-        with taken, waits:
+        with self._taken, self._waits:
             self._users.start(self.bed.front, self.bed.api, self.bed.stamps)
             self._play_phases()
             self._users.stop()
             self._drain()
-            waits.seen += waits.look()
+            self._waits.seen += self._waits.look()
         self._still()
-        return self._collect(began_at, began, [before, self.control()], taken.seen, waits.seen)
-
-    def _watches(self) -> tuple[Watch[Sample], Watch[Backlog]]:
-        bed = self.bed
-        taken = Watch(lambda: processes(bed.pids()), PROCESS_SECONDS)
-        return taken, Watch(lambda: backlog(bed.ask, bed.waiting), BACKLOG_SECONDS)
+        return self._collect([before, self.control()])
 
     def _play_phases(self) -> None:
+        self._conductor.warm_up(self.bed.scenario.warm_up_seconds)
+        for phase in self._chosen():
+            self._phases.append(phase)
+            self._conductor.play(phase, len(self._phases) - 1)
+
+    def _chosen(self) -> Iterable[Phase]:
+        """Give the scenario's phases; with a search, each step when the one before has been seen."""
         scenario = self.bed.scenario
-        self._conductor.warm_up(scenario.warm_up_seconds)
-        for index, phase in enumerate(scenario.phases):
-            self._conductor.play(phase, index)
+        if scenario.search is None:
+            return scenario.phases
+        return knee.phases(scenario, scenario.search, self._after_step, say)
+
+    def _after_step(self) -> Evidence:
+        """Let what a step left behind be worked off, and give what was seen so far."""
+        self._users.set_load({"rate": 0.0, "telemetry_rate": 0.0})
+        problem = await_rest(self._standing, self.bed.scenario.drain_seconds, self.bed.refuse_ended)
+        say(f"  not at rest: {problem}" if problem else "  at rest")
+        self._waits.seen += self._waits.look()
+        return self._seen()
 
     def _drain(self) -> None:
         seconds = self.bed.scenario.drain_seconds
@@ -95,34 +113,46 @@ class Run:
         outputs = settles(self.bed.stackstorm)
         return standing(self.bed.ask, self._unfinished.count(), releases(self.bed.ask), len(outputs))
 
-    def _collect(
-        self,
-        began_at: datetime,
-        began: float,
-        controls: Sequence[Mapping[str, float]],
-        taken: Sequence[Sample],
-        waits: Sequence[Backlog],
-    ) -> Evidence:
-        bed, urls = self.bed, self.bed.urls
-        data_plane = f"sqlite:///{bed.folder / DATA_PLANE}"
-        places = Places(urls.ledger, urls.eventlog, urls.warehouse, data_plane, bed.stackstorm)
-        left = collect(places, bed.ask)
+    def _seen(self) -> Evidence:
+        """Give what memory and files hold of the run; what the servers are asked for at its end is empty."""
+        bed = self.bed
         calls = calls_of(read_lines(bed.front_log), SECONDS_PER_TOKEN)
         runs = runs_of(read_lines(bed.stamps))
         return Evidence(
             run_id=self.run_id,
             scenario=bed.scenario,
-            began_at=began_at,
+            began_at=self._began_at,
             ended_at=datetime.now(UTC),
-            began=began,
-            blocks=self._conductor.blocks,
+            began=self._began,
+            blocks=list(self._conductor.blocks),
             calls=calls,
             runs=runs,
             asked=asked_of(read_lines(bed.provider_log)),
-            struck=self._conductor.struck,
-            samples=taken,
-            backlog=with_calls(waits, calls, runs),
+            struck=list(self._conductor.struck),
+            samples=list(self._taken.seen),
+            backlog=with_calls(sorted(self._waits.seen, key=lambda each: each.at), calls, runs),
             answered=answered_of(read_lines(self._users.answers)),
+            requests=(),
+            first_retry={},
+            failures=(),
+            releases=(),
+            settled={},
+            sinks={},
+            accepted=(),
+            stored={},
+            costs=(),
+            control=(),
+            phases=tuple(self._phases),
+            problems=self.problems,
+            folder=str(bed.folder),
+        )
+
+    def _collect(self, controls: Sequence[Mapping[str, float]]) -> Evidence:
+        bed, urls = self.bed, self.bed.urls
+        data_plane = f"sqlite:///{bed.folder / DATA_PLANE}"
+        left = collect(Places(urls.ledger, urls.eventlog, urls.warehouse, data_plane, bed.stackstorm), bed.ask)
+        return replace(
+            self._seen(),
             requests=self._requests(),
             first_retry=bed.ask("/api/v1/first-retry"),
             failures=left.failures,
@@ -133,9 +163,6 @@ class Run:
             stored=left.stored,
             costs=left.costs,
             control=controls,
-            phases=bed.scenario.phases,
-            problems=self.problems,
-            folder=str(bed.folder),
             attempts=left.attempts,
             settles=left.settles,
             events=left.events,

@@ -24,8 +24,9 @@ def load_of(scenario: Scenario, phase: Phase | None) -> dict[str, float]:
     """Give what arrives a second, None for the warm-up; malformed calls come where failures are looked at."""
     failing = phase is not None and phase.kind is PhaseKind.RECOVERY
     rate = scenario.rate if phase is None or phase.rate is None else phase.rate
+    telemetry = scenario.telemetry_rate if phase is None or phase.telemetry_rate is None else phase.telemetry_rate
     malformed = scenario.malformed if failing else 0.0
-    return {"rate": rate, "telemetry_rate": scenario.telemetry_rate, "malformed": malformed}
+    return {"rate": rate, "telemetry_rate": telemetry, "malformed": malformed}
 
 
 @dataclass(slots=True)

@@ -141,6 +141,7 @@ def _phase(table: Table, engines: Engines, dice: Random) -> Phase:
         traced=table.flag("traced"),
         block_seconds=table.number("block_seconds", 2, above=0),
         rate=table.maybe("rate", above=0, most=MOST_RATE),
+        telemetry_rate=table.maybe("telemetry_rate", most=MOST_RATE),
     )
     drawn = [(each, _fault(each, dice)) for each in table.tables("faults")]
     table.end()

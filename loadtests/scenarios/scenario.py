@@ -73,7 +73,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of a scenario. In an overhead phase the arms take turns in blocks, `traced` with OTLP switched on."""
+    """A stretch of a scenario. In an overhead phase the arms take turns in blocks, `traced` with OTLP switched on.
+
+    `rate` and `telemetry_rate` are arrivals a second in the place of the scenario's own.
+    """
 
     name: str
     kind: PhaseKind
@@ -83,6 +86,7 @@ class Phase:
     block_seconds: float = 2.0
     rate: float | None = None
     faults: tuple[Fault, ...] = ()
+    telemetry_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
