@@ -1,11 +1,11 @@
 """The HTTP front of the sample app, a process of its own: `python -m loadtests.apps.front`.
 
 POST /calls {context_tokens, generated_tokens} enqueues `call_model` and answers 202 with its id, or 503 where the
-broker did not take it; `intended` is when the user meant to ask, in seconds of this machine's monotonic clock, and
-`malformed` makes a call that never succeeds. GET /calls/{id} tells its state. GET /calls lists what was enqueued, each
-with its tokens and the time just before (`sent`); with --log each is a line of that file, as loadtests/stamps.py says.
-GET /clock tells this machine's clock. POST /control {queue, block} says where calls go from now on, and which block of
-a run they belong to.
+broker did not take it; the caller may give it the `id`, a UUID. `intended` is when the user meant to ask, in seconds of
+this machine's monotonic clock, and `malformed` makes a call that never succeeds. GET /calls/{id} tells its state. GET
+/calls lists what was enqueued, each with its tokens and the time just before (`sent`); with --log each is a line of
+that file, as loadtests/stamps.py says. GET /clock tells this machine's clock. POST /control {queue, block} says where
+calls go from now on, and which block of a run they belong to.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
+from uuid import UUID
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -44,6 +45,7 @@ class Call(BaseModel):
     model_config = ConfigDict(extra="forbid")
     context_tokens: int = Field(ge=0, le=MOST_TOKENS)
     generated_tokens: int = Field(ge=0, le=MOST_TOKENS)
+    id: UUID | None = None
     intended: float | None = Field(default=None, ge=0)
     malformed: bool = False
 
@@ -102,7 +104,8 @@ class Desk:
     def enqueue(self, call: Call) -> str:
         """Enqueue one call; gives its id once the broker has it, raises kombu's OperationalError."""
         control, now = self._control, time.monotonic()
-        task_id = str(call_model.apply_async(kwargs=call.as_arguments(), queue=control.queue).id)
+        named = str(call.id) if call.id else None
+        task_id = str(call_model.apply_async(kwargs=call.as_arguments(), queue=control.queue, task_id=named).id)
         intended = now if call.intended is None else call.intended
         tokens = (call.context_tokens, call.generated_tokens)
         self._note(Sent(task_id, control.block, intended, now, *tokens, call.malformed))

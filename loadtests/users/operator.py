@@ -1,55 +1,67 @@
-"""The operator: looks through the incidents, and now and then has one held failure tried again."""
+"""The operator: looks through the incidents, foresees, and now and then has one held failure tried again."""
 
 from __future__ import annotations
 
 import os
-import random
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
 
-from locust import FastHttpUser, events, task
+from locust import events
+
+from loadtests.users.arriving import Arriving, expecting
 
 if TYPE_CHECKING:
     from locust.env import Environment
 
-NOT_CLOSED: Final = "/api/v1/incidents?state=open&state=planned&state=waiting&limit=10"
-TIMEOUT_SECONDS: Final = 10.0
+INCIDENTS: Final = "/api/v1/incidents"
+NOT_CLOSED: Final = f"{INCIDENTS}?state=open&state=planned&state=waiting&limit=10"
+RETRY: Final = "/recovery/retry"
+OK: Final = 200
 ACCEPTED: Final = 202
 CONFLICT: Final = 409
+# What an operator looks at without doing anything, the share of his looks.
+LOOKS: Final = 2 / 3
+# Nobody who looks at it asks for these again as they are.
+HOPELESS: Final = frozenset({"permanent", "poison"})
 
 
-class Operator(FastHttpUser):
+class Operator(Arriving):
     """One person. A 409 is an answer that an operator has to expect: the failure was moved in the meantime."""
 
     fixed_count = 1
-    connection_timeout = TIMEOUT_SECONDS
-    network_timeout = TIMEOUT_SECONDS
     api: ClassVar[str] = ""
+    looks: ClassVar[float] = 0.5
 
     def on_start(self) -> None:
         """Take the token, where there is one."""
+        super().on_start()
         token = os.environ.get("REDRIVE_API_TOKEN")
-        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def wait_time(self) -> float:
-        """Give the seconds to wait before the next look."""
-        return random.uniform(1.0, 3.0)
+    def rate(self) -> float:
+        """Give the looks a second."""
+        return self.looks
 
-    @task(2)
-    def look(self) -> None:
-        """Look at what is new."""
-        self._read("/api/v1/incidents?limit=20", "GET /api/v1/incidents")
-
-    @task(1)
-    def retry(self) -> None:
-        """Have the first held failure of an incident tried again."""
-        found = self._read(NOT_CLOSED, "GET /api/v1/incidents (not closed)").get("incidents", [])
+    def arrive(self, intended: float) -> None:
+        """Look at what is new, or have the first held failure of an incident tried again."""
+        if self.dice.random() < LOOKS:
+            self._read(f"{INCIDENTS}?limit=20", f"GET {INCIDENTS}", intended)
+            return
+        found = self._read(NOT_CLOSED, f"GET {INCIDENTS} (not closed)", intended).get("incidents", [])
         for incident in found[:1]:
-            path = f"/api/v1/incidents/{incident['id']}/failures?limit=20"
-            failures = self._read(path, "GET /api/v1/incidents/{id}/failures").get("failures", [])
-            held = next((each for each in failures if each["state"] == "held"), None)
+            path = f"{INCIDENTS}/{incident['id']}/failures?limit=20"
+            failures = self._read(path, f"GET {INCIDENTS}/{{id}}/failures").get("failures", [])
+            held = next((each for each in failures if _worth_it(each)), None)
             if held:
+                self._foresee(held["id"])
                 self._retry(held["id"])
+
+    def _foresee(self, failure_id: str) -> None:
+        """Ask what would come of it."""
+        body = {"failure_id": failure_id, "reason": "the load test's operator", "dry_run": True}
+        options = {"json": body, "headers": self._headers}
+        self.ask("POST", self.api + RETRY, f"POST {RETRY} (dry run)", monotonic(), expecting(OK), **options)
 
     def _retry(self, failure_id: str) -> None:
         """Ask for it, and ask again as one does who saw no answer: the same key has to give the same command."""
@@ -60,32 +72,36 @@ class Operator(FastHttpUser):
 
     def _ask_retry(self, failure_id: str, key: str, expected: str | None = None) -> str | None:
         body = {"failure_id": failure_id, "reason": "the load test's operator"}
-        headers = {**self.headers, "Idempotency-Key": key}
-        name = "POST /recovery/retry" + (" (again)" if expected else "")
-        sent = self.client.post(
-            self.api + "/recovery/retry", json=body, headers=headers, name=name, catch_response=True
-        )
-        with sent as answer:
-            if answer.status_code not in (ACCEPTED, CONFLICT):
-                answer.failure(f"expected {ACCEPTED} or {CONFLICT}, got {answer.status_code}")
-                return None
-            answer.success()
-            location = str(answer.headers["Location"]) if answer.status_code == ACCEPTED else None
-            if expected and location != expected:
-                answer.failure(f"expected the command {expected} again, got {location}")
-            return location
+        name = f"POST {RETRY}" + (" (again)" if expected else "")
+        asked = {"json": body, "headers": {**self._headers, "Idempotency-Key": key}}
 
-    def _read(self, path: str, name: str) -> dict[str, Any]:
-        with self.client.get(self.api + path, headers=self.headers, name=name, catch_response=True) as answer:
-            if answer.status_code != 200:  # noqa: PLR2004 - HTTP's own number
-                answer.failure(f"expected 200, got {answer.status_code}")
-                return {}
-            content: dict[str, Any] = answer.json()
-            return content
+        def fault(answer: Any) -> str | None:  # noqa: ANN401 - locust's own answer
+            wrong = expecting(ACCEPTED, CONFLICT)(answer)
+            if not wrong and expected and _location(answer) != expected:
+                wrong = f"expected the command {expected} again, got {_location(answer)}"
+            return wrong
+
+        answer = self.ask("POST", self.api + RETRY, name, monotonic(), fault, **asked)
+        return None if answer is None else _location(answer)
+
+    def _read(self, path: str, name: str, intended: float | None = None) -> dict[str, Any]:
+        at = monotonic() if intended is None else intended
+        answer = self.ask("GET", self.api + path, name, at, expecting(OK), headers=self._headers)
+        content: dict[str, Any] = {} if answer is None else answer.json()
+        return content
+
+
+def _worth_it(failure: dict[str, Any]) -> bool:
+    return failure["state"] == "held" and failure.get("kind") not in HOPELESS
+
+
+def _location(answer: Any) -> str | None:  # noqa: ANN401 - locust's own answer
+    return str(answer.headers["Location"]) if answer.status_code == ACCEPTED else None
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]  # locust's hooks have no types
 def _point_at_the_api(environment: Environment, **_: object) -> None:
     """Send the operator to the orchestrator; `--host` is the web user's."""
-    if environment.parsed_options:
-        Operator.api = environment.parsed_options.api_url
+    options = environment.parsed_options
+    if options:
+        Operator.api, Operator.looks = options.api_url, options.operator_rate

@@ -27,7 +27,7 @@ class Enqueued(list[dict[str, Any]]):
         if self.away:
             raise OperationalError("no such broker")
         self.append(options)
-        return SimpleNamespace(id=f"t-{len(self)}")
+        return SimpleNamespace(id=options["task_id"] or f"t-{len(self)}")
 
 
 @pytest.fixture
@@ -74,6 +74,13 @@ def test_the_log_says_what_the_front_says(front: ModuleType, tmp_path: Path, enq
     assert len(enqueued) == 1
 
 
+def test_a_caller_may_name_his_call(front: ModuleType, enqueued: Enqueued) -> None:
+    """A UUID of his becomes the task's id, so that he knows it before it has an answer."""
+    name = "2f7c1f0e-8a51-4d0c-9d0e-0d6f9f6f3b11"
+    assert TestClient(front.create_app()).post("/calls", json=CALL | {"id": name}).json() == {"id": name}
+    assert enqueued[0]["task_id"] == name
+
+
 def test_a_call_that_the_broker_did_not_take_is_none(front: ModuleType, tmp_path: Path, enqueued: Enqueued) -> None:
     """The user hears 503, and nothing is remembered of it."""
     enqueued.away = True
@@ -82,7 +89,7 @@ def test_a_call_that_the_broker_did_not_take_is_none(front: ModuleType, tmp_path
     assert client.get("/calls").json() == {"calls": []}
 
 
-@pytest.mark.parametrize("wrong", [{"intended": -1}, {"generated_tokens": -1}, {"tokens": 1}])
+@pytest.mark.parametrize("wrong", [{"intended": -1}, {"generated_tokens": -1}, {"id": "one"}, {"tokens": 1}])
 def test_a_call_that_is_none_is_refused(front: ModuleType, enqueued: Enqueued, wrong: dict[str, Any]) -> None:
     """Tokens and moments are numbers from zero, and nothing else may be asked."""
     assert TestClient(front.create_app()).post("/calls", json=CALL | wrong).status_code == 422
