@@ -3,86 +3,128 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
-from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-import loadtests
+from loadtests.stamps import accepted_of, read_lines
 from loadtests.trace import read_trace
+from tests.integration.locust_peer import Peer, locust, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-LOCUSTFILE = Path(loadtests.__file__).with_name("locustfile.py")
-ANSWERS: dict[str, dict[str, Any]] = {
-    "/api/v1/incidents": {"incidents": [{"id": "i-1"}]},
-    "/api/v1/incidents/i-1/failures": {
-        "failures": [{"id": "f-0", "state": "released"}, {"id": "f-1", "state": "held"}]
-    },
-}
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Front and orchestrator in one: answers as both do, and notes what it was asked."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        """Answer a question."""
-        self._reply(200, ANSWERS.get(self.path.partition("?")[0], {"state": "SUCCESS"}))
-
-    def do_POST(self) -> None:
-        """Take a call or a command."""
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.asked.append((self.path, self.headers.get("idempotency-key"), body))
-        self._reply(202, {"id": "t-1"}, f"/api/v1/recovery/retries/{self.headers.get('idempotency-key')}")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server calls
-        """Say nothing."""
-
-    def _reply(self, status: int, content: dict[str, Any], location: str = "") -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.send_header("location", location)
-        self.end_headers()
-        self.wfile.write(body)
+    from pathlib import Path
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadingHTTPServer]:
+def peer() -> Iterator[Peer]:
     """A server on a free port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked = []
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving() as peer:
+        yield peer
 
 
-@pytest.mark.slow
-def test_plain_locust_plays_web_users_and_an_operator(server: ThreadingHTTPServer, tmp_path: Path) -> None:
-    """Web users ask for the calls of the trace; the operator has a held failure tried, twice with one key."""
-    url = f"http://127.0.0.1:{server.server_port}"
-    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--users", "4", "--run-time", "12"]
-    command += ["--host", url, "--api-url", url, "--load-seed", "3", "--json-file", str(tmp_path / "told")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    calls = [(body["context_tokens"], body["generated_tokens"]) for path, _, body in server.asked if path == "/calls"]
-    # The last call of each user may have been on its way when the time was up.
-    trace = [(call.context_tokens, call.generated_tokens) for call in islice(read_trace(), 3, 3 + len(calls) + 4)]
-    assert len(calls) > 4
-    assert Counter(calls) <= Counter(trace)
-    retries = [(key, body["failure_id"]) for path, key, body in server.asked if path == "/recovery/retry"]
-    assert retries[::2] == retries[1::2] != []
-    assert {failure for _, failure in retries} == {"f-1"}
-    told = {each["name"]: each["num_failures"] for each in json.loads((tmp_path / "told.json").read_text())}
-    assert told["POST /recovery/retry (again)"] == 0
+def headless(peer: Peer) -> list[str]:
+    """Give the options that every run here has."""
+    return ["--headless", "--host", peer.url, "--api-url", peer.url, "--load-seed", "3"]
+
+
+def test_plain_locust_plays_web_users_and_an_operator(peer: Peer, tmp_path: Path) -> None:
+    """Web users ask for the calls of the trace; the operator foresees, and has a failure tried, twice by one key."""
+    with locust(tmp_path, *headless(peer), "--rate", "20", "--operator-rate", "4") as running:
+        running.wait_for(lambda: True if sum(key is not None for _, key, _ in peer.asked) >= 4 else None)
+        running.wait_for(lambda: True if len(peer.calls) >= 20 else None)
+        assert running.stop() == 0, running.log
+    calls = [(body["context_tokens"], body["generated_tokens"]) for body in peer.calls]
+    trace = [(call.context_tokens, call.generated_tokens) for call in islice(read_trace(), 3, 3 + len(calls))]
+    assert Counter(calls) == Counter(trace)
+    assert len({body["id"] for body in peer.calls}) == len(calls)
+    asked = [(key, body) for path, key, body in peer.asked if path == "/recovery/retry"]
+    retries = [(key, body["failure_id"]) for key, body in asked if not body.get("dry_run")]
+    assert set(Counter(retries).values()) == {2}
+    assert {body["failure_id"] for _, body in asked} == {"f-1"}
+    counted = running.counted()
+    assert counted["POST /calls"] == (len(calls), 0) == (len(running.answered()), 0)
+    assert counted["POST /recovery/retry (dry run)"] == counted["POST /recovery/retry (again)"]
+
+
+def test_a_rate_file_changes_what_arrives_and_every_receipt_is_noted(peer: Peer, tmp_path: Path) -> None:
+    """At a rate of 0 nobody comes; later calls and batches do, some malformed; a file that says nothing is left out."""
+    rates, accepted, ready = tmp_path / "rates", tmp_path / "accepted", tmp_path / "ready"
+    rates.write_text('{"rate": 0, "telemetry_rate": 0}')
+    options = ["--telemetry-rate", "1", "--rate-file", str(rates), "--accepted", str(accepted), "--operators", "0"]
+    options += ["--stamps", str(tmp_path / "none")]
+    with locust(tmp_path, *headless(peer), *options, "--load-ready-file", str(ready)) as running:
+        running.wait_for(lambda: True if ready.exists() else None)
+        time.sleep(1)
+        assert peer.asked == []
+        rates.write_text('{"rate": 50, "telemetry_rate": 10, "malformed": 0.5}')
+        running.wait_for(lambda: True if len(peer.calls) >= 40 else None)
+        running.wait_for(lambda: True if len(peer.asked) - len(peer.calls) >= 6 else None)
+        rates.write_text("as before, please")
+        seen = len(peer.calls)
+        running.wait_for(lambda: True if len(peer.calls) >= seen + 20 else None)
+        assert running.stop() == 0, running.log
+    assert running.log.count("expected JSON, got 'as before, please'") == 1
+    malformed = sum(body["malformed"] for body in peer.calls)
+    assert 0 < malformed < len(peer.calls)
+    told = [body for path, _, body in peer.asked if path == "/v1/events"]
+    messages = [body["batch"] for path, _, body in peer.asked if path == "/v1/batch"]
+    ids = [each["id"] for batch in told for each in batch] + [each["messageId"] for batch in messages for each in batch]
+    assert told
+    assert messages
+    assert sorted(accepted_of(read_lines(accepted))) == sorted(ids)
+
+
+def test_a_server_that_stalls_delays_everybody_who_was_meant_to_come(peer: Peer, tmp_path: Path) -> None:
+    """While it stalls arrivals go on: each waits from its own intended start, not one for all of them."""
+    with locust(tmp_path, *headless(peer), "--rate", "40", "--operators", "0") as running:
+        running.wait_for(lambda: True if peer.calls else None)
+        with peer.stall:
+            stalled = time.monotonic()
+            time.sleep(1.5)
+            over = time.monotonic()
+        running.wait_for(lambda: True if any(each.at > over for each in running.answered()) else None)
+        assert running.stop() == 0, running.log
+    met = [each for each in running.answered() if stalled < each.at < over - 0.5]
+    # 40 a second for one second, or a little less: fewer than 15 would have been drawn once in 10^5 runs.
+    assert len(met) >= 15
+    assert all(each.seconds >= over - each.at - 0.05 for each in met)
+    intended = {body["intended"] for body in peer.calls}
+    assert all(any(abs(each.at - moment) < 1e-5 for moment in intended) for each in met)
+
+
+def test_locust_sees_calls_end_by_the_workers_stamps(peer: Peer, tmp_path: Path) -> None:
+    """From the intended start to the end of the run; one that failed at first is a failure and has a recovery."""
+    peer.stamps = tmp_path / "stamps"
+    with locust(tmp_path, *headless(peer), "--rate", "40", "--stamps", str(peer.stamps)) as running:
+        running.wait_for(lambda: True if len(running.answered("call, recovered")) >= 5 else None)
+        assert running.stop() == 1, running.log  # Locust's own code for a failure among its requests
+    ends, recoveries = running.answered("call, end to end"), running.answered("call, recovered")
+    assert len(ends) == len(peer.calls)
+    assert len(recoveries) == sum(not each.well for each in ends) == len(peer.calls) // 4
+    by_start = {round(body["intended"], 5): body["id"] for body in peer.calls}
+    assert {round(each.at, 5) for each in ends} == set(by_start)
+    assert running.counted()["call, end to end"] == (len(ends), len(recoveries))
+
+
+def test_without_stamps_some_calls_are_asked_for(peer: Peer, tmp_path: Path) -> None:
+    """A share of the calls is looked after until it has ended well."""
+    with locust(tmp_path, *headless(peer), "--rate", "60", "--operators", "0") as running:
+        running.wait_for(lambda: True if running.answered("call, end to end") else None)
+        assert running.stop() == 0, running.log
+    assert len(running.answered("call, end to end")) < len(peer.calls)
+    assert json.loads(running.told.read_text())
+
+
+def test_a_front_on_another_machine_is_told_its_own_time(peer: Peer, tmp_path: Path) -> None:
+    """Intended starts are moments of the front's clock, those in our own files moments of ours."""
+    peer.boot, peer.ahead = "another", 5000.0
+    with locust(tmp_path, *headless(peer), "--rate", "40", "--operators", "0") as running:
+        running.wait_for(lambda: True if len(running.answered()) >= 5 else None)
+        assert running.stop() == 0, running.log
+    ours = sorted(each.at for each in running.answered())
+    # Half of a round trip is what the clock may be off, and one was well below a second.
+    assert abs(min(body["intended"] for body in peer.calls) - ours[0] - 5000) < 1
