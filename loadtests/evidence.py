@@ -129,7 +129,7 @@ class Evidence:
     sink, `costs` the warehouse's rows of model calls, `control` what the machine took for a fixed piece of work.
     `attempts` are the ledger's redrives, `settles` the outputs of `settle` one by one, `events` the event log's rows
     without their bodies (key, id, type, source), `receipts` the ids of the events that the telemetry's producer has
-    receipts for.
+    receipts for, `results` the states that the result backend has of calls of which no run told its end.
     """
 
     run_id: str
@@ -162,3 +162,4 @@ class Evidence:
     settles: Sequence[Mapping[str, Any]] = ()
     events: Sequence[Mapping[str, Any]] = ()
     receipts: Sequence[str] = ()
+    results: Mapping[str, str] = field(default_factory=dict)

@@ -26,7 +26,7 @@ BACK = (*OUT, "kill")
 TOKENS = (100, 20)
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 OUTAGE = Struck(FaultKind.PROVIDER_DOWN, "provider", 1, 20.0, 24.0, "down")
-KILL = Struck(FaultKind.CHILD_KILLED, "worker-on", 1, 26.5, 26.5, "pid 41")
+KILL = Struck(FaultKind.CHILD_KILLED, "worker-on", 1, 26.5, 26.5, "SIGKILL to child 41 of worker-on, in run kill")
 WAREHOUSE, GATEWAY = "warehouse", "rudderstack"
 
 

@@ -42,6 +42,7 @@ def costs_of(instrumented: Sequence[Story], rows: Sequence[Mapping[str, Any]]) -
     """Match them call by call, by their tokens.
 
     An answer whose run was killed, or whose client had gone, may have its row or not: nobody received it for certain.
+    So may one whose run was killed before it told its end.
     """
     by_call: defaultdict[str, Counter[Tokens]] = defaultdict(Counter)
     for row in rows:
@@ -65,7 +66,7 @@ def _add(costs: Costs, story: Story, rows: Counter[Tokens]) -> None:
 
 def _received(story: Story) -> Counter[Tokens]:
     """Count the answers, by their tokens, that came to a run which succeeded."""
-    left, received = Counter(story.succeeded), Counter[Tokens]()
+    left, received = Counter(story.stamped), Counter[Tokens]()
     for each in story.asked:
         if each.status == WELL and left[each.attempt]:
             left[each.attempt] -= 1

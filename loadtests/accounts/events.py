@@ -93,9 +93,9 @@ def _into_the_log(losses: Losses, evidence: Evidence, instrumented: Sequence[Sto
 
 def _wanted(story: Story, struck: Sequence[Struck]) -> Counter[str]:
     """Count the events that a call's runs had to make, by type."""
-    wanted = Counter({LLM_CALL: story.succeeded.total()})
+    wanted = Counter({LLM_CALL: story.stamped.total()})
     for run in story.runs:
-        if run.state == SKIPPED or run.began is None:
+        if run.state == SKIPPED or run.began is None or (run.state is not None and run.ended is None):
             continue
         if run.state is None:
             # nothing but a kill ends a run without a word; one that still goes has nothing to tell yet

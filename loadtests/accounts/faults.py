@@ -11,8 +11,6 @@ from loadtests.scenarios.scenario import FaultKind, Link
 from loadtests.verdict.figures import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from loadtests.evidence import Asked, Evidence, Struck
 
 NAME: Final = "faults_made"
@@ -30,7 +28,7 @@ def faults_of(evidence: Evidence) -> Figure:
     planned = Counter(str(fault.kind) for phase in phases for fault in phase.faults)
     if not planned:
         return Figure.unmeasured(NAME, "count", "expected a scenario with faults, got one without any")
-    made = Counter(str(each.kind) for each in evidence.struck if _seen(each, evidence.asked))
+    made = Counter(str(each.kind) for each in evidence.struck if _seen(each, evidence))
     missing = planned - made
     told = ", ".join(f"{number} x {kind}" for kind, number in missing.items())
     about = f"without effect: {told}" if told else ""
@@ -38,8 +36,11 @@ def faults_of(evidence: Evidence) -> Figure:
     return Figure(NAME, "count", seen, samples=of, numerator=seen, denominator=of, about=about)
 
 
-def _seen(struck: Struck, asked: Sequence[Asked]) -> bool:
-    """Tell whether a fault left a trace: in the provider's log where it would be, else in what was done for it."""
+def _seen(struck: Struck, evidence: Evidence) -> bool:
+    """Tell whether a fault left a trace: in provider's log or worker's stamps, else in the note of what was done."""
+    asked = evidence.asked
+    if struck.kind is FaultKind.CHILD_KILLED:
+        return any(each.ended is None and each.id in struck.note for each in evidence.runs)
     if struck.kind in NOTED:
         return any(_troubled(each) for each in asked if struck.began <= each.at <= struck.ended)
     if struck.kind in SILENCING and (struck.kind is FaultKind.PROVIDER_KILLED or struck.target == Link.PROVIDER):

@@ -61,8 +61,10 @@ def _kill(story: Story, struck: Sequence[Struck]) -> Struck | None:
         return None
     # a run that did not begin, or never came, was waiting in the worker
     from_ = story.call.sent if run is None else next(at for at in (run.began, run.received, story.call.sent) if at)
-    kills = (each for each in struck if each.kind in KILLS and each.ended + STILL >= from_)
-    return min(kills, key=lambda each: each.began, default=None)
+    kills = [each for each in struck if each.kind in KILLS and each.ended + STILL >= from_]
+    named = [each for each in kills if story.call.id in each.note]
+    whole = [each for each in kills if each.kind is FaultKind.WORKER_KILLED]
+    return min(named or whole or kills, key=lambda each: each.began, default=None)
 
 
 def _told(story: Story, struck: Sequence[Struck]) -> Struck | None:

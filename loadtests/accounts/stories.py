@@ -1,13 +1,14 @@
 """The story of each call, as worker and provider saw it; nobody asks the ledger for it.
 
 A run succeeded where its worker says SUCCESS and the provider answered it with 200. One that was killed after its
-answer did not: nobody received what it brought.
+answer did not: nobody received what it brought. Where it was killed later still, between its result and its last stamp,
+the result backend says so.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -49,6 +50,12 @@ class Story:
     def succeeded(self) -> Counter[str]:
         """Count, for each attempt, the runs that succeeded: worker and provider both say so."""
         return self.said & self.answered
+
+    @cached_property
+    def stamped(self) -> Counter[str]:
+        """Count those of them that lived long enough to tell their end: these have told all that there is to tell."""
+        lived = Counter(each.attempt for each in self.runs if each.state == SUCCESS and each.ended is not None)
+        return lived & self.answered
 
     @property
     def contradicted(self) -> list[str]:
@@ -111,11 +118,19 @@ def stories_of(evidence: Evidence) -> list[Story]:
     return [
         Story(
             call,
-            sorted(runs.get(call.id, ()), key=_moment),
+            _resolved(sorted(runs.get(call.id, ()), key=_moment), evidence.results.get(call.id)),
             sorted(asked.get(call.id, ()), key=lambda each: each.at),
         )
         for call in evidence.calls
     ]
+
+
+def _resolved(runs: list[Run], result: str | None) -> list[Run]:
+    """Let the last run have succeeded where the result backend says that one did, and none has told of it."""
+    told = any(each.state == SUCCESS for each in runs)
+    if result != SUCCESS or told or not runs or runs[-1].began is None or runs[-1].state is not None:
+        return runs
+    return [*runs[:-1], replace(runs[-1], state=SUCCESS)]
 
 
 def _by_id(found: Iterable[Seen]) -> Mapping[str, list[Seen]]:

@@ -169,6 +169,10 @@ class Bed:
         (found,) = rows(f"sqlite:///{urlsplit(self.urls.bus).path[1:]}", "SELECT count(*) AS messages FROM message")
         return int(found["messages"])
 
+    def state_of(self, call: str) -> str:
+        """Ask the front for the state that the result backend has of a call."""
+        return str(_get(f"{self.front}/calls/{call}")["state"])
+
     def ask(self, path: str) -> dict[str, Any]:
         """Ask the orchestrator's API."""
         return dict(_get(self.api + path))

@@ -56,7 +56,7 @@ class Run:
         bed, scenario = self.bed, self.bed.scenario
         self._users = Users(self.bed.processes, scenario, scenario.seed)
         self._conductor = Conductor(self.bed, self._users, Random(scenario.seed))
-        self._unfinished = Unfinished(bed.front_log, bed.stamps)
+        self._unfinished = Unfinished(bed.front_log, bed.stamps, bed.state_of)
         self._taken = Watch(lambda: processes(bed.pids()), PROCESS_SECONDS)
         self._waits = Watch(lambda: backlog(bed.ask, bed.waiting), BACKLOG_SECONDS)
 
@@ -130,7 +130,9 @@ class Run:
             asked=asked_of(read_lines(bed.provider_log)),
             struck=list(self._conductor.struck),
             samples=list(self._taken.seen),
-            backlog=with_calls(sorted(self._waits.seen, key=lambda each: each.at), calls, runs),
+            backlog=with_calls(
+                sorted(self._waits.seen, key=lambda each: each.at), calls, runs, self._unfinished.results
+            ),
             answered=answered_of(read_lines(self._users.answers)),
             requests=(),
             first_retry={},
@@ -166,6 +168,7 @@ class Run:
             attempts=left.attempts,
             settles=left.settles,
             events=left.events,
+            results=self._unfinished.results,
             receipts=accepted_of(read_lines(self._users.accepted)),
         )
 

@@ -50,7 +50,13 @@ def timeline(phase: Phase, dice: Random) -> list[Step]:
     steps: list[Step] = list(_blocks(phase, dice))
     for fault in phase.faults:
         steps += [Begin(fault.at, fault), End(min(fault.at + fault.lasts, phase.seconds), fault)]
-    return sorted(steps, key=lambda step: (step.at, ORDER.index(type(step))))
+    return sorted(steps, key=lambda step: (step.at, _place(step)))
+
+
+def _place(step: Step) -> int:
+    """Give the place of a step among those of its moment; what is over at once begins before it ends."""
+    at_once = isinstance(step, End) and step.fault.lasts <= 0
+    return len(ORDER) if at_once else ORDER.index(type(step))
 
 
 def arms_of(phase: Phase) -> tuple[Arm, ...]:

@@ -172,9 +172,10 @@ def test_a_fault_that_the_provider_never_noticed_was_not_made() -> None:
 
 
 def test_a_kill_that_found_nothing_to_kill_was_not_made() -> None:
-    """A fault without a note of what it did is none; one that was never begun neither."""
+    """The end of an idle child is felt by nobody; a fault that was never begun neither."""
     evidence = good()
-    missed = figure(figures_of(changed(evidence, struck=[OUTAGE, replace(KILL, note="")])), "faults_made")
+    idle = replace(KILL, note="SIGKILL to child 41 of worker-on, which was idle")
+    missed = figure(figures_of(changed(evidence, struck=[OUTAGE, idle])), "faults_made")
     assert (missed.value, missed.about) == (1, "without effect: 1 x child_killed")
     assert figure(figures_of(changed(evidence, struck=[])), "faults_made").value == 0
 

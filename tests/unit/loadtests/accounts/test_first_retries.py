@@ -271,3 +271,31 @@ def test_the_sample_is_what_it_says() -> None:
     """Five calls come back, four of them from the outage."""
     assert len(BACK) == 5
     assert len(OUT) == 4
+
+
+def test_a_run_that_was_killed_between_its_result_and_its_last_stamp_succeeded() -> None:
+    """The result backend has its result: it has not failed, needs no redrive, and may have told the rest or not."""
+    evidence = good()
+    cut = [replace(each, state=None, ended=None) if each.id == "on" else each for each in evidence.runs]
+    unknown = figures_of(changed(evidence, runs=cut))
+    assert figure(unknown, "recoverable_never_released").value == 1
+    known = figures_of(changed(evidence, runs=cut, results={"on": "SUCCESS"}))
+    assert figure(known, "recoverable_never_released").value == 0
+    assert figure(known, "events_lost").value == 0
+    silent = changed(
+        evidence,
+        runs=cut,
+        results={"on": "SUCCESS"},
+        costs=[each for each in evidence.costs if each["task_id"] != "on"],
+    )
+    assert figure(figures_of(silent), "cost_completeness").value == 1.0
+
+
+def test_a_result_of_failure_or_of_another_run_changes_nothing() -> None:
+    """Only a success that nobody told is taken from the result backend."""
+    evidence = good()
+    cut = [replace(each, state=None, ended=None) if each.id == "on" else each for each in evidence.runs]
+    failed = figures_of(changed(evidence, runs=cut, results={"on": "FAILURE"}))
+    assert figure(failed, "recoverable_never_released").value == 1
+    told = figures_of(changed(evidence, results={"kill": "SUCCESS"}))
+    assert told.first_retry["kinds"] == figures_of(evidence).first_retry["kinds"]
