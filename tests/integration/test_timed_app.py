@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +100,42 @@ def test_every_hook_of_the_plugin_is_timed(tmp_path: Path, provider: str) -> Non
     assert run.inside >= AFTER
     assert redriven.state == "FAILURE"
     assert redriven.inside >= BEFORE + AFTER
+
+
+@contextmanager
+def collector() -> Iterator[tuple[str, list[str]]]:
+    """Serve as a collector of spans; gives its URL, and the paths that were posted to."""
+    posted: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            posted.append(self.path)
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", posted
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_traced_run_is_timed_and_sends_its_spans(tmp_path: Path, provider: str) -> None:
+    """A run of the traced arm is stamped as the others are, and its spans leave the worker."""
+    with collector() as (url, posted):
+        traced = {"REDRIVE_TRACES": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        with worker(tmp_path, provider, **traced) as bench:
+            bench.send(CALL, context_tokens=1, generated_tokens=0)
+            (run,) = runs(bench, 1)
+            bench.wait_for(lambda: posted or None)
+    assert (run.state, set(posted)) == ("SUCCESS", {"/v1/traces"})
 
 
 def test_a_killed_run_has_no_end_and_a_skipped_one_says_so(tmp_path: Path, provider: str) -> None:
