@@ -47,7 +47,7 @@ RECORD: Final = os.environ.get("LLM_APP_RECORD")
 
 @dataclass(slots=True)
 class Waited:
-    """Seconds that this process has waited for the provider so far."""
+    """Seconds that this process has waited so far for what is not its own, the provider first of all."""
 
     seconds: float = 0.0
 

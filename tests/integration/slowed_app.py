@@ -1,4 +1,4 @@
-"""The timed sample app with hooks of the plugin made slow, so that a test sees which figure each falls into.
+"""The timed sample app, slow in hooks of the plugin or in its result backend: a test sees which figure each falls into.
 
 SLOWED names them, as JSON: {"Class.method": seconds}.
 """
@@ -11,6 +11,8 @@ import time
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from celery.backends.database import DatabaseBackend
+
 from eventbus.parent import Parent
 from eventbus.reporter import Reporter
 from eventbus.tracer import Tracer
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-OWNERS = {owner.__name__: owner for owner in (Parent, Reporter, Tracer)}
+OWNERS = {owner.__name__: owner for owner in (DatabaseBackend, Parent, Reporter, Tracer)}
 
 
 def slow_down(owner: type, name: str, seconds: float) -> None:
