@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 READY_SECONDS: Final = 60.0
@@ -71,13 +71,19 @@ class Processes:
         while self._started:
             self._started.pop().stop()
 
-    def stop_all(self) -> None:
-        """Tell all of them at once to stop, and wait until each has: for those that need nobody to stop."""
-        for each in self._started:
+    def stop_all(self, last: Collection[str] = ()) -> None:
+        """Tell all at once to stop, and wait until each has; then those named in `last`, which the others need."""
+        self._stop_together([each for each in self._started if each.name not in last])
+        self._stop_together(self._started)
+
+    def _stop_together(self, those: Sequence[Process]) -> None:
+        for each in those:
             if each.popen.poll() is None:
                 each.popen.terminate()
                 each.signal(signal.SIGCONT)  # one that is stopped hears nothing
-        self.__exit__()
+        for each in list(those):
+            each.stop()
+            self._started.remove(each)
 
     def stop(self, process: Process) -> None:
         """Stop one before the others."""

@@ -11,8 +11,8 @@ import requests
 import yaml
 
 from loadtests import packs, sabotage
-from loadtests.bed import cast, faults, urls
-from loadtests.bed.links import OF_BUS, FileLink, ProxyLink, Turnable, needed
+from loadtests.bed import cast, engines, faults, urls
+from loadtests.bed.links import OF_BUS, Turnable, linked, needed, proxied
 from loadtests.bed.ports import free_port
 from loadtests.bed.urls import QUEUES, Urls, Web
 from loadtests.processes import Process, Processes
@@ -20,9 +20,11 @@ from loadtests.scenarios.scenario import Bus, Link
 from loadtests.stores import rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from loadtests.bed.cast import Part
+    from loadtests.bed.engines import Engines
     from loadtests.evidence import Arm
     from loadtests.scenarios.scenario import Fault, Scenario
 
@@ -51,6 +53,8 @@ class Bed:
     processes: Processes = field(init=False)
     started: dict[str, Process] = field(default_factory=dict)
     links: dict[Link, Turnable] = field(default_factory=dict)
+    engines: Engines | None = None
+    _servers: list[str] = field(default_factory=list)
     _bus: Bus = Bus.UP
 
     def __enter__(self) -> Self:
@@ -60,7 +64,11 @@ class Bed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.processes.stop_all()
+        try:
+            self.processes.stop_all(last=[*self._servers, *(f"link-{each}" for each in Link)])
+        finally:
+            if self.engines is not None:
+                self.engines.close()
 
     @property
     def stamps(self) -> Path:
@@ -83,29 +91,35 @@ class Bed:
         Raises ProcessFailed, NoFreePort, SabotageUnknown.
         """
         broken = sabotage.of(self.sabotage)
-        self.urls = urls.embedded(self.folder)
+        self._start_engines()
         web = self._choose_places()
         self._configure(web)
-        parts = cast.Cast(self.folder, self.urls, web, broken, packs.shipped()).parts()
-        self.started = {part.name: self._start(part) for part in parts}
-        for each in self.started.values():
+        self._start_all(cast.Cast(self.folder, self.urls, web, broken, packs.shipped()).parts())
+
+    def _start_all(self, parts: Sequence[Part]) -> None:
+        started = {part.name: self._start(part) for part in parts}
+        self.started |= started
+        for each in started.values():
             self.processes.await_ready(each)
+
+    def _start_engines(self) -> None:
+        """Start the servers of the run, where its engines have any, and the links to them."""
+        self.engines = engines.of(self.scenario.engines, self.folder)
+        servers = self.engines.parts()
+        self._servers = [each.name for each in servers]
+        self._start_all(servers)
+        self.engines.prepare()
+        self.urls, self.links = linked(self.engines.urls, self.processes, self.folder, needed(self.scenario))
 
     def _choose_places(self) -> Web:
         """Choose where each serves before any does: who is started again is found where it was."""
         for name in ("front", "api", "stackstorm", "provider", "data_plane", "otlp"):
             setattr(self, name, f"http://127.0.0.1:{free_port()}")
-        self._start_links()
-        link = self.links.get(Link.PROVIDER)
-        by_link = f"http://127.0.0.1:{link.port}" if isinstance(link, ProxyLink) else self.provider
-        return Web(self.front, self.api, self.stackstorm, self.provider, by_link, self.data_plane, self.otlp)
-
-    def _start_links(self) -> None:
-        self.links[Link.BUS] = FileLink(self.processes, self.folder / "bus.sqlite")
+        by_link = self.provider
         if Link.PROVIDER in needed(self.scenario):
-            proxy = ProxyLink(self.processes, Link.PROVIDER, urls.port_of(self.provider), free_port())
-            proxy.start()
-            self.links[Link.PROVIDER] = proxy
+            link = proxied(self.processes, Link.PROVIDER, urls.port_of(self.provider))
+            self.links[Link.PROVIDER], by_link = link, urls.at_port(self.provider, link.port)
+        return Web(self.front, self.api, self.stackstorm, self.provider, by_link, self.data_plane, self.otlp)
 
     def _configure(self, web: Web) -> None:
         """Tell the pack in StackStorm where the orchestrator is."""
@@ -117,7 +131,7 @@ class Bed:
         told = self.processes.told(part.name) if part.told else []
         ready = str(self.processes.ready_file(part.name))
         environ = {"LLM_APP_READY_FILE": ready, "LLM_APP_PARENT_PID": str(os.getpid())}
-        return self.processes.start(part.name, [*part.command, *told], {**part.environ, **environ})
+        return self.processes.start(part.name, [*part.command, *told, *part.after], {**part.environ, **environ})
 
     def use(self, arm: Arm, block: str) -> None:
         """Give all calls from now on to one arm's worker; they belong to this block."""
@@ -156,6 +170,12 @@ class Bed:
         """Start a process that was killed, and wait until it serves; raises ProcessFailed."""
         self.started[name] = self.processes.again(self.started[name])
 
+    def stop(self, name: str) -> str:
+        """Stop a process in order; gives a note of it."""
+        process = self.started[name]
+        self.processes.stop(process)
+        return f"{name} stopped, process {process.popen.pid}"
+
     def pids(self) -> dict[str, int]:
         """Give the process ids by name, of those that run: worker-off, worker-on, worker-traced, orchestrator, ..."""
         return self.processes.running()
@@ -165,7 +185,9 @@ class Bed:
         self.processes.refuse_ended()
 
     def waiting(self) -> int | None:
-        """Count the messages on the event bus; None where it cannot be told."""
+        """Count the messages on the event bus; None where it cannot be told, which is so of a server."""
+        if self._servers:
+            return None
         (found,) = rows(f"sqlite:///{urlsplit(self.urls.bus).path[1:]}", "SELECT count(*) AS messages FROM message")
         return int(found["messages"])
 

@@ -29,13 +29,15 @@ SOURCE: Final = "loadtest"
 class Part:
     """One process: what follows the Python interpreter, and what is added to its environment.
 
-    One that is `told` takes --ready-file and --parent-pid; the others read them from their environment.
+    One that is `told` takes --ready-file and --parent-pid; the others read them from their environment. `after` are
+    arguments that come last.
     """
 
     name: str
     command: tuple[str, ...]
     environ: Mapping[str, str] = field(default_factory=dict)
     told: bool = True
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

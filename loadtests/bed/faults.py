@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Protocol
 
+    from loadtests.bed.engines import Engines
     from loadtests.bed.links import Turnable
     from loadtests.processes import Process
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
         started: dict[str, Process]
         links: dict[Link, Turnable]
+        engines: Engines | None
 
         @property
         def stamps(self) -> Path:
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
         def clear(self, link: Link) -> None:
             """Let a link be as it was before its fault."""
+
+        def stop(self, name: str) -> str:
+            """Stop a process in order."""
 
         def kill(self, name: str) -> str:
             """End a process by SIGKILL."""
@@ -50,6 +55,8 @@ KILLED: Final = {
     FaultKind.WORKER_KILLED: WORKER,
     FaultKind.ORCHESTRATOR_KILLED: "orchestrator",
 }
+# Which of the engines' servers goes and comes back.
+RESTARTED: Final = {FaultKind.DATABASE_RESTARTED: "database", FaultKind.BROKER_RESTARTED: "broker"}
 PROVIDER_STATES: Final = {
     FaultKind.PROVIDER_DOWN: "down",
     FaultKind.PROVIDER_RATE_LIMITED: "rate_limited",
@@ -80,7 +87,7 @@ def begin(bed: Broken, fault: Fault) -> str:
     if kind is FaultKind.WORKER_STOPPED:
         bed.started[WORKER].signal(signal.SIGSTOP)
         return f"SIGSTOP to {WORKER}, process {bed.started[WORKER].popen.pid}"
-    raise FaultNotMade(f"expected engines that {kind} can be made on, got SQLite files; use --engines real")
+    return bed.stop(_server_of(bed, kind))
 
 
 def end(bed: Broken, fault: Fault) -> None:
@@ -94,6 +101,16 @@ def end(bed: Broken, fault: Fault) -> None:
         bed.again(KILLED[kind])
     elif kind is FaultKind.WORKER_STOPPED:
         bed.started[WORKER].signal(signal.SIGCONT)
+    elif kind in RESTARTED:
+        bed.again(_server_of(bed, kind))
+
+
+def _server_of(bed: Broken, kind: FaultKind) -> str:
+    """Name the server that a kind of fault restarts."""
+    server = bed.engines and getattr(bed.engines, RESTARTED[kind])
+    if not server:
+        raise FaultNotMade(f"expected engines that {kind} can be made on, got SQLite files; use --engines real")
+    return str(server)
 
 
 def _amount(fault: Fault) -> dict[str, float]:

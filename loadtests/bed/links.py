@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import requests
 
+from loadtests.bed.ports import free_port
+from loadtests.bed.urls import port_of
 from loadtests.proxy import Weather
 from loadtests.scenarios.scenario import Bus, FaultKind, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from loadtests.bed.urls import Urls
     from loadtests.processes import Process, Processes
     from loadtests.scenarios.scenario import Scenario
 
 ASK_SECONDS: Final = 10.0
+EMBEDDED: Final = "redrive+sqlite:"
 # How slow a slow bus is: every piece so much later, or the file's lock taken for so long at a time.
 SLOW_SECONDS: Final = 0.2
 OF_FAULT: Final[Mapping[FaultKind, Weather]] = {
@@ -92,3 +96,29 @@ class FileLink:
         self._holder = self.processes.start("lock", command)
         self.processes.await_ready(self._holder)
         return f"write lock of {self.file.name} held by process {self._holder.popen.pid}"
+
+
+def proxied(processes: Processes, link: Link, target: int) -> ProxyLink:
+    """Put a proxy in front of a port; raises ProcessFailed, NoFreePort."""
+    proxy = ProxyLink(processes, link, target, free_port())
+    proxy.start()
+    return proxy
+
+
+def linked(
+    urls: Urls, processes: Processes, folder: Path, wanted: Collection[Link]
+) -> tuple[Urls, dict[Link, Turnable]]:
+    """Put links in front of bus and database, where these are wanted; gives the URLs by way of them.
+
+    An embedded bus needs none in front: who turns it takes the lock of its file.
+    """
+    if urls.bus.startswith(EMBEDDED):
+        return urls, {Link.BUS: FileLink(processes, folder / "bus.sqlite")}
+    found: dict[Link, Turnable] = {}
+    if Link.BUS in wanted:
+        found[Link.BUS] = proxy = proxied(processes, Link.BUS, port_of(urls.bus))
+        urls = urls.with_bus_at(proxy.port)
+    if Link.DATABASE in wanted:
+        found[Link.DATABASE] = proxy = proxied(processes, Link.DATABASE, port_of(urls.ledger))
+        urls = urls.with_databases_at(proxy.port)
+    return urls, found
