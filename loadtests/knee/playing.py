@@ -47,7 +47,7 @@ def _one(
 
 def phase_of(scenario: Scenario, search: Search, of: Of, rate: float, number: int) -> Phase:
     """Give one step; what is not raised stays as the scenario says."""
-    name = f"{of} {number}: {rate:.4g}/s"
+    name = f"{of}-{number}-{rate:.4g}"
     if of is Of.API:
         return Phase(name, PhaseKind.LOAD, search.step_seconds, rate=scenario.rate, telemetry_rate=rate)
     return Phase(name, PhaseKind.LOAD, search.step_seconds, rate=rate)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from loadtests.evidence import Evidence
     from loadtests.verdict.gate import Gate
+    from loadtests.verdict.judging import Judged
 
 # Calls that came so shortly before the end of a step may be under way.
 UNDER_WAY_SECONDS: Final = 2.0
@@ -72,14 +73,17 @@ def step_of(evidence: Evidence, phase: int, asked: float, gates: Sequence[Gate])
         began,
         ended,
         figures,
-        [f"{row.figure} {_said(row.value, row.unit)}" for row in rows],
+        [_missed(row) for row in rows],
         len(part.calls) / seconds,
         len(requests) / seconds,
     )
 
 
-def _said(value: float | None, unit: str) -> str:
-    return "not measured" if value is None else f"{value:.4g} {unit}"
+def _missed(row: Judged) -> str:
+    """Name a gate that did not hold, with what came, or why nobody can tell."""
+    if row.met is None or row.value is None:
+        return f"{row.figure} not measured: {row.why}"
+    return f"{row.figure} {row.value:.4g} {row.unit}"
 
 
 def _done_in_time(part: Evidence, ended: float) -> Figure:

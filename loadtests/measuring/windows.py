@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WINDOW_SECONDS: Final = 5.0
+# Of a short stretch they get shorter, so that an interval knows how they differ.
+SHORTEST_SECONDS: Final = 1.0
+FEWEST_WINDOWS: Final = 8
 # Enough for an interval; of a run of hours the windows get longer instead of more.
 MOST_WINDOWS: Final = 400
 
@@ -37,7 +40,8 @@ def windows_of(evidence: Evidence, phases: Iterable[int] | None = None) -> list[
     played = {block.phase for block in evidence.blocks}
     wanted = played if phases is None else played & set(phases)
     times = [(number, *_span(evidence, number)) for number in sorted(wanted)]
-    longest = max(WINDOW_SECONDS, sum(ended - began for _, began, ended in times) / MOST_WINDOWS)
+    total = sum(ended - began for _, began, ended in times)
+    longest = max(total / MOST_WINDOWS, min(WINDOW_SECONDS, max(SHORTEST_SECONDS, total / FEWEST_WINDOWS)))
     return [window for number, began, ended in times for window in _cut(number, began, ended, longest)]
 
 

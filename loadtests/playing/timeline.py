@@ -73,8 +73,13 @@ def _blocks(phase: Phase, dice: Random) -> list[Use]:
     """
     arms = arms_of(phase)
     if phase.kind is not PhaseKind.OVERHEAD:
-        return [Use(0.0, arms[0], phase.name, phase.seconds)]
+        return [Use(0.0, arms[0], _word(phase.name), phase.seconds)]
     rounds = max(1, round(phase.seconds / phase.block_seconds / len(arms)))
     seconds = phase.seconds / rounds / len(arms)
     turns = [arm for _ in range(rounds) for arm in dice.sample(arms, k=len(arms))]
-    return [Use(i * seconds, arm, f"{phase.name}-{i + 1}-{arm}", seconds) for i, arm in enumerate(turns)]
+    return [Use(i * seconds, arm, f"{_word(phase.name)}-{i + 1}-{arm}", seconds) for i, arm in enumerate(turns)]
+
+
+def _word(name: str) -> str:
+    """Write a phase's name as one word: a block is a field of the front's lines."""
+    return "-".join(name.split())

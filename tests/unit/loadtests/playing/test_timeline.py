@@ -62,3 +62,10 @@ def test_no_fault_outlasts_its_phase() -> None:
     after = replace(OUTAGE, at=5.0)
     steps = timeline(replace(RECOVERY, faults=(after, OUTAGE)), Random(1))
     assert [(type(step), step.at) for step in steps[2:4]] == [(End, 5.0), (Begin, 5.0)]
+
+
+@pytest.mark.parametrize("phase", [RECOVERY, OVERHEAD])
+def test_a_block_s_name_is_one_word(phase: Phase) -> None:
+    """A phase may be called 'overhead, bus slow'; the front writes a block's name as a field of a line."""
+    found = blocks(replace(phase, name="a name, of words"))
+    assert all(each.block.startswith("a-name,-of-words") and len(each.block.split()) == 1 for each in found)
