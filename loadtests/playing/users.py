@@ -58,11 +58,12 @@ class Users:
         return self.processes.folder / "rate.json"
 
     def start(self, front: str, api: str, stamps: Path) -> None:
-        """Start Locust; `stamps` is the workers' file, by which it sees calls end."""
+        """Start Locust, and wait until its users are there; `stamps` is the file by which it sees calls end."""
         self.set_load({"rate": 0.0, "telemetry_rate": 0.0})
         file = str(Path(loadtests.__file__).with_name("locustfile.py"))
         command = ["-m", "locust", "-f", file, "--headless", "--only-summary", "--exit-code-on-error", "0"]
         self._process = self.processes.start("locust", [*command, *self._options(front, api, stamps)])
+        self.processes.await_ready(self._process)
 
     def _options(self, front: str, api: str, stamps: Path) -> list[str]:
         plan = self.scenario
@@ -80,6 +81,7 @@ class Users:
             "--stamps": stamps,
             "--answers": self.answers,
             "--accepted": self.accepted,
+            "--load-ready-file": self.processes.ready_file("locust"),
             "--json-file": self.figures.with_suffix(""),
             "--stop-timeout": STOP_TIMEOUT,
             "--parent-pid": os.getpid(),
