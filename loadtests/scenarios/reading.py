@@ -31,6 +31,9 @@ OF_LINK: Final = frozenset(
 WITH_AMOUNT: Final = frozenset(
     {FaultKind.LINK_LATENCY, FaultKind.LINK_BANDWIDTH, FaultKind.PROVIDER_SLOW, FaultKind.PROVIDER_RATE_LIMITED}
 )
+OF_PROVIDER: Final = frozenset(
+    {FaultKind.PROVIDER_DOWN, FaultKind.PROVIDER_RATE_LIMITED, FaultKind.PROVIDER_SLOW, FaultKind.PROVIDER_KILLED}
+)
 OF_SERVERS: Final = frozenset({FaultKind.DATABASE_RESTARTED, FaultKind.BROKER_RESTARTED})
 
 
@@ -148,6 +151,7 @@ def _phase(table: Table, engines: Engines, dice: Random) -> Phase:
     faults = [(place, fault) for place, fault in drawn if fault.only in (None, engines)]
     for place, fault in faults:
         _fitting(place, fault, phase, engines)
+        _alone(place, fault, [each for _, each in faults if each is not fault])
     return replace(phase, faults=tuple(sorted((fault for _, fault in faults), key=lambda fault: fault.at)))
 
 
@@ -177,6 +181,15 @@ def _fitting(table: Table, fault: Fault, phase: Phase, engines: Engines) -> None
         raise table.invalid("lasts", f"an end within the phase's {phase.seconds:g} s", ends)
     if engines is Engines.EMBEDDED and _of_a_server(fault):
         raise table.invalid("kind", 'real engines for this fault: engines = "real", or only = "real"', str(fault.kind))
+
+
+def _alone(table: Table, fault: Fault, others: list[Fault]) -> None:
+    """Refuse a fault during another one of the same thing: the end of the first would end both."""
+    for other in others:
+        same = fault.kind in OF_PROVIDER and other.kind in OF_PROVIDER
+        linked = fault.target is not None and fault.target is other.target
+        if (same or linked) and fault.at < other.at + other.lasts and other.at < fault.at + fault.lasts:
+            raise table.invalid("at", f"a time at which {other.kind} of the same thing does not hold", fault.at)
 
 
 def _of_a_server(fault: Fault) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,3 +49,44 @@ def test_what_ends_by_itself_is_noticed(tmp_path: Path) -> None:
         processes.start("worker", ["-c", "pass"]).popen.wait()
         with pytest.raises(ProcessFailed, match="expected worker to run, got exit code 0"):
             processes.refuse_ended()
+
+
+def test_what_is_killed_on_purpose_is_not_missed_and_starts_again(tmp_path: Path) -> None:
+    """All that it started is killed with it; started again it waits for a new sign, at the same place."""
+    with Processes(tmp_path) as processes:
+        served = processes.start("server", ["-c", SERVING, *processes.told("server")])
+        processes.await_ready(served)
+        processes.kill(served)
+        assert served.popen.returncode == -signal.SIGKILL
+        processes.refuse_ended()
+        assert processes.running() == {}
+        again = processes.again(served)
+        assert again.popen.pid != served.popen.pid
+        assert processes.running() == {"server": again.popen.pid}
+
+
+def test_an_old_sign_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    """Whoever does not come up a second time is told, whatever the first time left behind."""
+    with Processes(tmp_path) as processes:
+        processes.ready_file("server").write_text("{}")
+        with pytest.raises(ProcessFailed, match="exit code 4"):
+            processes.serve("server", ["-c", "raise SystemExit(4)"])
+
+
+def test_all_are_told_at_once_and_the_needed_ones_last(tmp_path: Path) -> None:
+    """The servers still run when the last of the others has ended; one that is stopped ends too."""
+    watching = (
+        "import os, signal, sys, time; signal.signal(15, lambda *_: sys.exit(os.kill({pid}, 0) or 7)); time.sleep(60)"
+    )
+    processes = Processes(tmp_path)
+    server = processes.start("server", ["-c", "import time; time.sleep(60)"])
+    sign = f"open({str(tmp_path / 'user.ready')!r}, 'w').write('{{}}');"
+    user = processes.start(
+        "user", ["-c", watching.format(pid=server.popen.pid).replace("time.sleep", sign + "time.sleep", 1)]
+    )
+    processes.await_ready(user)
+    stopped = processes.start("stopped", ["-c", "import time; time.sleep(60)"])
+    stopped.signal(signal.SIGSTOP)
+    processes.stop_all(last=["server"])
+    assert user.popen.returncode == 7
+    assert stopped.popen.returncode == server.popen.returncode == -signal.SIGTERM

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FAULT = {"kind": "provider_down", "at": [1, 4], "lasts": 5}
+LINKED = {"kind": "link_cut", "target": "bus", "at": 1, "lasts": 3}
 PHASE = {"name": "recovery", "kind": "recovery", "seconds": 20, "faults": [FAULT]}
 CONTENT: dict[str, Any] = {"about": "x", "engines": "embedded", "seed": 3, "rate": 10, "phases": [PHASE]}
 
@@ -116,6 +117,12 @@ def test_a_link_is_read() -> None:
         ("phases.0.faults.0.kind", "provider_slow", r"faults\[0\].amount: expected one where the kind has one"),
         ("phases.0.faults.0.amount", 2, r"faults\[0\].amount: expected one where the kind has one"),
         ("phases.0.faults.0.kind", "broker_restarted", r"faults\[0\].kind: expected real engines for this fault"),
+        (
+            "phases.0.faults",
+            [FAULT, FAULT],
+            r"faults\[0\].at: expected a time at which provider_down of the same thing",
+        ),
+        ("phases.0.faults", [LINKED, LINKED], r"faults\[0\].at: expected a time at which link_cut of the same thing"),
         ("search", {"first_rate": 1}, r"search.factor: expected it to be there, got nothing; add it"),
         ("search", 3, r"search: expected a table, got int"),
     ],
@@ -167,3 +174,13 @@ def test_the_plain_parts_are_there_for_a_search() -> None:
     scenario = reading.load("stress")
     assert scenario.search is not None
     assert {each.kind for each in scenario.phases} == {PhaseKind.LOAD}
+
+
+def test_an_outage_fails_enough_calls() -> None:
+    """Wherever a scenario has an outage, it fails enough calls to tell a share of first retries."""
+    for name in shipped():
+        scenario = load(name)
+        outages = [
+            (p.rate or scenario.rate, f) for p in scenario.phases for f in p.faults if f.kind is FaultKind.PROVIDER_DOWN
+        ]
+        assert not outages or sum(rate * fault.lasts for rate, fault in outages) >= 73
