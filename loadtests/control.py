@@ -10,7 +10,7 @@ import os
 import socket
 import tempfile
 import time
-from statistics import fmean, median
+from statistics import median
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
@@ -38,30 +38,39 @@ def measure(folder: Path | None = None) -> dict[str, float]:
     return {"loop_s": wall, "loop_cpu_s": processor, "fsync_s": _syncs(folder), "loopback_s": _trips()}
 
 
-def summary(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Give the geometric mean of each part over the moments of one run, and `drift`: by which share the two furthest
-    apart differ in `loop_s`. Nothing measured gives nothing.
+def tick() -> dict[str, float]:
+    """Do a tenth of the loop once, for every second of a run: a shared machine is another one a minute later.
+
+    Takes some milliseconds, and gives `tick_s` by the clock and `tick_cpu_s` in processor time.
     """
-    if not measured:
-        return {}
-    names = [name for name in measured[0] if all(each.get(name, 0) > 0 for each in measured)]
-    means = {name: math.exp(fmean(math.log(each[name]) for each in measured)) for name in names}
+    wall, spent = _loop(STEPS // 10)
+    return {"tick_s": wall, "tick_cpu_s": spent}
+
+
+def summary(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Give the middle of each part over the moments of one run that have it, and `drift`: by which share the two
+    furthest apart differ in `loop_s`. Of two the middle is the geometric mean. Nothing measured gives nothing.
+    """
+    names = dict.fromkeys(name for each in measured for name in each)
+    logs = {name: [math.log(each[name]) for each in measured if each.get(name, 0) > 0] for name in names}
+    means = {name: math.exp(median(found)) for name, found in logs.items() if found}
     loops = [each["loop_s"] for each in measured if each.get("loop_s", 0) > 0]
     return means | {"drift": max(loops) / min(loops) - 1} if loops else means
 
 
 def _loops() -> tuple[float, float]:
     """Count up and hash into a small table, as interpreted code does; gives wall and processor seconds."""
-    times = [_loop() for _ in range(LOOPS)]
+    times = [_loop(STEPS) for _ in range(LOOPS)]
     return median(wall for wall, _ in times), median(spent for _, spent in times)
 
 
-def _loop() -> tuple[float, float]:
-    began, spent = time.perf_counter(), time.process_time()
+def _loop(steps: int) -> tuple[float, float]:
+    # The thread's own processor time: others of this process may work meanwhile.
+    began, spent = time.perf_counter(), time.thread_time()
     table: dict[int, int] = {}
-    for step in range(STEPS):
+    for step in range(steps):
         table[step & 1023] = step * 3 ^ table.get(step & 511, 7)
-    return time.perf_counter() - began, time.process_time() - spent
+    return time.perf_counter() - began, time.thread_time() - spent
 
 
 def _syncs(folder: Path | None) -> float:

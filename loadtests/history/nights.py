@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from loadtests.history.reading import TESTED, reading_of, value_of
-from loadtests.history.regression import Rule, judged
+from loadtests.history.regression import Rule, blunt, judged
 from loadtests.history.store import HistoryInvalid, of
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def against(document: Mapping[str, Any], history: History, rule: Rule = STANDARD
     """Hold a run against the comparable ones before it in the history; it may be there itself.
 
     Gives `compared_with` (ids), `rule` in words, `tests` (each figure with value, expected, ratio, its prediction
-    interval, corrected p), `slower` (names), `points` (figure -> id, moment and value of each run, oldest first), and
-    `why_not` where there is too little to test, or the history has a broken file: a run that was played is reported
-    whatever lies beside it.
+    interval, corrected p), `slower` (names), `blunt` (figures that were measured too bluntly to be tested), `points`
+    (figure -> id, moment and value of each run, oldest first), and `why_not` where there is too little to test, or the
+    history has a broken file: a run that was played is reported whatever lies beside it.
     """
     try:
         runs = history.runs(document["scenario"], document["engines"], of(document))
@@ -36,12 +36,14 @@ def against(document: Mapping[str, Any], history: History, rule: Rule = STANDARD
 
 def told(document: Mapping[str, Any], earlier: Sequence[Document], rule: Rule = STANDARD) -> dict[str, Any]:
     """Hold a run against these, oldest first."""
-    tests = judged(reading_of(document), [reading_of(each) for each in earlier], rule)
+    readings = [reading_of(each) for each in earlier]
+    tests = judged(reading_of(document), readings, rule)
     return {
         "compared_with": [each["run_id"] for each in earlier],
         "rule": str(rule),
         "tests": [asdict(each) for each in tests],
         "slower": [each.figure for each in tests if each.slower],
+        "blunt": blunt(readings, rule),
         "points": points([*earlier, document]),
         "why_not": None if tests else _why_not(document, earlier, rule),
     }
@@ -75,7 +77,7 @@ def _why_not(document: Mapping[str, Any], earlier: Sequence[Document], rule: Rul
             f"expected at least {rule.fewest} comparable runs before it (same scenario, load, faults, engines, kind of "
             f"machine), got {len(earlier)}; play it more often"
         )
-    reading = reading_of(document)
-    missing = [name for name in TESTED if name not in reading.values] or ["its control"]
+    reading, dull = reading_of(document), blunt([reading_of(each) for each in earlier], rule)
+    missing = [name for name in TESTED if name not in reading.values and name not in dull] or ["its control"]
     told = ", ".join(missing)
     return f"expected figures above 0, and the control, in it and in {rule.fewest} runs before, got no {told}"

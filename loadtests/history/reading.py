@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 # Figure -> the part of the control that it goes with. Medians and processor time per call: tails and single seconds of
 # a shared machine say more about the machine. Less is better in all of them.
 TESTED: Final[Mapping[str, str]] = {
-    "orchestrator_cpu_us_per_call": "loop_cpu_s",
-    "api_p50_ms": "loop_s",
-    "worker_overhead_p50_ms": "loop_s",
-    "worker_cpu_overhead_us": "loop_cpu_s",
+    "orchestrator_cpu_us_per_call": "tick_cpu_s",
+    "api_p50_ms": "tick_cpu_s",
+    "worker_overhead_p50_ms": "tick_cpu_s",
+    "worker_cpu_overhead_us": "tick_cpu_s",
 }
 # What may differ between two runs that are compared: it does not change what is measured, or is compared itself.
 INDIFFERENT: Final = frozenset({"seed", "about", "gates"})
@@ -24,7 +24,7 @@ INDIFFERENT: Final = frozenset({"seed", "about", "gates"})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One run: the values of its figures that are above 0, and of its control, both as they were measured."""
+    """One run: the values of its figures that are above 0, how wide their own 95 % intervals are, and its control."""
 
     run_id: str
     started_at: str
@@ -33,6 +33,7 @@ class Reading:
     sabotage: str | None
     values: Mapping[str, float]
     control: Mapping[str, float]
+    widths: Mapping[str, float] = field(default_factory=dict)
 
 
 def reading_of(document: Mapping[str, Any]) -> Reading:
@@ -46,6 +47,7 @@ def reading_of(document: Mapping[str, Any]) -> Reading:
         sabotage=settings.get("sabotage"),
         values=_positive({name: value_of(document, name) for name in TESTED}),
         control=_positive(document.get("control") or {}),
+        widths=_positive({name: _width(document, name) for name in TESTED}),
     )
 
 
@@ -61,6 +63,12 @@ def value_of(document: Mapping[str, Any], name: str) -> float | None:
     """Give a figure's value; None where it was not measured, or something speaks against it."""
     found = [each for each in document["figures"] if each["name"] == name]
     return found[0]["value"] if len(found) == 1 and not found[0].get("why_not") else None
+
+
+def _width(document: Mapping[str, Any], name: str) -> float | None:
+    found = [each for each in document["figures"] if each["name"] == name]
+    ends = (found[0].get("low"), found[0].get("high")) if len(found) == 1 else (None, None)
+    return None if ends[0] is None or ends[1] is None else float(ends[1] - ends[0])
 
 
 def _without_moments(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -10,13 +10,16 @@ Under equal code t has Student's distribution with n - 2 degrees of freedom (a p
 Applied Regression Analysis, 1.4). One-sided p values of all figures are corrected by Holm, so that `alpha` is the
 chance that a run of equal code is told slower in anything. And the ratio to what was foretold has to reach
 1 + `least_effect`: a difference that is real and tiny wakes nobody.
+
+A figure that the earlier runs measured bluntly is left out, and takes no chance from the others: one whose own
+interval, in the middle one of those runs, is wider than `bluntest` of its value. The new run has no say in that.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
 from loadtests.history.reading import TESTED
@@ -39,6 +42,7 @@ class Rule:
     least_effect: float = 0.10
     last: int = 20
     fewest: int = 6
+    bluntest: float = 0.5
 
     def __str__(self) -> str:
         """Say it in one line."""
@@ -71,9 +75,24 @@ def judged(new: Reading, earlier: Sequence[Reading], rule: Rule | None = None) -
     Nothing to compare with gives no tests: the caller says so.
     """
     rule = rule or Rule()
-    foretold = {name: made for name in TESTED if (made := _foretold(name, new, earlier, rule)) is not None}
+    left_out = blunt(earlier, rule)
+    names = [name for name in TESTED if name not in left_out]
+    foretold = {name: made for name in names if (made := _foretold(name, new, earlier, rule)) is not None}
     corrected = holm({name: above(each.t, each.df) for name, each in foretold.items()})
     return [_tested(name, each, new.values[name], corrected[name], rule) for name, each in foretold.items()]
+
+
+def blunt(earlier: Sequence[Reading], rule: Rule | None = None) -> dict[str, float]:
+    """Name the figures that the earlier runs measured too bluntly to be tested, each with its width by its value."""
+    rule = rule or Rule()
+    shares = {name: _bluntness(name, earlier[-rule.last :]) for name in TESTED}
+    return {name: share for name, share in shares.items() if share > rule.bluntest}
+
+
+def _bluntness(name: str, earlier: Sequence[Reading]) -> float:
+    widths = [each.widths[name] for each in earlier if name in each.widths]
+    values = [each.values[name] for each in earlier if name in each.values]
+    return median(widths) / median(values) if widths and values else 0.0
 
 
 def holm(chances: Mapping[str, float]) -> dict[str, float]:

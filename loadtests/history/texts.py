@@ -39,7 +39,8 @@ def of_tests(told: Mapping[str, Any]) -> list[str]:
     rows += [_tested(each) for each in told["tests"]]
     slower = ", ".join(told["slower"])
     verdict = f"✗ SLOWER than {len(told['compared_with'])} runs before: {slower}" if slower else "✓ not slower"
-    return [*table(rows), told["rule"], verdict]
+    dull = [f"too blunt to be tested: {name} (±{share / 2:.0%} in one run)" for name, share in told["blunt"].items()]
+    return [*table(rows), *dull, told["rule"], verdict]
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

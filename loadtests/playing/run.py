@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from loadtests.bed.bed import SECONDS_PER_TOKEN
+from loadtests.control import tick
 from loadtests.evidence import Backlog, Evidence, Sample
 from loadtests.knee import playing as knee
 from loadtests.locust_figures import Requests, of_locust
@@ -48,6 +49,7 @@ class Run:
     _unfinished: Unfinished = field(init=False)
     _taken: Watch[Sample] = field(init=False)
     _waits: Watch[Backlog] = field(init=False)
+    _ticks: Watch[Mapping[str, float]] = field(init=False)
     _began_at: datetime = field(init=False)
     _began: float = field(init=False)
     _phases: list[Phase] = field(default_factory=list)
@@ -59,19 +61,20 @@ class Run:
         self._unfinished = Unfinished(bed.front_log, bed.stamps, bed.state_of)
         self._taken = Watch(lambda: processes(bed.pids()), PROCESS_SECONDS)
         self._waits = Watch(lambda: backlog(bed.ask, bed.waiting), BACKLOG_SECONDS)
+        self._ticks = Watch(lambda: [tick()], PROCESS_SECONDS)
 
     def play(self) -> Evidence:
         """Load it, drain it, and give what was seen; raises ProcessFailed, requests' errors and the databases'."""
         self._began_at, self._began = datetime.now(UTC), time.monotonic()
         before = self.control()
-        with self._taken, self._waits:
+        with self._taken, self._waits, self._ticks:
             self._users.start(self.bed.front, self.bed.api, self.bed.stamps)
             self._play_phases()
             self._users.stop()
             self._drain()
             self._waits.seen += self._waits.look()
         self._still()
-        return self._collect([before, self.control()])
+        return self._collect([before, *self._ticks.seen, self.control()])
 
     def _play_phases(self) -> None:
         self._conductor.warm_up(self.bed.scenario.warm_up_seconds)

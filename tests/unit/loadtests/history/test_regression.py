@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
-from loadtests.history.reading import TESTED, reading_of
-from loadtests.history.regression import Rule, holm, judged
+from loadtests.history.reading import TESTED, Reading, reading_of
+from loadtests.history.regression import Rule, blunt, holm, judged
 from loadtests.history.student import above, quantile
 from tests.loadtest_reports import CONTROL, VALUES, noisy, report
 
@@ -96,6 +97,25 @@ def test_a_figure_is_tested_where_enough_runs_have_it() -> None:
     tested = {each.figure for each in judged(partly, earlier)}
     assert tested == {"orchestrator_cpu_us_per_call", "worker_overhead_p50_ms"}
     assert judged(replace(reading_of(report(9)), control={}), earlier) == []
+
+
+def widths(document: dict[str, Any], share: float) -> Reading:
+    """Give a run's reading, one figure's interval as wide as a share of its value."""
+    read = reading_of(document)
+    return replace(read, widths={"api_p50_ms": share * VALUES["api_p50_ms"]})
+
+
+def test_a_figure_that_is_measured_bluntly_is_left_out() -> None:
+    """By the runs before and not by the new one; it takes no chance from the others then."""
+    dice = Random(6)
+    nights = [noisy(dice, night) for night in range(8)]
+    new = reading_of(report(9, {"api_p50_ms": 80.0}))
+    sharp = judged(new, [widths(each, 0.4) for each in nights])
+    dull = judged(new, [widths(each, 0.6) for each in nights])
+    assert [each.figure for each in sharp if each.slower] == ["api_p50_ms"]
+    assert {each.figure for each in dull} == set(TESTED) - {"api_p50_ms"}
+    assert blunt([widths(each, 0.6) for each in nights]) == pytest.approx({"api_p50_ms": 0.6}, rel=0.1)
+    assert blunt([reading_of(each) for each in nights]) == {}
 
 
 def test_the_order_of_the_earlier_runs_says_nothing() -> None:
