@@ -20,6 +20,7 @@ READY_SECONDS: Final = 60.0
 # `redrive dev` stops three processes of its own, one after the other.
 STOP_SECONDS: Final = 35.0
 POLL_SECONDS: Final = 0.05
+NICENESS: Final = 5
 LOG_CHARACTERS: Final = 2_000
 
 
@@ -59,9 +60,13 @@ class Process:
 
 @dataclass(slots=True)
 class Processes:
-    """All processes of one run; leaving the `with` block stops them. Logs and ready files go to `folder`."""
+    """All processes of one run; leaving the `with` block stops them. Logs and ready files go to `folder`.
+
+    Those named in `behind` wait for the processor where others want it too, as if they had a machine of their own.
+    """
 
     folder: Path
+    behind: Collection[str] = ()
     _started: list[Process] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -130,6 +135,8 @@ class Processes:
                 env={**os.environ, **(environ or {})},
                 start_new_session=True,
             )
+        if name in self.behind:
+            os.setpriority(os.PRIO_PROCESS, popen.pid, NICENESS)
         process = Process(name, popen, log, tuple(command), dict(environ or {}))
         self._started.append(process)
         return process

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from loadtests.evidence import Arm
     from loadtests.scenarios.scenario import Fault, Scenario
 
+# What does not run on a worker's machine: there it takes no processor from what is measured.
+ELSEWHERE: Final = frozenset({"orchestrator", "stackstorm", "dataplane", "collector"})
 ASK_SECONDS: Final = 30.0
 SECONDS_PER_TOKEN: Final = cast.SECONDS_PER_TOKEN
 
@@ -60,7 +62,7 @@ class Bed:
     def __enter__(self) -> Self:
         self.folder = self.folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.processes = Processes(self.folder)
+        self.processes = Processes(self.folder, ELSEWHERE)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -90,3 +90,12 @@ def test_all_are_told_at_once_and_the_needed_ones_last(tmp_path: Path) -> None:
     processes.stop_all(last=["server"])
     assert user.popen.returncode == 7
     assert stopped.popen.returncode == server.popen.returncode == -signal.SIGTERM
+
+
+def test_who_is_behind_waits_for_the_processor(tmp_path: Path) -> None:
+    """A process that stands for another machine's has a lower priority than ours, and the others have ours."""
+    with Processes(tmp_path, {"far"}) as processes:
+        far, near = (processes.start(name, ["-c", "import time; time.sleep(60)"]) for name in ("far", "near"))
+        found = [os.getpriority(os.PRIO_PROCESS, each.popen.pid) for each in (far, near)]
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert (found[0] > ours, found[1]) == (True, ours)
