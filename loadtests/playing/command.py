@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from loadtests.evidence import Evidence
     from loadtests.playing.options import Wanted
+    from loadtests.profiling import Profile
     from loadtests.scenarios.scenario import Scenario
     from loadtests.verdict.gate import Gate
 
@@ -68,7 +69,7 @@ def run(wanted: Wanted) -> int:
         return USAGE
     folder = wanted.out / "runs" / run_id
     try:
-        report = _reported(_played(wanted, scenario, run_id, folder), asked, wanted, folder)
+        report = _reported(*_played(wanted, scenario, run_id, folder), asked, wanted, folder)
     except FOREIGN as error:
         print(f"could not measure: {error}", file=sys.stderr)
         return COULD_NOT
@@ -98,11 +99,12 @@ def _run_id(scenario: Scenario) -> str:
     return run_ids.checked(given) if given else run_ids.made(datetime.now(UTC), scenario.name, os.urandom(3))
 
 
-def _played(wanted: Wanted, scenario: Scenario, run_id: str, folder: Path) -> Evidence:
+def _played(wanted: Wanted, scenario: Scenario, run_id: str, folder: Path) -> tuple[Evidence, Profile | None]:
     with _work(folder, keep=wanted.keep) as work, Bed(work, scenario, wanted.sabotage) as bed:
         say(f"{run_id}: {scenario.about}; {scenario.seconds:.0f} s of load on {scenario.engines} engines")
         bed.start()
-        return Run(bed, run_id, measure).play()
+        run = Run(bed, run_id, measure, profile_in=folder / "profile" if wanted.profile else None)
+        return run.play(), run.profile
 
 
 @contextmanager
@@ -119,13 +121,22 @@ def _work(folder: Path, *, keep: bool) -> Iterator[Path]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _reported(evidence: Evidence, asked: tuple[Gate, ...], wanted: Wanted, folder: Path) -> dict[str, Any]:
+def _reported(
+    evidence: Evidence, profile: Profile | None, asked: tuple[Gate, ...], wanted: Wanted, folder: Path
+) -> dict[str, Any]:
     """Measure, judge, hold against the nights before, and write it all down."""
     measured = sought_in(evidence) if evidence.scenario.search else measured_of(evidence)
     counted = accounts.figures_of(evidence)
     figures = [*measured.figures, *counted.figures]
     verdict = judge(figures, asked, evidence.scenario, [*evidence.problems, *counted.problems])
-    found = Findings(figures, verdict, measured.comparisons, counted.first_retry, summary(evidence.control))
+    found = Findings(
+        figures=figures,
+        verdict=verdict,
+        comparisons=measured.comparisons,
+        first_retry=counted.first_retry,
+        control=summary(evidence.control),
+        profiles=profile.told() if profile else {},
+    )
     report = document(evidence, found, Provenance.here(reading.as_data(evidence.scenario), wanted.sabotage))
     history = History(wanted.out / "history")
     report["trend"] = against(report, history)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
@@ -20,16 +21,20 @@ from loadtests.playing.draining import Standing, await_rest, standing
 from loadtests.playing.sampling import BACKLOG_SECONDS, PROCESS_SECONDS, Watch, backlog, processes
 from loadtests.playing.unfinished import Unfinished, with_calls
 from loadtests.playing.users import Users
+from loadtests.profiling import Profile
 from loadtests.stamps import accepted_of, answered_of, asked_of, calls_of, read_lines, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from loadtests.bed.bed import Bed
     from loadtests.scenarios.scenario import Phase
 
 DATA_PLANE: Final = "dataplane.sqlite"
 WORKER: Final = "worker-"
+PROFILED: Final = ("orchestrator", "worker-on")
 # What workers say on their way out has to arrive within this time.
 STILL_SECONDS: Final = 30.0
 
@@ -37,13 +42,15 @@ STILL_SECONDS: Final = 30.0
 @dataclass(slots=True)
 class Run:
     """Plays the bed's scenario once. `control` times a fixed piece of work; `problems` are what keeps the run from
-    being a measurement.
+    being a measurement. With a folder to draw them in, `profile` holds flame graphs of the phases afterwards.
     """
 
     bed: Bed
     run_id: str
     control: Callable[[], Mapping[str, float]]
     problems: list[str] = field(default_factory=list)
+    profile_in: Path | None = None
+    profile: Profile | None = None
     _users: Users = field(init=False)
     _conductor: Conductor = field(init=False)
     _unfinished: Unfinished = field(init=False)
@@ -69,12 +76,20 @@ class Run:
         before = self.control()
         with self._taken, self._waits, self._ticks:
             self._users.start(self.bed.front, self.bed.api, self.bed.stamps)
-            self._play_phases()
+            with self._profiled():
+                self._play_phases()
             self._users.stop()
             self._drain()
             self._waits.seen += self._waits.look()
         self._still()
         return self._collect([before, *self._ticks.seen, self.control()])
+
+    def _profiled(self) -> AbstractContextManager[object]:
+        if self.profile_in is None:
+            return nullcontext()
+        pids = self.bed.pids()
+        self.profile = Profile(self.profile_in, {name: pids[name] for name in PROFILED})
+        return self.profile
 
     def _play_phases(self) -> None:
         self._conductor.warm_up(self.bed.scenario.warm_up_seconds)
