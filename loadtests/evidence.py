@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
     from loadtests.locust_figures import Requests
     from loadtests.scenarios.scenario import FaultKind, Phase, Scenario
+
+
+# Under this name the whole machine is sampled beside its processes: what others take of it is in it.
+MACHINE: Final = "machine"
 
 
 class Arm(StrEnum):

@@ -96,7 +96,7 @@ class Bed:
         self._start_engines()
         web = self._choose_places()
         self._configure(web)
-        self._start_all(cast.Cast(self.folder, self.urls, web, broken, packs.shipped()).parts())
+        self._start_all(cast.Cast(self.folder, self.urls, web, broken, packs.shipped(), self.scenario.children).parts())
 
     def _start_all(self, parts: Sequence[Part]) -> None:
         started = {part.name: self._start(part) for part in parts}

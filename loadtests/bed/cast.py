@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from loadtests.sabotage import Sabotage
 
 SECONDS_PER_TOKEN: Final = 0.0001
-CHILDREN: Final = 4
 # No answer of the model takes nearly as long: who waits longer asks a line that is dead.
 TIMEOUT_SECONDS: Final = 5
 DEPENDENCY: Final = "model-provider"
@@ -49,6 +48,7 @@ class Cast:
     web: Web
     sabotage: Sabotage
     packs: Path
+    children: int
 
     def parts(self) -> list[Part]:
         """List them, in the order in which they are started."""
@@ -101,7 +101,7 @@ class Cast:
     def _worker(self, arm: Arm) -> Part:
         name = f"worker-{arm}"
         queues = f"{QUEUES[arm]},{REROUTED}" if arm is Arm.ON else QUEUES[arm]
-        options = ("-c", str(CHILDREN), "-Q", queues, "-n", f"{arm}@%h", "-l", "ERROR", "--without-mingle")
+        options = ("-c", str(self.children), "-Q", queues, "-n", f"{arm}@%h", "-l", "ERROR", "--without-mingle")
         command = ("-m", "celery", "-A", self.sabotage.worker_app, "worker", *options)
         return Part(name, command, self._app(arm) | self._sabotaged(), told=False)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Calls that came so shortly before the end of a step may be under way.
 UNDER_WAY_SECONDS: Final = 2.0
+# Steps are judged by values; their intervals are for the reader.
+RESAMPLES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def step_of(evidence: Evidence, phase: int, asked: float, gates: Sequence[Gate])
     """Measure and judge one phase of a run as a step."""
     part = part_of(evidence, [phase])
     began, ended = part.blocks[0].began, part.blocks[-1].ended
-    figures = [*answering(part, Random(evidence.scenario.seed + phase)), _done_in_time(part, ended)]
+    figures = [*answering(part, Random(evidence.scenario.seed + phase), RESAMPLES), _done_in_time(part, ended)]
     figures.append(_catch_up(evidence, ended))
     verdict = judge(figures, gates, evidence.scenario)
     rows = [] if verdict.outcome is Outcome.PASSED else [row for row in verdict.rows if row.met is not True]

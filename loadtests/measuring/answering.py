@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loadtests.evidence import Arm
 from loadtests.first_retry.figures import wilson
-from loadtests.measuring.bootstrap import FEWEST_CLUSTERS, interval
+from loadtests.measuring.bootstrap import FEWEST_CLUSTERS, RESAMPLES, Interval, interval
 from loadtests.measuring.clusters import Clusters
 from loadtests.measuring.comparing import QUANTILES
 from loadtests.measuring.turns import SUCCESS, Taken, first_runs, phases_of
@@ -15,10 +16,13 @@ from loadtests.scenarios.scenario import Bus, FaultKind, Link, PhaseKind
 from loadtests.verdict.figures import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from loadtests.evidence import Answered, Evidence, Struck
+
+    # Gives the interval of a statistic of weighted clusters, of which there are so many.
+    Drawing = Callable[[Callable[[Sequence[int]], float | None], int], Interval | None]
 
 # A request that comes so soon after a fault of the service itself finds it starting.
 STARTING_SECONDS: Final = 5.0
@@ -32,13 +36,16 @@ FEWEST_SLOWER: Final = 1
 _MS: Final = 1000
 
 
-def answering(evidence: Evidence, dice: Random) -> list[Figure]:
-    """Give the figures of requests and calls."""
+def answering(evidence: Evidence, dice: Random, resamples: int = RESAMPLES) -> list[Figure]:
+    """Give the figures of requests and calls; `resamples` is how often each interval's bootstrap draws."""
+    drawing = partial(interval, dice=dice, resamples=resamples)
     return [
-        *_latencies("api", evidence, [(each.at, each.seconds) for each in requests_of(evidence) if of_api(each)], dice),
-        *_latencies("end_to_end", evidence, _calls(evidence), dice),
+        *_latencies(
+            "api", evidence, [(each.at, each.seconds) for each in requests_of(evidence) if of_api(each)], drawing
+        ),
+        *_latencies("end_to_end", evidence, _calls(evidence), drawing),
         _errors(evidence),
-        _throughput(evidence, dice),
+        _throughput(evidence, drawing),
         _late(evidence),
     ]
 
@@ -89,25 +96,25 @@ def _calls(evidence: Evidence) -> list[tuple[float, float]]:
     return [(each.call.intended, each.end_to_end) for each in taken if each.end_to_end is not None]
 
 
-def _latencies(name: str, evidence: Evidence, found: Sequence[tuple[float, float]], dice: Random) -> list[Figure]:
+def _latencies(name: str, evidence: Evidence, found: Sequence[tuple[float, float]], drawing: Drawing) -> list[Figure]:
     """Give three quantiles of latencies, each with the interval of drawing whole windows of time."""
     grouped = sorted_into(windows_of(evidence), found, lambda each: each[0])
     windows = [[seconds for _, seconds in each] for each in grouped if each]
     ordered = Clusters(windows)
-    return [_latency(f"{name}_{at}_ms", ordered, len(windows), share, dice) for at, share in QUANTILES.items()]
+    return [_latency(f"{name}_{at}_ms", ordered, len(windows), share, drawing) for at, share in QUANTILES.items()]
 
 
-def _latency(name: str, ordered: Clusters, windows: int, share: float, dice: Random) -> Figure:
+def _latency(name: str, ordered: Clusters, windows: int, share: float, drawing: Drawing) -> Figure:
     if windows < FEWEST_CLUSTERS or len(ordered) * (1 - share) < FEWEST_SLOWER - 1e-9:
         return Figure.unmeasured(name, "ms", f"expected more than the {len(ordered)} that were measured; run longer")
     value = ordered.quantile(share, [1] * windows)
-    found = interval(lambda weights: ordered.quantile(share, weights), windows, dice)
+    found = drawing(lambda weights: ordered.quantile(share, weights), windows)
     if value is None or found is None:
         return Figure.unmeasured(name, "ms", "expected an interval, got none; run longer")
     return Figure(name, "ms", value * _MS, found.low * _MS, found.high * _MS, samples=len(ordered))
 
 
-def _throughput(evidence: Evidence, dice: Random) -> Figure:
+def _throughput(evidence: Evidence, drawing: Drawing) -> Figure:
     """Give the runs that succeeded, first ones and redrives, by the seconds in which they ended."""
     phases = phases_of(evidence)
     played = {block.phase for block in evidence.blocks}
@@ -116,7 +123,7 @@ def _throughput(evidence: Evidence, dice: Random) -> Figure:
     done = [each for each in evidence.runs if each.state == SUCCESS and each.ended is not None]
     counts = [len(each) for each in sorted_into(windows, done, lambda run: run.ended or 0.0)]
     seconds = [each.seconds for each in windows]
-    found = interval(lambda weights: _rate(counts, seconds, weights), len(windows), dice)
+    found = drawing(lambda weights: _rate(counts, seconds, weights), len(windows))
     value = _rate(counts, seconds, [1] * len(windows))
     if found is None or value is None:
         return Figure.unmeasured("throughput_per_second", "1/s", "expected a longer load; run longer")

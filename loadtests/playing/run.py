@@ -18,7 +18,7 @@ from loadtests.locust_figures import Requests, of_locust
 from loadtests.playing.collecting import Places, collect, releases, settles
 from loadtests.playing.conductor import Conductor, say
 from loadtests.playing.draining import Standing, await_rest, standing
-from loadtests.playing.sampling import BACKLOG_SECONDS, PROCESS_SECONDS, Watch, backlog, processes
+from loadtests.playing.sampling import BACKLOG_SECONDS, PROCESS_SECONDS, Watch, backlog, machine, processes
 from loadtests.playing.unfinished import Unfinished, with_calls
 from loadtests.playing.users import Users
 from loadtests.profiling import Profile
@@ -66,7 +66,7 @@ class Run:
         self._users = Users(self.bed.processes, scenario, scenario.seed)
         self._conductor = Conductor(self.bed, self._users, Random(scenario.seed))
         self._unfinished = Unfinished(bed.front_log, bed.stamps, bed.state_of)
-        self._taken = Watch(lambda: processes(bed.pids()), PROCESS_SECONDS)
+        self._taken = Watch(lambda: [*processes(bed.pids()), machine()], PROCESS_SECONDS)
         self._waits = Watch(lambda: backlog(bed.ask, bed.waiting), BACKLOG_SECONDS)
         self._ticks = Watch(lambda: [tick()], PROCESS_SECONDS)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 import psutil
 import requests
 
-from loadtests.evidence import Backlog, Sample
+from loadtests.evidence import MACHINE, Backlog, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PROCESS_SECONDS: Final = 1.0
 BACKLOG_SECONDS: Final = 2.0
+BUSY_KINDS: Final = ("user", "nice", "system", "irq", "softirq", "steal")
 
 
 @dataclass(slots=True)
@@ -63,6 +64,13 @@ def processes(pids: Mapping[str, int]) -> list[Sample]:
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+def machine() -> Sample:
+    """Look at the whole machine: processor time that was not idle, memory in use; what others take is in it."""
+    spent = psutil.cpu_times()
+    busy = sum(getattr(spent, kind, 0.0) for kind in BUSY_KINDS)
+    return Sample(time.monotonic(), MACHINE, busy, psutil.virtual_memory().used, 0)
 
 
 def tree(name: str, pid: int) -> Sample:

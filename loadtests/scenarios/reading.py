@@ -89,6 +89,7 @@ def parse(name: str, content: object, seed: int | None = None, engines: Engines 
         warm_up_seconds=table.number("warm_up_seconds", 3),
         drain_seconds=table.number("drain_seconds", 60),
         search=_search(table.table("search")),
+        children=table.whole("children", 4, least=1),
     )
     table.end()
     _refuse(scenario)

@@ -103,7 +103,7 @@ class Search:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One scenario. Rates are arrivals a second, open: they do not wait for answers. `malformed` is the share of calls
-    that never succeed. With a `search` it looks for the knee; its phases are one step then.
+    that never succeed, `children` are each worker's. With a `search` it looks for the knee, its phases are one step.
     """
 
     name: str
@@ -119,6 +119,7 @@ class Scenario:
     warm_up_seconds: float = 3.0
     drain_seconds: float = 60.0
     search: Search | None = None
+    children: int = 4
 
     @property
     def seconds(self) -> float:

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from loadtests.evidence import Answered, Arm, Backlog, Block, Call, Evidence, Run, Sample
+from loadtests.evidence import MACHINE, Answered, Arm, Backlog, Block, Call, Evidence, Run, Sample
 from loadtests.knee.knees import Of, found_in, knees_of
 from loadtests.knee.playing import phase_of, phases
 from loadtests.scenarios.scenario import Engines, Phase, Scenario, Search
@@ -45,7 +45,7 @@ class Plant:
             phases=(*old.phases, phase),
             blocks=[*old.blocks, Block(name, number, Arm.ON, began, began + 20)],
             calls=[*old.calls, *calls],
-            runs=[*old.runs, *(self._run(each, over and self.broken_by == "queue") for each in calls)],
+            runs=[*old.runs, *self._runs(calls, over)],
             answered=[*old.answered, *self._answers(telemetry, over)],
             samples=[*old.samples, *self._samples(over)],
             backlog=[*old.backlog, *waits],
@@ -60,6 +60,16 @@ class Plant:
 
     def _left(self, after: int, over: bool) -> int:
         return 7 if (over and self.broken_by == "events") or after < 2 else 0
+
+    def _runs(self, calls: list[Call], over: bool) -> list[Run]:
+        if self.broken_by != "pool":
+            return [self._run(each, over and self.broken_by == "queue") for each in calls]
+        free, runs = [0.0] * 4, []
+        for call in calls:
+            began = max(call.sent, min(free))
+            free[free.index(min(free))] = began + 0.06
+            runs.append(Run(call.id, "-", call.sent, began, began + 0.06, "SUCCESS", 0.001, 0.0))
+        return runs
 
     def _run(self, call: Call, slow: bool) -> Run:
         ended = call.sent + (3.0 if slow else 0.06)
@@ -141,9 +151,10 @@ def test_figures_are_those_at_the_knee_and_the_rest_is_the_whole_run_s() -> None
     ("busy", "broken_by", "cores", "sentence"),
     [
         ("orchestrator", "queue", 4, "orchestrator: 0.97 of the one core"),
-        ("orchestrator", "queue", 1, "the machine: 1.27 of 1 cores busy, orchestrator most"),
+        ("orchestrator", "queue", 1, "the machine: 1.27 of 1 cores busy (orchestrator 0.97, "),
         ("locust", "locust", 2, "the load itself: Locust used 0.97"),
-        ("worker-on", "queue", 4, "not the processor: 1.27 of 4 cores busy"),
+        ("worker-on", "events", 4, "not the processor: 1.27 of 4 cores busy"),
+        ("worker-on", "pool", 4, "the worker's pool: 4.0 of 4 children had a call"),
     ],
 )
 def test_what_limits_is_told_by_the_processors(busy: str, broken_by: str, cores: int, sentence: str) -> None:
@@ -154,6 +165,18 @@ def test_what_limits_is_told_by_the_processors(busy: str, broken_by: str, cores:
     assert limit
     assert limit.sentence.startswith(sentence)
     assert next(iter(limit.cores)) == busy
+
+
+def test_what_others_take_of_the_machine_is_told() -> None:
+    """The whole machine was busy, and little of it was ours: the limit is the machine, and it says so."""
+    plant = Plant(busy="worker-on", broken_by="events")
+    search(plant)
+    whole = [Sample(at, MACHINE, 3.9 * at, 10, 0) for at in range(999, int(plant.now) + 2)]
+    limit = knees_of(replace(plant.evidence, samples=[*plant.evidence.samples, *whole]), cores=4)[0].limit
+    assert limit
+    assert limit.sentence.startswith("the machine: 3.90 of 4 cores busy (worker-on 0.97, ")
+    assert "not ours 2.63" in limit.sentence
+    assert MACHINE not in limit.cores
 
 
 def test_without_samples_nobody_claims_to_know() -> None:
