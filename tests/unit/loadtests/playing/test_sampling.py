@@ -11,7 +11,7 @@ import psutil
 import pytest
 import requests
 
-from loadtests.playing.sampling import Watch, backlog, processes, tree
+from loadtests.playing.sampling import Watch, backlog, machine, processes, tree
 
 # A parent that has a child burn processor time, waits for its end, says so, and sleeps.
 BURNING = """
@@ -66,3 +66,14 @@ def test_what_waits_is_the_api_s_word() -> None:
     answers = {"/api/v1/summary": {"failures": {"held": 3}}, "/api/v1/sinks": {"warehouse": {"pending": 7}}}
     (seen,) = backlog(answers.__getitem__, lambda: 5)
     assert (seen.bus, seen.sinks, seen.failures) == (5, {"warehouse": 7}, {"held": 3})
+
+
+def test_the_whole_machine_is_looked_at_too() -> None:
+    """What is burnt here is in the machine's processor time, by whichever process."""
+    before, own = machine(), time.process_time()
+    while time.process_time() - own < 0.3:
+        pass
+    after = machine()
+    assert before.process == "machine"
+    assert after.cpu_seconds - before.cpu_seconds >= 0.2
+    assert after.rss_bytes > 0
