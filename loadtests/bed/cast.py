@@ -48,7 +48,7 @@ class Cast:
     web: Web
     sabotage: Sabotage
     packs: Path
-    children: int
+    children: int = 4
 
     def parts(self) -> list[Part]:
         """List them, in the order in which they are started."""

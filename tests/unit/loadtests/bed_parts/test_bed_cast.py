@@ -25,6 +25,13 @@ def parts(name: str | None = None) -> dict[str, Part]:
     return {each.name: each for each in cast.parts()}
 
 
+def test_workers_have_the_scenario_s_children() -> None:
+    """A search for the knee asks for more than the model's answers alone would fill."""
+    cast = Cast(FOLDER, urls.embedded(FOLDER), WEB, sabotage.of(None), Path("/packs"), children=12)
+    for worker in [each for each in cast.parts() if each.name.startswith("worker-")]:
+        assert worker.command[worker.command.index("-c") + 1] == "12"
+
+
 def test_broker_and_bus_are_two() -> None:
     """The plugin's events travel elsewhere than the tasks, and the orchestrator knows both by the worker's names."""
     worker, orchestrator = parts()["worker-on"].environ, parts()["orchestrator"].environ
