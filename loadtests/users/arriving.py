@@ -5,12 +5,14 @@ A request that starts late, because this process was busy or many came at once, 
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 from gevent.pool import Group
 from locust import FastHttpUser, constant, task
+from locust.log import greenlet_exception_logger
 
 from loadtests.arrivals import Arrivals
 from loadtests.users.share import share
@@ -18,6 +20,9 @@ from loadtests.users.share import share
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+log = logging.getLogger(__name__)
+# A fault of ours in an arrival is said, and ends Locust with its own code for that.
+_said: Final = greenlet_exception_logger(log)  # type: ignore[no-untyped-call]  # as locust has it
 TIMEOUT_SECONDS: Final = 10.0
 WINDOW_SECONDS: Final = 0.25
 
@@ -55,7 +60,7 @@ class Arriving(FastHttpUser):
         """Send those on their way who arrive in the next moment."""
         for intended in self.stream.until(monotonic() + WINDOW_SECONDS, self.rate()):
             gevent.sleep(max(0.0, intended - monotonic()))
-            self.flying.spawn(self.arrive, intended)
+            self.flying.spawn(self.arrive, intended).link_exception(_said)
         gevent.sleep(max(0.0, self.stream.at - monotonic()))
 
     def ask(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import gevent
 from locust import events
+from locust.log import greenlet_exception_logger
 from locust.runners import MasterRunner
 
 from loadtests.stamps import Tail
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from loadtests.evidence import Answered
 
+log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 0.2
 
 
@@ -46,7 +49,8 @@ def _follower(environment: Environment) -> Callable[..., None]:
     def follow(**_: object) -> None:
         options = environment.parsed_options
         if options and options.stamps:
-            gevent.spawn(_read, environment, Tail(Path(options.stamps)))
+            reading = gevent.spawn(_read, environment, Tail(Path(options.stamps)))
+            reading.link_exception(greenlet_exception_logger(log))  # type: ignore[no-untyped-call]  # as locust has it
 
     return follow
 

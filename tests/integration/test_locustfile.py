@@ -110,6 +110,16 @@ def test_locust_sees_calls_end_by_the_workers_stamps(peer: Peer, tmp_path: Path)
     assert running.counted()["call, end to end"] == (len(ends), len(recoveries))
 
 
+def test_stamps_that_cannot_be_read_are_no_silence(peer: Peer, tmp_path: Path) -> None:
+    """Where Locust can no longer see how calls end it says so, and its exit code is not 0."""
+    stamps = tmp_path / "stamps"
+    stamps.write_text("ended and over\n")
+    with locust(tmp_path, *headless(peer), "--stamps", str(stamps), "--operators", "0") as running:
+        running.wait_for(lambda: True if "expected 'ended ID" in running.log else None)
+        running.wait_for(lambda: True if running.answered() else None)
+        assert running.stop() == 2
+
+
 def test_without_stamps_some_calls_are_asked_for(peer: Peer, tmp_path: Path) -> None:
     """A share of the calls is looked after until it has ended well."""
     with locust(tmp_path, *headless(peer), "--rate", "60", "--operators", "0") as running:
