@@ -95,9 +95,8 @@ def test_unsabotaged_the_same_phases_meet_these_gates(tmp_path: Path) -> None:
 def test_a_plugin_that_takes_five_milliseconds_more_misses_the_gate_in_the_worker(tmp_path: Path) -> None:
     """The mission's own gate would not notice; ours in the worker does."""
     played = play(tmp_path, COMPARE, sabotage.SLOW_PLUGIN)
-    assert played.code in {MISSED, UNKNOWN}, played
-    assert "worker_overhead_p95_ms" in played.missed | played.unknown
-    assert "overhead_p95_ms" in played.met
+    assert played.code == MISSED, played
+    assert played.missed == {"worker_overhead_p95_ms"}
     assert (played.figures["worker_overhead_p50_ms"] or 0.0) > SLOWER_MS
     assert played.sabotaged == sabotage.SLOW_PLUGIN
 
