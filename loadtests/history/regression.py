@@ -11,6 +11,9 @@ Applied Regression Analysis, 1.4). One-sided p values of all figures are correct
 chance that a run of equal code is told slower in anything. And the ratio to what was foretold has to reach
 1 + `least_effect`: a difference that is real and tiny wakes nobody.
 
+Beside the figures, and corrected with them, their geometric mean is tested, `TOGETHER`: a build that is slower in all
+of them shows there first, since what they swing by chance cancels out in part.
+
 A figure that the earlier runs measured bluntly is left out, and takes no chance from the others: one whose own
 interval, in the middle one of those runs, is wider than `bluntest` of its value. The new run has no say in that.
 """
@@ -22,7 +25,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
-from loadtests.history.reading import TESTED
+from loadtests.history.reading import CONTROL, TESTED
 from loadtests.history.student import above, quantile
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 # A spread smaller than this is luck, or a figure that was rounded: half a per cent.
 LEAST_SPREAD: Final = 0.005
+TOGETHER: Final = "all_together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,11 @@ def judged(new: Reading, earlier: Sequence[Reading], rule: Rule | None = None) -
     rule = rule or Rule()
     left_out = blunt(earlier, rule)
     names = [name for name in TESTED if name not in left_out]
-    foretold = {name: made for name in names if (made := _foretold(name, new, earlier, rule)) is not None}
+    foretold = {name: made for name in names if (made := _foretold((name,), new, earlier, rule)) is not None}
+    if len(foretold) > 1 and (made := _foretold(tuple(foretold), new, earlier, rule)) is not None:
+        foretold[TOGETHER] = made
     corrected = holm({name: above(each.t, each.df) for name, each in foretold.items()})
-    return [_tested(name, each, new.values[name], corrected[name], rule) for name, each in foretold.items()]
+    return [_tested(name, each, corrected[name], rule) for name, each in foretold.items()]
 
 
 def blunt(earlier: Sequence[Reading], rule: Rule | None = None) -> dict[str, float]:
@@ -119,15 +125,17 @@ class _Foretold:
         return self.above / self.error
 
 
-def _foretold(name: str, new: Reading, earlier: Sequence[Reading], rule: Rule) -> _Foretold | None:
-    part = TESTED[name]
-    if name not in new.values or part not in new.control:
+def _foretold(names: Sequence[str], new: Reading, earlier: Sequence[Reading], rule: Rule) -> _Foretold | None:
+    """Foretell the geometric mean of these figures; None where the run, or too many of the earlier ones, lack one."""
+    point = _point(names, new)
+    points = [made for each in earlier if (made := _point(names, each)) is not None][-rule.last :]
+    return None if point is None or len(points) < rule.fewest else _on_a_line(points, *point)
+
+
+def _point(names: Sequence[str], run: Reading) -> tuple[float, float] | None:
+    if CONTROL not in run.control or not all(name in run.values for name in names):
         return None
-    usable = [each for each in earlier if name in each.values and part in each.control][-rule.last :]
-    if len(usable) < rule.fewest:
-        return None
-    points = [(math.log(each.control[part]), math.log(each.values[name])) for each in usable]
-    return _on_a_line(points, math.log(new.control[part]), math.log(new.values[name]))
+    return math.log(run.control[CONTROL]), fmean(math.log(run.values[name]) for name in names)
 
 
 def _on_a_line(points: Sequence[tuple[float, float]], control: float, value: float) -> _Foretold:
@@ -145,13 +153,15 @@ def _on_a_line(points: Sequence[tuple[float, float]], control: float, value: flo
     return _Foretold(line, value - line, error, len(points) - 2, len(points))
 
 
-def _tested(name: str, made: _Foretold, value: float, p: float, rule: Rule) -> Tested:
+def _tested(name: str, made: _Foretold, p: float, rule: Rule) -> Tested:
     reach = quantile(0.025, made.df) * made.error
     ratio = math.exp(made.above)
+    # A mean of several units has no value of its own.
+    expected = 1.0 if name == TOGETHER else math.exp(made.line)
     return Tested(
         figure=name,
-        value=value,
-        expected=math.exp(made.line),
+        value=expected * ratio,
+        expected=expected,
         ratio=ratio,
         low=math.exp(-reach),
         high=math.exp(reach),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from loadtests.history.reading import TESTED, Reading, reading_of
-from loadtests.history.regression import Rule, blunt, holm, judged
+from loadtests.history.regression import TOGETHER, Rule, blunt, holm, judged
 from loadtests.history.student import above, quantile
 from tests.loadtest_reports import CONTROL, VALUES, noisy, report
 
@@ -77,7 +78,29 @@ def test_a_certain_and_tiny_difference_wakes_nobody() -> None:
     tests = judged(reading_of(report(10, {name: VALUES[name] * 1.05 for name in TESTED})), earlier)
     assert all(each.p < 0.001 for each in tests)
     assert not any(each.slower for each in tests)
-    assert [round(each.ratio, 3) for each in tests] == [1.05] * len(TESTED)
+    assert [round(each.ratio, 3) for each in tests] == [1.05] * (len(TESTED) + 1)
+
+
+def test_what_no_figure_shows_alone_all_of_them_show() -> None:
+    """Figures that each swing by 8 %: the mean finds more builds that are 20 % slower than any of them does."""
+    dice, found = Random(12), Counter[str]()
+    for _ in range(200):
+        earlier = [reading_of(noisy(dice, night, 0.08)) for night in range(10)]
+        tests = judged(reading_of(noisy(dice, 10, 0.08, 1.2)), earlier)
+        found.update(each.figure for each in tests if each.slower)
+    assert found[TOGETHER] > 150
+    assert max(found[name] for name in TESTED) < 120
+
+
+def test_one_figure_alone_has_no_mean() -> None:
+    """It would be tested twice."""
+    earlier = [reading_of(report(night, only("api_p50_ms"))) for night in range(6)]
+    assert [each.figure for each in judged(reading_of(report(6, only("api_p50_ms"))), earlier)] == ["api_p50_ms"]
+
+
+def only(name: str) -> dict[str, float | None]:
+    """Give values of which one alone is measured."""
+    return {each: VALUES[each] if each == name else None for each in VALUES}
 
 
 def test_one_figure_that_is_slower_is_named_alone() -> None:
@@ -95,7 +118,7 @@ def test_a_figure_is_tested_where_enough_runs_have_it() -> None:
     assert judged(reading_of(report(9)), earlier[1:]) == []
     partly = reading_of(report(9, {"api_p50_ms": None, "worker_cpu_overhead_us": -3.0}))
     tested = {each.figure for each in judged(partly, earlier)}
-    assert tested == {"orchestrator_cpu_us_per_call", "worker_overhead_p50_ms"}
+    assert tested == {"orchestrator_cpu_us_per_call", "worker_overhead_p50_ms", TOGETHER}
     assert judged(replace(reading_of(report(9)), control={}), earlier) == []
 
 
@@ -112,8 +135,8 @@ def test_a_figure_that_is_measured_bluntly_is_left_out() -> None:
     new = reading_of(report(9, {"api_p50_ms": 80.0}))
     sharp = judged(new, [widths(each, 0.4) for each in nights])
     dull = judged(new, [widths(each, 0.6) for each in nights])
-    assert [each.figure for each in sharp if each.slower] == ["api_p50_ms"]
-    assert {each.figure for each in dull} == set(TESTED) - {"api_p50_ms"}
+    assert [each.figure for each in sharp if each.slower] == ["api_p50_ms", TOGETHER]
+    assert {each.figure for each in dull} == {*TESTED, TOGETHER} - {"api_p50_ms"}
     assert blunt([widths(each, 0.6) for each in nights]) == pytest.approx({"api_p50_ms": 0.6}, rel=0.1)
     assert blunt([reading_of(each) for each in nights]) == {}
 
