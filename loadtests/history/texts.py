@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 COMMIT: Final = 10
+TO_THE_UNIT: Final = 1000
 NOTHING: Final = "-"
 
 
@@ -17,7 +18,10 @@ def of_comparison(told: Mapping[str, Any]) -> str:
     heads = [_head(name, told[place]) for name, place in (("A", "first"), ("B", "second"))]
     odd = [f"not alike: {name}: {pair[0]} and {pair[1]}" for name, pair in told["unlike"].items()]
     rows = [["figure", "unit", "A", "B", "B to A", ""], *(_compared(each) for each in told["figures"])]
-    rows += [[f"control {name}", "s", *_both(pair), ""] for name, pair in told["control"].items()]
+    rows += [
+        [f"control {name}", "s" if name.endswith("_s") else "share", *_both(pair), ""]
+        for name, pair in told["control"].items()
+    ]
     return "\n".join([*heads, *odd, "", *table(rows), "", *of_tests(told["trend"])])
 
 
@@ -50,8 +54,10 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def number(value: float | None) -> str:
-    """Write a number with four digits."""
-    return NOTHING if value is None else f"{value:.4g}"
+    """Write a number with four digits, one of a thousand and more to the unit."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f}" if abs(value) >= TO_THE_UNIT else f"{value:.4g}"
 
 
 def _line(row: Iterable[str], widths: Sequence[int]) -> str:

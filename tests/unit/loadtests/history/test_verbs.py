@@ -12,6 +12,7 @@ import pytest
 from loadtests.history import verbs
 from loadtests.history.comparing import compared
 from loadtests.history.store import History
+from loadtests.history.texts import number
 from tests.loadtest_reports import CONTROL, MACHINE, figure, noisy, report
 
 if TYPE_CHECKING:
@@ -121,6 +122,15 @@ def test_intervals_that_meet_are_not_apart(low: float | None, high: float, *, ap
     first = report(0, figures=[figure("api_p50_ms", 8.0, low=7.0, high=9.0)])
     second = report(1, figures=[figure("api_p50_ms", 8.0, low=low, high=high)])
     assert compared(first, second)["figures"][0]["apart"] is apart
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (0, "0"), (0.98, "0.98"), (0.00012345, "0.0001234"), (999.94, "999.9"), (-16961.25, "-16,961")],
+)
+def test_a_number_is_short(value: float | None, text: str) -> None:
+    """Four digits, none of them as a power of ten where people read them."""
+    assert number(value) == text
 
 
 def test_a_ratio_needs_two_numbers_above_0() -> None:
