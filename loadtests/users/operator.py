@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
@@ -24,6 +25,8 @@ CONFLICT: Final = 409
 LOOKS: Final = 2 / 3
 # Nobody who looks at it asks for these again as they are.
 HOPELESS: Final = frozenset({"permanent", "poison"})
+# Whoever asks in the first moments of an outage, before anybody can know of it, asks the run to fail again.
+PATIENCE: Final = timedelta(seconds=5)
 
 
 class Operator(Arriving):
@@ -92,7 +95,9 @@ class Operator(Arriving):
 
 
 def _worth_it(failure: dict[str, Any]) -> bool:
-    return failure["state"] == "held" and failure.get("kind") not in HOPELESS
+    if failure["state"] != "held" or failure.get("kind") in HOPELESS:
+        return False
+    return datetime.now(UTC) - datetime.fromisoformat(failure["occurred_at"]) >= PATIENCE
 
 
 def _location(answer: Any) -> str | None:  # noqa: ANN401 - locust's own answer

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 LOCUSTFILE = Path(loadtests.__file__).with_name("locustfile.py")
 PATIENCE = 40
 T = TypeVar("T")
+LONG_AGO = "2026-01-01T00:00:00+00:00"
 ANSWERS: dict[str, dict[str, Any]] = {
     "/api/v1/incidents": {"incidents": [{"id": "i-1"}]},
     "/api/v1/incidents/i-1/failures": {
         "failures": [
             {"id": "f-0", "state": "released"},
-            {"id": "f-2", "state": "held", "kind": "permanent"},
-            {"id": "f-1", "state": "held", "kind": "dependency_down"},
+            {"id": "f-2", "state": "held", "kind": "permanent", "occurred_at": LONG_AGO},
+            {"id": "f-4", "state": "held", "kind": "dependency_down", "occurred_at": "2999-01-01T00:00:00+00:00"},
+            {"id": "f-1", "state": "held", "kind": "dependency_down", "occurred_at": LONG_AGO},
         ]
     },
 }
