@@ -38,7 +38,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was made of the evidence: figures and their verdict; comparisons are dataclasses, the rest is data."""
+    """What was made of the evidence: figures and their verdict; comparisons and knees are dataclasses, the rest is data."""
 
     figures: Sequence[Figure]
     verdict: Verdict
@@ -46,6 +46,7 @@ class Findings:
     first_retry: Mapping[str, Any] = field(default_factory=dict)
     control: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Any] = field(default_factory=dict)
+    knees: Sequence[Any] = ()
 
 
 def document(evidence: Evidence, found: Findings, made: Provenance) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def document(evidence: Evidence, found: Findings, made: Provenance) -> dict[str,
         "figures": found.figures,
         "comparisons": found.comparisons,
         "first_retry": found.first_retry,
+        "knees": found.knees,
         "series": series_of(evidence),
         "phases": phases_of(evidence),
         "faults": faults_of(evidence),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loadtests.report import wording
+from loadtests.report.sections.knee import said
 from loadtests.report.text import QUANTILES, kind_row
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         _about(document),
         _gates(document),
         [f"- problem: {escaped(each)}" for each in document["problems"]],
+        [f"- knee of {each['of']}: {escaped(said(each))}" for each in document.get("knees") or []],
         _comparisons(document),
         _first_retries(document),
         _figures(document),

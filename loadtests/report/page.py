@@ -10,6 +10,7 @@ from loadtests.report.markup import Markup, joined, tag
 from loadtests.report.sections.behind import behind
 from loadtests.report.sections.cost import cost
 from loadtests.report.sections.course import course, resources
+from loadtests.report.sections.knee import knee
 from loadtests.report.sections.nights import nights
 from loadtests.report.sections.retries import retries
 from loadtests.report.sections.verdict import gates, head
@@ -28,6 +29,7 @@ def page(document: Mapping[str, Any]) -> str:
         "main",
         head(document),
         gates(document),
+        knee(document),
         course(document),
         retries(document),
         cost(document),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from loadtests.report import wording
+from loadtests.report.sections.knee import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ def text(document: Mapping[str, Any]) -> str:
         _verdict(document),
         _gates(document),
         _comparisons(document),
+        [f"knee of {each['of']}: {said(each)}" for each in document.get("knees") or []],
         _first_retries(document),
         _requests(document),
         [f"problem: {each}" for each in document["problems"]],

@@ -29,6 +29,7 @@ KEYS = {
     "schema", "run_id", "scenario", "started_at", "ended_at", "seconds", "commit", "dirty", "machine", "versions",
     "settings", "engines", "verdict", "figures", "comparisons", "first_retry", "series", "faults", "requests",
     "control", "problems", "phases", "profiles",
+    "knees",
 }  # fmt: skip
 
 

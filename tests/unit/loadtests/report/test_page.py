@@ -13,10 +13,12 @@ import pytest
 
 from loadtests.report import page as pages
 from loadtests.report.labels import LABELS, label
+from loadtests.report.markdown import markdown
 from loadtests.report.markup import Markup, joined, tag
 from loadtests.report.page import page
 from loadtests.report.plots.panels import STROKES, Line, places
 from loadtests.report.plots.scales import Scale, clock, log_marks, marks, time_marks
+from loadtests.report.text import text
 from loadtests.verdict.gates import load
 
 SAMPLE = Path(__file__).with_name("sample.json")
@@ -148,6 +150,29 @@ def test_what_is_slower_than_before_comes_first_and_says_so(document: dict[str, 
     assert "No trend: expected 5 runs, got 2" in page(document)
     del document["trend"]
     assert "no history was given" in page(document)
+
+
+def test_a_search_shows_each_step_and_what_limits(document: dict[str, Any]) -> None:
+    """Steps in the order of their rates, the ones that missed marked; without a search there is no such section."""
+    assert 'id="knee"' not in page(document)
+    rates = {"calls_per_second": 31.0, "api_requests_per_second": 4.0}
+    figure = {"name": "api_p99_ms", "value": 1200.0}
+    steps = [
+        rates | {"asked": 51.2, "why": ["api_p99_ms 1200 ms"], "figures": [figure]},
+        rates | {"asked": 32.0, "why": [], "figures": []},
+    ]
+    bounds = {"held": 32.0, "times": 2, "missed": 51.2}
+    limit = {"sentence": "the orchestrator has no processor left", "cores": {}}
+    document["knees"] = [{"of": "calls", "steps": steps, "bounds": bounds, "limit": limit}]
+    html = page(document)
+    read(html)
+    told = html[html.index('id="knee"') : html.index('id="course"')]
+    assert re.findall(r'class="mark (\w+)"', told) == ["met", "missed"]
+    sentence = "32 a second held 2 times; 51.2 did not. Limits: the orchestrator has no processor left."
+    for form in (html, text(document), markdown(document).replace("\\", "")):
+        assert sentence in form
+    document["knees"][0] |= {"bounds": {"held": None, "times": 0, "missed": None}, "limit": None}
+    assert "No rate held; none was too high." in page(document)
 
 
 def test_whatever_texts_hold_stays_text(document: dict[str, Any]) -> None:
