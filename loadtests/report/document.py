@@ -38,7 +38,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was made of the evidence: figures and their verdict; comparisons and knees are dataclasses, the rest is data."""
+    """What was made of the evidence: figures, their verdict, comparisons and knees (dataclasses); the rest is data."""
 
     figures: Sequence[Figure]
     verdict: Verdict
