@@ -45,6 +45,9 @@ def asked(call: str, at: float, status: int = 200, trouble: str = "-", attempt: 
     return Asked(at, call, attempt, status, trouble, *(TOKENS if status == 200 else (0, 0)))
 
 
+FIVE = {"first_attempts": 5, "first_successes": 5}
+
+
 def good() -> Evidence:
     """Give evidence in which every account agrees."""
     runs, requests = [*_runs()], [*_requests()]
@@ -69,16 +72,10 @@ def good() -> Evidence:
         backlog=[],
         answered=[],
         requests=[],
-        first_retry={
-            "first_attempts": 5,
-            "first_successes": 5,
-            "first_in_flight": 0,
-            "never_released": 1,
-            "duplicates": 0,
-        },
+        first_retry=FIVE | {"first_in_flight": 0, "never_released": 1, "duplicates": 0},
         failures=[],
         releases=[_release("r1", 4), _release("r2", 1)],
-        settled={"executions": 2, "first_attempts": 5, "first_successes": 5},
+        settled=FIVE | {"executions": 2},
         sinks={WAREHOUSE: _counts(len(keys)), GATEWAY: _counts(len(keys))},
         accepted=keys,
         stored={WAREHOUSE: list(keys), GATEWAY: list(keys)},

@@ -23,6 +23,7 @@ from loadtests.control import measure, summary
 from loadtests.history.nights import against
 from loadtests.history.store import History
 from loadtests.history.telling import send
+from loadtests.knee.knees import Sought
 from loadtests.knee.knees import found_in as sought_in
 from loadtests.measuring.figures import figures_of as measured_of
 from loadtests.playing import run_id as run_ids
@@ -136,6 +137,7 @@ def _reported(
         first_retry=counted.first_retry,
         control=summary(evidence.control),
         profiles=profile.told() if profile else {},
+        knees=measured.knees if isinstance(measured, Sought) else (),
     )
     report = document(evidence, found, Provenance.here(reading.as_data(evidence.scenario), wanted.sabotage))
     history = History(wanted.out / "history")
