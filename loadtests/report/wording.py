@@ -97,9 +97,14 @@ def comparison(each: Mapping[str, Any]) -> str:
 
 
 def accounts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the three accounts of first retries: who counted, and 'successes of attempts'."""
+    """Give the three accounts of first retries: who counted, and 'successes of attempts'.
+
+    Where none of them counted any there is nothing to agree on.
+    """
     names = {"ledger": "ledger", "settle": "StackStorm's settle", "seen": "provider and workers"}
     found = document["first_retry"].get("accounts", {})
+    if not any(told["first_attempts"] for told in found.values()):
+        return []
     return [
         (names.get(name, name), f"{told['first_successes']} of {told['first_attempts']}")
         for name, told in found.items()

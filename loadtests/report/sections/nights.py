@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def nights(document: Mapping[str, Any]) -> Markup:
     """Draw each figure that is followed over the runs; what is slower comes first and says so."""
     trend = document.get("trend") or {}
-    if trend.get("why_not"):
-        return section("Trend", tag("p", f"No trend: {trend['why_not']}", class_="note"), name="trend")
     points = trend.get("points") or {}
+    why_not = trend.get("why_not")
     if not points:
-        return section("Trend", tag("p", "No trend: no history was given.", class_="note"), name="trend")
+        said = f"No trend: {why_not or 'no history was given'}."
+        return section("Trend", tag("p", said, class_="note"), name="trend")
     slower, tests = set(trend.get("slower", [])), {each["figure"]: each for each in trend.get("tests", [])}
     pictures = [
         _figure(figure, points[figure], tests.get(figure, {}), slower=figure in slower)
@@ -28,7 +28,7 @@ def nights(document: Mapping[str, Any]) -> Markup:
     ]
     count = len(trend.get("compared_with", []))
     rule = tag("p", f"Against {count} runs on such a machine. {trend.get('rule', '')}", class_="note")
-    verdict = tag("p", _verdict(slower), class_="problem" if slower else None)
+    verdict = tag("p", f"Not tested: {why_not}." if why_not else _verdict(slower), class_="problem" if slower else None)
     return section("Trend", verdict, tag("div", *pictures, class_="nights-grid"), rule, name="trend")
 
 

@@ -137,6 +137,10 @@ def test_accounts_that_differ_are_marked(document: dict[str, Any]) -> None:
     assert "the provider saw 503" in page(document)
     document["first_retry"] |= {"agree": True, "disagreements": []}
     assert "Three accounts agree" in page(document)
+    for told in document["first_retry"]["accounts"].values():
+        told["first_attempts"] = 0
+    assert "agree" not in text(document)
+    assert "Three accounts agree" not in page(document)
 
 
 def test_what_is_slower_than_before_comes_first_and_says_so(document: dict[str, Any]) -> None:
@@ -146,6 +150,10 @@ def test_what_is_slower_than_before_comes_first_and_says_so(document: dict[str, 
     assert trend.index("▲ slower") < trend.index("<svg")
     document["trend"]["slower"] = []
     assert "▲ slower" not in page(document)
+    document["trend"]["why_not"] = "expected 5 runs, got 2"
+    assert "Not tested: expected 5 runs, got 2" in page(document)
+    assert "Nothing is slower" not in page(document)
+    assert 'class="nights"' in page(document)
     document["trend"] = {"why_not": "expected 5 runs, got 2"}
     assert "No trend: expected 5 runs, got 2" in page(document)
     del document["trend"]
