@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -10,7 +11,10 @@ import pytest
 from loadtests.evidence import MACHINE, Answered, Arm, Backlog, Block, Call, Evidence, Run, Sample
 from loadtests.knee.knees import Of, found_in, knees_of
 from loadtests.knee.playing import phase_of, phases
+from loadtests.report.document import Findings, Provenance, document
+from loadtests.report.text import text
 from loadtests.scenarios.scenario import Engines, Phase, Scenario, Search
+from loadtests.verdict.judging import judge
 from tests.unit.loadtests.measuring.made_up import evidence_of
 
 SEARCH = Search(first_rate=20, factor=2, step_seconds=20, most_rate=400, halvings=1)
@@ -212,3 +216,16 @@ def test_a_step_raises_one_rate_and_leaves_the_other() -> None:
     api, calls = phase_of(SCENARIO, SEARCH, Of.API, 77, 1), phase_of(SCENARIO, SEARCH, Of.CALLS, 88, 2)
     assert (api.rate, api.telemetry_rate, api.seconds) == (20.0, 77, 20)
     assert (calls.rate, calls.telemetry_rate) == (88, None)
+
+
+def test_the_report_tells_the_knee_and_what_limits() -> None:
+    """What a search found is data of the report, and a line of its text for each search."""
+    plant = Plant()
+    search(plant)
+    found = found_in(plant.evidence, cores=4)
+    told = Findings(found.figures, judge(found.figures, (), SCENARIO), found.comparisons, knees=found.knees)
+    written = document(plant.evidence, told, Provenance.here({}))
+    assert json.loads(json.dumps(written["knees"], allow_nan=False))[0]["of"] == "calls"
+    lines = [line for line in text(written).splitlines() if line.startswith("knee of ")]
+    assert [line.split(":")[0] for line in lines] == ["knee of calls", "knee of api"]
+    assert all("Limits: orchestrator: 0.97" in line for line in lines)
