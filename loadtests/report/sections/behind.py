@@ -54,7 +54,7 @@ def _profiles(told: Mapping[str, Any]) -> Markup:
     ]
     missing = [tag("p", each, class_="note") for each in told.get("problems", [])]
     title = tag("h3", "Profiles") if graphs or missing else None
-    return joined(title, table(("flame graph", "where most samples ended"), graphs), *missing)
+    return joined(title, table(("flame graph", "where most samples ended (waiting among them)"), graphs), *missing)
 
 
 def _figures(document: Mapping[str, Any]) -> Markup:
