@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -199,6 +202,28 @@ def test_a_server_that_ends_is_noticed(tmp_path: Path) -> None:
         ]
         with pytest.raises(ProcessFailed, match=r"expected .*redis-server to run until it is stopped, got exit code 1"):
             processes.await_ready(processes.start("server", command))
+
+
+KILLED = """
+import os, sys, signal
+from pathlib import Path
+from loadtests.bed.ports import free_port
+from loadtests.processes import Processes
+processes, port = Processes(Path(sys.argv[1])), str(free_port())
+command = ["-m", "loadtests.bed.server", "--port", port, *processes.told("server"), "--", sys.argv[2], "--port", port]
+print(processes.await_ready(processes.start("server", command))["pid"], flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_server_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    """Where nobody is left to stop it, it stops by itself."""
+    redis = shutil.which("redis-server")
+    if redis is None:
+        raise lacking("expected redis-server on the PATH, got none")
+    run = subprocess.run([sys.executable, "-c", KILLED, tmp_path, redis], capture_output=True, text=True, check=False)
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    until(lambda: not psutil.pid_exists(int(run.stdout)))
 
 
 def test_a_database_that_never_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
