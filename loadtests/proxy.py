@@ -169,10 +169,11 @@ class Proxy:
         time.sleep(max(0.0, due - time.monotonic()))
         if self._weather is Weather.SLOW:
             time.sleep(self._delay)
-        while piece and self._weather is Weather.BANDWIDTH:
-            size = max(1, int(self._amount / SLICES_PER_SECOND))
+        # The amount is gone where the weather has just cleared.
+        while piece and self._weather is Weather.BANDWIDTH and (rate := self._amount):
+            size = max(1, int(rate / SLICES_PER_SECOND))
+            time.sleep(len(piece[:size]) / rate)  # what has not all passed has not come
             sink.sendall(piece[:size])
             piece = piece[size:]
-            time.sleep(1 / SLICES_PER_SECOND)
         if piece and self._weather is not Weather.BLACK_HOLE:
             sink.sendall(piece)
