@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ import requests
 
 from loadtests import accounts, sabotage
 from loadtests.bed.bed import Bed
+from loadtests.bed.faults import FaultNotMade
 from loadtests.control import measure, summary
 from loadtests.history.nights import against
 from loadtests.history.store import History
@@ -52,7 +54,15 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 # What a run can end with that is not a fault of this program: processes, links and databases that did not answer.
-FOREIGN: Final = (ProcessFailed, OSError, requests.RequestException, sqlite3.Error, psycopg.Error)
+FOREIGN: Final = (
+    ProcessFailed,
+    FaultNotMade,
+    OSError,
+    subprocess.SubprocessError,
+    requests.RequestException,
+    sqlite3.Error,
+    psycopg.Error,
+)
 
 
 def run(wanted: Wanted) -> int:
