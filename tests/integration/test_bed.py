@@ -210,20 +210,26 @@ from pathlib import Path
 from loadtests.bed.ports import free_port
 from loadtests.processes import Processes
 processes, port = Processes(Path(sys.argv[1])), str(free_port())
-command = ["-m", "loadtests.bed.server", "--port", port, *processes.told("server"), "--", sys.argv[2], "--port", port]
+redis = [sys.argv[2], "--port", port, "--dir", sys.argv[1], "--save", ""]
+command = ["-m", "loadtests.bed.server", "--port", port, *processes.told("server"), "--", *redis]
 print(processes.await_ready(processes.start("server", command))["pid"], flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_a_server_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
-    """Where nobody is left to stop it, it stops by itself."""
+    """Where nobody is left to stop it, it stops by itself, and leaves no file where the run was started."""
     redis = shutil.which("redis-server")
     if redis is None:
         raise lacking("expected redis-server on the PATH, got none")
-    run = subprocess.run([sys.executable, "-c", KILLED, tmp_path, redis], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", KILLED, tmp_path / "run", redis]
+    started_in = tmp_path / "started-in"
+    for each in (tmp_path / "run", started_in):
+        each.mkdir()
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=started_in)
     assert run.returncode == -signal.SIGKILL, run.stderr
     until(lambda: not psutil.pid_exists(int(run.stdout)))
+    assert list(started_in.iterdir()) == []
 
 
 def test_a_database_that_never_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
