@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+from loadtests.accounts.excusing import excused_of
 from loadtests.accounts.kinds import met_by
 from loadtests.accounts.rows import Failed, row_of, table_of, waits_of
 from loadtests.accounts.witnesses import agreement_of, states_of
@@ -15,6 +16,7 @@ from loadtests.verdict.figures import Figure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadtests.accounts.excusing import Excused
     from loadtests.accounts.stories import Story
     from loadtests.accounts.witnesses import Agreement, Told
     from loadtests.evidence import Evidence
@@ -33,6 +35,7 @@ class Retries:
     agreement: Agreement
     in_flight: int
     states: dict[str, int]
+    excused: Excused
 
     def figures(self) -> list[Figure]:
         """Give the figures; one that rests on nothing is unmeasured."""
@@ -54,9 +57,11 @@ class Retries:
         return share_of("first_retry_success", told.first_successes, told.first_attempts, about)
 
     def _duplicates(self) -> Figure:
-        """Take the higher of the two counts that there are."""
-        ledger, seen = self.agreement.ledger.duplicates or 0, self.agreement.seen.duplicates or 0
-        about = f"by the ledger {ledger}, by worker and provider {seen}"
+        """Take the higher of the two counts that there are, without those that a kill may have made."""
+        ledger = (self.agreement.ledger.duplicates or 0) - self.excused.ledger
+        seen = (self.agreement.seen.duplicates or 0) - self.excused.seen
+        about = f"by the ledger {ledger}, by worker and provider {seen}; of calls under way when a process died "
+        about += f"{max(self.excused.ledger, self.excused.seen)} more"
         if not self.agreement.ledger.first_attempts:
             return Figure.unmeasured("duplicate_executions", COUNT, NONE_MADE)
         runs = self.agreement.seen.first_attempts
@@ -88,7 +93,8 @@ def retries_of(evidence: Evidence, stories: Sequence[Story], instrumented: Seque
     """Account for first retries. `instrumented` are the calls whose worker has the plugin: who else fails stays so."""
     failed = [Failed(each, met_by(each, evidence.struck)) for each in instrumented if each.failed]
     in_flight = int(evidence.first_retry.get("first_in_flight", 0))
-    return Retries(failed, agreement_of(evidence, stories), in_flight, states_of(evidence.attempts))
+    told = agreement_of(evidence, stories)
+    return Retries(failed, told, in_flight, states_of(evidence.attempts), excused_of(evidence, stories))
 
 
 def share_of(name: str, count: int, of: int, about: str = "") -> Figure:

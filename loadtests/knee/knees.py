@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from loadtests.knee.limiting import Limit, limit_of
-from loadtests.knee.searching import Bounds, Tried, bounds_of
+from loadtests.knee.searching import TIMES, Bounds, Tried, bounds_of
 from loadtests.knee.stepping import Step, part_of, step_of
 from loadtests.measuring.answering import answering
 from loadtests.measuring.figures import figures_of
@@ -119,7 +119,10 @@ def _about(figure: str) -> Of | None:
 
 
 def figure_of(knee: Knee) -> Figure:
-    """Give the knee as a figure: what held twice, and as the upper end of what is known what missed first."""
+    """Give the knee as a figure: the mean of what came at the rate that held twice; `about` tells what missed above it.
+
+    It has no interval: what held and what missed are bounds of the search, not of chance.
+    """
     name, held, missed = FIGURES[knee.of], knee.bounds.held, knee.bounds.missed
     limit = knee.limit.sentence if knee.limit else "nothing: it was not reached, raise the search's most_rate"
     if held is None:
@@ -128,6 +131,10 @@ def figure_of(knee: Knee) -> Figure:
     value = sum(seen) / len(seen)
     beyond = f"missed at {missed:.4g}" if missed else "never missed"
     about = f"held {len(seen)} times at {held:.4g}/s asked, {beyond}; limits: {limit}"
+    if missed is None or len(seen) < TIMES:
+        return Figure.unmeasured(
+            name, "1/s", f"expected one that held {TIMES} times below one that missed, got: {about}"
+        )
     return Figure(name, "1/s", value, samples=len(knee.steps), about=about)
 
 

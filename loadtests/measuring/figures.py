@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadtests.evidence import Arm
 from loadtests.measuring.answering import answering
+from loadtests.measuring.coming import coming
 from loadtests.measuring.comparing import QUANTILES, Comparison, What, compare
 from loadtests.measuring.resources import resources
 from loadtests.measuring.soaking import soaking
@@ -42,7 +43,8 @@ def figures_of(evidence: Evidence) -> Measured:
     comparisons = compared(evidence, dice)
     overheads = [_overhead(each, at) for each in comparisons for at in QUANTILES]
     return Measured(
-        [*overheads, *resources(evidence, dice), *answering(evidence, dice), *soaking(evidence)], comparisons
+        [*overheads, *resources(evidence, dice), *answering(evidence, dice), *coming(evidence), *soaking(evidence)],
+        comparisons,
     )
 
 

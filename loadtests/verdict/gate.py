@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from loadtests.scenarios.scenario import Bus, FaultKind, Phase, PhaseKind, Scenario
+    from loadtests.scenarios.scenario import Bus, Phase, PhaseKind, Scenario
 
 
 class Rule(StrEnum):
@@ -48,6 +48,15 @@ class JudgedBy(StrEnum):
     HIGH = "high"
 
 
+# The end of an interval that lies nearest to breaking a rule: judged by the other, a figure is met that may be missed.
+STRICT: Final = {
+    Rule.BELOW: JudgedBy.HIGH,
+    Rule.AT_MOST: JudgedBy.HIGH,
+    Rule.AT_LEAST: JudgedBy.LOW,
+    Rule.ABOVE: JudgedBy.LOW,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """A phase that a scenario must have for a gate to be asked of it; None is any."""
@@ -72,8 +81,8 @@ class Where:
 class Gate:
     """One limit. An interval wider than `widest`, or fewer samples than `fewest`, is 'could not measure'.
 
-    It is asked of every scenario that `only` names, or of all where that is empty, that has a phase as `where` says
-    and none of the faults in `unless`.
+    It is asked of every scenario that `only` names, or of all where that is empty, that has a phase as `where` says.
+    `search` asks it of those alone that look for the knee, or (false) of the others alone.
     """
 
     figure: str
@@ -84,12 +93,12 @@ class Gate:
     widest: float | None = None
     fewest: int | None = None
     only: tuple[str, ...] = ()
-    unless: tuple[FaultKind, ...] = ()
     where: Where | None = None
+    search: bool | None = None
 
     def asks(self, scenario: Scenario) -> bool:
         """Tell whether this gate is asked of a scenario."""
         named = not self.only or scenario.name in self.only
-        if any(fault.kind in self.unless for phase in scenario.phases for fault in phase.faults):
+        if self.search is not None and self.search != (scenario.search is not None):
             return False
         return named and (self.where is None or any(self.where.meets(phase) for phase in scenario.phases))

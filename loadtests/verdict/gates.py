@@ -8,8 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from loadtests.scenarios.scenario import Bus, FaultKind, PhaseKind
-from loadtests.verdict.gate import Gate, JudgedBy, Rule, Where
+from loadtests.scenarios.scenario import Bus, PhaseKind
+from loadtests.verdict.gate import STRICT, Gate, JudgedBy, Rule, Where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Word = TypeVar("Word", bound="StrEnum")
 SHIPPED: Final = "gates"
-KEYS: Final = ("figure", *Rule, "judged_by", "widest", "fewest", "only", "where", "unless", "reason")
+KEYS: Final = ("figure", *Rule, "judged_by", "widest", "fewest", "only", "where", "search", "reason")
 WHERE_KEYS: Final = ("kind", "bus", "traced", "faults")
 
 
@@ -26,20 +26,25 @@ class GatesInvalid(ValueError):
     """A file of gates that cannot be used: names the key, what was expected and what came."""
 
 
-def load(source: str | Path | None = None) -> tuple[Gate, ...]:
-    """Read gates from a file, or the shipped ones by their name; raises GatesInvalid, OSError."""
-    path = _found(source or SHIPPED)
+def load(source: str | Path | None = None, beside: Path | None = None) -> tuple[Gate, ...]:
+    """Read gates from a file, or the shipped ones by their name; raises GatesInvalid.
+
+    A path that is not absolute is one from the folder `beside` on, or from the current one.
+    """
+    path = _found(source or SHIPPED, beside or Path())
     try:
         return parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise GatesInvalid(f"gates: expected {SHIPPED}, or a file that can be read, got: {error}") from error
     except GatesInvalid as error:
         raise GatesInvalid(f"{path.name}: {error}") from None
     except ValueError as error:
         raise GatesInvalid(f"{path.name}: expected TOML, got {error}") from error
 
 
-def _found(source: str | Path) -> Path | Traversable:
+def _found(source: str | Path, beside: Path) -> Path | Traversable:
     shipped = files("loadtests").joinpath(f"data/{source}.toml")
-    return shipped if isinstance(source, str) and source.isidentifier() and shipped.is_file() else Path(source)
+    return shipped if isinstance(source, str) and source.isidentifier() and shipped.is_file() else beside / source
 
 
 def parse(content: Mapping[str, Any]) -> tuple[Gate, ...]:
@@ -58,7 +63,7 @@ def _gate(place: str, table: Any) -> Gate:  # noqa: ANN401 - whatever the file h
     figure = _text(place, table, "figure")
     place = f"{place} ({figure})"
     rule, limit = _rule(place, table)
-    judged_by = _word(f"{place}.judged_by", table.get("judged_by", JudgedBy.VALUE), JudgedBy)
+    judged_by = _judged_by(f"{place}.judged_by", table, rule)
     return Gate(
         figure,
         rule,
@@ -68,8 +73,8 @@ def _gate(place: str, table: Any) -> Gate:  # noqa: ANN401 - whatever the file h
         _widest(place, table, judged_by, limit),
         _fewest(place, table),
         _only(place, table),
-        _unless(f"{place}.unless", table.get("unless", [])),
         _where(f"{place}.where", table["where"]) if "where" in table else None,
+        _flag(f"{place}.search", table.get("search")),
     )
 
 
@@ -83,6 +88,13 @@ def _rule(place: str, table: Mapping[str, Any]) -> tuple[Rule, float | None]:
     if limit is not True:
         raise GatesInvalid(f"{place}.all: expected true, got {limit!r}")
     return rule, None
+
+
+def _judged_by(place: str, table: Mapping[str, Any], rule: Rule) -> JudgedBy:
+    judged_by = _word(place, table.get("judged_by", JudgedBy.VALUE), JudgedBy)
+    if judged_by not in (JudgedBy.VALUE, STRICT.get(rule, judged_by)):
+        raise GatesInvalid(f"{place}: expected value or {STRICT[rule]} for {rule}, got its lenient end {judged_by}")
+    return judged_by
 
 
 def _widest(place: str, table: Mapping[str, Any], judged_by: JudgedBy, limit: float | None) -> float | None:
@@ -115,25 +127,22 @@ def _only(place: str, table: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _unless(place: str, kinds: object) -> tuple[FaultKind, ...]:
-    if not isinstance(kinds, list):
-        raise GatesInvalid(f"{place}: expected a list of kinds of faults, got {kinds!r}")
-    return tuple(_word(place, each, FaultKind) for each in kinds)
-
-
 def _where(place: str, table: Any) -> Where:  # noqa: ANN401 - whatever the file holds
     if not isinstance(table, dict) or not table:
         raise GatesInvalid(f"{place}: expected a table with some of {', '.join(WHERE_KEYS)}, got {table!r}")
     _known(table, WHERE_KEYS, f"{place}.")
-    for key in ("traced", "faults"):
-        if not isinstance(table.get(key, False), bool):
-            raise GatesInvalid(f"{place}.{key}: expected true or false, got {table[key]!r}")
     return Where(
         _word(f"{place}.kind", table["kind"], PhaseKind) if "kind" in table else None,
         _word(f"{place}.bus", table["bus"], Bus) if "bus" in table else None,
-        table.get("traced"),
-        table.get("faults"),
+        _flag(f"{place}.traced", table.get("traced")),
+        _flag(f"{place}.faults", table.get("faults")),
     )
+
+
+def _flag(place: str, value: object) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise GatesInvalid(f"{place}: expected true or false, got {value!r}")
+    return value
 
 
 def _word(place: str, value: object, words: type[Word]) -> Word:

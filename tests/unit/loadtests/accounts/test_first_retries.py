@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loadtests.accounts import figures_of
+from loadtests.evidence import Struck
 from loadtests.first_retry.figures import wilson
+from loadtests.scenarios.scenario import FaultKind
 from tests.accounting import BACK, OUT, asked, changed, figure, good, redrive_of, run
 
 if TYPE_CHECKING:
@@ -195,6 +197,23 @@ def test_a_second_success_is_a_duplicate_by_whoever_counts_it() -> None:
     assert "duplicates: the ledger has 0, worker and provider 1" in _disagreements(more)
     told = changed(evidence, first_retry=dict(evidence.first_retry) | {"duplicates": 2})
     assert figure(figures_of(told), "duplicate_executions").value == 2
+
+
+@pytest.mark.parametrize(("died_at", "left"), [(20.0, 0), (40.0, 1)])
+def test_a_death_excuses_the_duplicates_of_calls_that_were_under_way(died_at: float, left: int) -> None:
+    """The orchestrator died while the call was under way: it may have been published twice. Later, none is excused."""
+    evidence = good()
+    twice = redrive_of("on")
+    death = Struck(FaultKind.ORCHESTRATOR_KILLED, "", 0, died_at, died_at + 2, "SIGKILL")
+    more = changed(
+        evidence,
+        runs=[*evidence.runs, run("on", 30.0, attempt=twice)],
+        asked=[*evidence.asked, asked("on", 30.1, attempt=twice)],
+        struck=[*evidence.struck, death],
+    )
+    found = figure(figures_of(more), "duplicate_executions")
+    assert found.value == left
+    assert found.about.endswith(f"{1 - left} more")
 
 
 def test_a_copy_that_the_plugin_skipped_is_no_duplicate() -> None:

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from loadtests.evidence import MACHINE, Answered, Arm, Backlog, Block, Call, Evidence, Run, Sample
-from loadtests.knee.knees import Of, found_in, knees_of
+from loadtests.knee.knees import Of, figure_of, found_in, knees_of
 from loadtests.knee.playing import phase_of, phases
 from loadtests.report.document import Findings, Provenance, document
 from loadtests.report.text import text
@@ -203,12 +203,22 @@ def test_where_nothing_holds_the_knee_is_not_measured() -> None:
 
 
 def test_a_knee_that_was_not_reached_says_so() -> None:
-    """Everything held up to the most: the machine, or the search, was not pushed."""
+    """Everything held up to the most: the machine, or the search, was not pushed, and there is no knee to gate."""
     plant = Plant(calls=1e9, api=1e9)
     search(plant)
     figures = {each.name: each for each in found_in(plant.evidence, cores=2).figures}
-    assert figures["knee_calls_per_second"].value == pytest.approx(400, rel=0.01)
-    assert "it was not reached, raise the search's most_rate" in figures["knee_calls_per_second"].about
+    assert figures["knee_calls_per_second"].value is None
+    assert "it was not reached, raise the search's most_rate" in str(figures["knee_calls_per_second"].why_not)
+
+
+def test_a_rate_that_held_once_is_no_knee() -> None:
+    """A search that was cut short before it played its best rate again has found nothing."""
+    plant = Plant()
+    search(plant)
+    (calls, _) = knees_of(plant.evidence, cores=2)
+    once = replace(calls, steps=[each for each in calls.steps if each is not calls.at_knee[-1]])
+    assert figure_of(calls).measured
+    assert "expected one that held 2 times below one that missed" in str(figure_of(once).why_not)
 
 
 def test_a_step_raises_one_rate_and_leaves_the_other() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadtests.evidence import Arm, Backlog, Evidence, Struck
+from loadtests.evidence import Answered, Arm, Backlog, Evidence, Struck
 from loadtests.measuring.figures import Measured, figures_of
 from loadtests.scenarios.scenario import Bus, FaultKind
 from tests.unit.loadtests.measuring.made_up import BLOCK, World, evidence_of, load, overhead
@@ -67,7 +67,7 @@ def test_processor_and_memory_are_what_was_used(told: dict[str, Figure]) -> None
 def test_requests_of_the_sample_app_are_not_the_api_s(told: dict[str, Figure]) -> None:
     """The API answered within 100 ms; the front's nine seconds are not in it, and in the error rate they count."""
     assert told["api_p99_ms"].value == pytest.approx(99, abs=1)
-    assert told["error_rate"].denominator == 2 * (told["api_p50_ms"].samples or 0)
+    assert told["error_rate"].denominator == told["api_p50_ms"].samples
 
 
 def test_end_to_end_is_of_calm_phases_with_the_plugin(told: dict[str, Figure]) -> None:
@@ -113,8 +113,37 @@ def test_requests_to_an_orchestrator_that_was_killed_are_left_out_and_counted() 
     struck = Struck(FaultKind.ORCHESTRATOR_KILLED, "orchestrator", 0, 1010.0, 1012.0)
     found = by_name(figures_of(replace(evidence, struck=[struck])))["error_rate"]
     away = sum(1010 <= each.at < 1017 for each in evidence.answered)
-    assert found.denominator == len(evidence.answered) - away
+    assert found.denominator == (len(evidence.answered) - away) / 2
     assert f"{away} left out" in found.about
+
+
+def test_an_api_that_refuses_is_not_hidden_by_the_many_calls() -> None:
+    """Ten of two hundred requests to the API refused beside thousands of calls: one in twenty, not one in hundreds."""
+    evidence = World((load(60),)).evidence()
+    calls = [each for each in evidence.answered if each.name == "POST /calls"]
+    api = [Answered(1000.0 + at / 4, "GET /incidents", 0.01, at >= 10) for at in range(200)]
+    found = by_name(figures_of(replace(evidence, answered=[*calls, *api])))["error_rate"]
+    assert (found.value, found.numerator, found.denominator) == (0.05, 10, 200)
+    assert "the API" in found.about
+
+
+def test_a_load_that_did_not_come_is_told() -> None:
+    """All of it: nothing beyond chance. Half of it, or five times as much: so far off."""
+    evidence = World((overhead(60), load(30))).evidence()
+    half = [each for at, each in enumerate(evidence.answered) if at % 4 < 2]
+    for answered, low, high in ((evidence.answered, 0.0, 0.01), (half, 0.3, 0.5), (evidence.answered * 5, 3.5, 4.1)):
+        found = by_name(figures_of(replace(evidence, answered=answered)))["arrivals_off"]
+        assert low <= (found.value or 0) <= high, found
+
+
+def test_retries_that_were_asked_for_are_counted_and_nobody_asking_is_no_measurement() -> None:
+    """Dry runs are none; one that was refused is not answered."""
+    evidence = World((load(30),)).evidence()
+    assert by_name(figures_of(evidence))["retries_answered"].value is None
+    names = ["POST /recovery/retry", "POST /recovery/retry (again)", "POST /recovery/retry (dry run)"]
+    asked = [Answered(1001.0, name, 0.01, well=name == names[0]) for name in names]
+    found = by_name(figures_of(replace(evidence, answered=[*evidence.answered, *asked])))["retries_answered"]
+    assert (found.value, found.denominator) == (1, 2)
 
 
 def test_calls_that_left_late_are_told() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadtests.scenarios.scenario import Bus, Engines, Fault, FaultKind, Phase, PhaseKind, Scenario
+from loadtests.scenarios.reading import load as load_scenario
+from loadtests.scenarios.scenario import Bus, Engines, Fault, FaultKind, Phase, PhaseKind, Scenario, Search
 from loadtests.verdict.gate import Gate, JudgedBy, Rule, Where
 from loadtests.verdict.gates import GatesInvalid, load, parse
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OUTAGE = Fault(FaultKind.PROVIDER_DOWN, at=1, lasts=2)
-KILL = Fault(FaultKind.WORKER_KILLED, at=1, lasts=2)
 OVERHEAD = Phase("overhead", PhaseKind.OVERHEAD, 10)
 RECOVERY = Phase("outage", PhaseKind.RECOVERY, 10, faults=(OUTAGE,))
 
@@ -33,6 +33,11 @@ def asked(of: Scenario) -> set[str]:
 def table(**changes: Any) -> dict[str, Any]:
     """Give a file of one gate that is valid, with some keys changed."""
     return {"gate": [{"figure": "a", "below": 1, "reason": "because"} | changes]}
+
+
+def only_rule(rule: str, judged_by: str) -> dict[str, Any]:
+    """Give a file of one gate with this rule, judged by an end."""
+    return {"gate": [{"figure": "a", "reason": "because", rule: 1, "judged_by": judged_by}]}
 
 
 def test_the_missions_limits_are_in_the_shipped_file() -> None:
@@ -69,20 +74,46 @@ def test_what_is_promised_always_is_asked_of_every_scenario() -> None:
     assert {"events_lost", "cost_completeness", "conservation", "backlog_end"} <= asked(scenario())
 
 
-def test_duplicates_are_excused_where_a_process_is_killed() -> None:
-    """Of an outage none are allowed; of a killed worker they are counted and shown."""
-    killed = replace(RECOVERY, faults=(OUTAGE, KILL))
-    assert "duplicate_executions" in asked(scenario(RECOVERY))
-    assert "duplicate_executions" not in asked(scenario(killed))
+@pytest.mark.parametrize("kind", [FaultKind.PROVIDER_DOWN, FaultKind.WORKER_KILLED, FaultKind.ORCHESTRATOR_KILLED])
+def test_duplicates_are_asked_of_whatever_recovers(kind: FaultKind) -> None:
+    """A kill somewhere in the run excuses none: those that it may have made are counted apart."""
+    assert "duplicate_executions" in asked(scenario(replace(RECOVERY, faults=(Fault(kind, at=1, lasts=2),))))
+
+
+def test_a_recovery_is_asked_for_whatever_its_phase_is_for() -> None:
+    """An outage in plain load, as in hours of soaking, makes first retries that count like all others."""
+    figures = {"first_retry_success", "first_retry_recoverable", "first_retry_disagreements"}
+    figures |= {"recoverable_never_released", "duplicate_executions", "faults_made"}
+    assert figures <= asked(scenario(replace(RECOVERY, kind=PhaseKind.LOAD)))
+    assert figures <= asked(load_scenario("soak"))
+
+
+def test_the_knee_is_asked_of_a_search_alone() -> None:
+    """A search without a knee has found nothing, whatever its file is called; nobody else has one."""
+    knees = {"knee_calls_per_second", "knee_api_requests_per_second"}
+    search = Search(first_rate=1, factor=2, step_seconds=1, most_rate=9, halvings=1)
+    mine = replace(scenario(Phase("step", PhaseKind.LOAD, 10), name="mine"), search=search)
+    assert knees <= asked(mine)
+    assert "arrivals_off" not in asked(mine)
+    assert not knees & asked(scenario(RECOVERY))
+    assert "arrivals_off" in asked(scenario(RECOVERY))
+
+
+@pytest.mark.parametrize("bus", [Bus.SLOW, Bus.DOWN])
+@pytest.mark.parametrize("traced", [False, True])
+def test_the_worker_s_part_is_asked_in_every_weather(bus: Bus, traced: bool) -> None:
+    """A plugin that waits for the bus in the worker is within the mission's 150 ms, and not within ours."""
+    phase = replace(OVERHEAD, bus=bus, traced=traced)
+    assert f"worker_overhead_p95_ms_bus_{bus}{'_traced' if traced else ''}" in asked(scenario(phase))
 
 
 def test_all_keys_are_read() -> None:
     """A gate holds what its table says."""
-    more = {"judged_by": "low", "widest": 3, "fewest": 4, "only": ["x"], "unless": ["link_cut"]}
+    more = {"judged_by": "high", "widest": 3, "fewest": 4, "only": ["x"], "search": False}
     where = {"kind": "overhead", "bus": "slow", "traced": True, "faults": False}
     [gate] = parse(table(**more, where=where))
     expected = Where(PhaseKind.OVERHEAD, Bus.SLOW, traced=True, faults=False)
-    assert gate == Gate("a", Rule.BELOW, 1, "because", JudgedBy.LOW, 3, 4, ("x",), (FaultKind.LINK_CUT,), expected)
+    assert gate == Gate("a", Rule.BELOW, 1, "because", JudgedBy.HIGH, 3, 4, ("x",), expected, search=False)
 
 
 def test_an_interval_may_be_as_wide_as_its_limit_where_the_file_says_nothing() -> None:
@@ -114,8 +145,11 @@ def test_an_interval_may_be_as_wide_as_its_limit_where_the_file_says_nothing() -
         (table(fewest=True), "fewest"),
         (table(only=[]), "only"),
         (table(only="smoke"), "only"),
-        (table(unless="link_cut"), "unless"),
-        (table(unless=["flood"]), "unless"),
+        (table(search=1), "search"),
+        (table(judged_by="low"), "judged_by: expected value or high for below"),
+        (only_rule("at_most", "low"), "lenient end"),
+        (only_rule("at_least", "high"), "lenient end"),
+        (only_rule("above", "high"), "lenient end"),
         (table(where={}), "where"),
         (table(where={"kind": "x"}), "where.kind"),
         (table(where={"traced": 1}), "where.traced"),
@@ -139,3 +173,11 @@ def test_a_file_is_read_by_its_path_and_named_in_errors(tmp_path: Path) -> None:
     mine.write_text("[[gate")
     with pytest.raises(GatesInvalid, match=r"mine\.toml: expected TOML"):
         load(mine)
+
+
+def test_gates_lie_beside_who_names_them(tmp_path: Path) -> None:
+    """A name is one from the scenario's folder on; what is not there is refused and not a crash."""
+    (tmp_path / "mine.toml").write_text('[[gate]]\nfigure = "a"\nat_most = 3\nreason = "b"\n')
+    assert load("mine.toml", tmp_path) == (Gate("a", Rule.AT_MOST, 3, "b"),)
+    with pytest.raises(GatesInvalid, match=r"expected gates, or a file that can be read, got: .*nowhere\.toml"):
+        load("nowhere.toml", tmp_path)
