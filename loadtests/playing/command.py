@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,6 +20,7 @@ import psycopg
 import requests
 
 from loadtests import accounts, sabotage
+from loadtests.arrivals import LoadInvalid
 from loadtests.bed.bed import Bed
 from loadtests.bed.faults import FaultNotMade
 from loadtests.control import measure, summary
@@ -36,6 +38,7 @@ from loadtests.processes import ProcessFailed
 from loadtests.report import text, writing
 from loadtests.report.document import Findings, Provenance, document
 from loadtests.scenarios import reading
+from loadtests.stamps import StampError
 from loadtests.verdict import gates
 from loadtests.verdict.judging import judge
 
@@ -62,6 +65,8 @@ FOREIGN: Final = (
     requests.RequestException,
     sqlite3.Error,
     psycopg.Error,
+    StampError,
+    LoadInvalid,
 )
 
 
@@ -73,14 +78,14 @@ def run(wanted: Wanted) -> int:
     """
     signal.signal(signal.SIGTERM, _end)
     try:
-        scenario, asked = _read(wanted)
+        scenario, asked, whole = _read(wanted)
         run_id = _run_id(scenario)
     except (reading.ScenarioInvalid, gates.GatesInvalid, sabotage.SabotageUnknown, run_ids.RunIdInvalid) as error:
         print(error, file=sys.stderr)
         return USAGE
     folder = wanted.out / "runs" / run_id
     try:
-        report = _reported(*_played(wanted, scenario, run_id, folder), asked, wanted, folder)
+        report = _reported(*_played(wanted, scenario, run_id, folder), (asked, whole), wanted, folder)
     except FOREIGN as error:
         print(f"could not measure: {error}", file=sys.stderr)
         return COULD_NOT
@@ -97,12 +102,14 @@ def _end(*_: object) -> None:
     sys.exit(TERMINATED)
 
 
-def _read(wanted: Wanted) -> tuple[Scenario, tuple[Gate, ...]]:
-    scenario = reading.load(wanted.scenario, wanted.seed, wanted.engines)
-    if wanted.seconds is not None:
-        scenario = reading.lasting(scenario, wanted.seconds)
+def _read(wanted: Wanted) -> tuple[Scenario, tuple[Gate, ...], Scenario]:
+    """Give what is played, the gates, and the scenario as its file has it: what that asks, a shorter run is asked."""
+    whole = reading.load(wanted.scenario, wanted.seed, wanted.engines)
+    if wanted.rate is not None:
+        whole = replace(whole, rate=wanted.rate)
+    scenario = whole if wanted.seconds is None else reading.lasting(whole, wanted.seconds)
     sabotage.of(wanted.sabotage)
-    return scenario, gates.load(scenario.gates)
+    return scenario, gates.load(whole.gates, Path(wanted.scenario).parent), whole
 
 
 def _run_id(scenario: Scenario) -> str:
@@ -133,13 +140,17 @@ def _work(folder: Path, *, keep: bool) -> Iterator[Path]:
 
 
 def _reported(
-    evidence: Evidence, profile: Profile | None, asked: tuple[Gate, ...], wanted: Wanted, folder: Path
+    evidence: Evidence,
+    profile: Profile | None,
+    asked: tuple[tuple[Gate, ...], Scenario],
+    wanted: Wanted,
+    folder: Path,
 ) -> dict[str, Any]:
     """Measure, judge, hold against the nights before, and write it all down."""
     measured = sought_in(evidence) if evidence.scenario.search else measured_of(evidence)
     counted = accounts.figures_of(evidence)
     figures = [*measured.figures, *counted.figures]
-    verdict = judge(figures, asked, evidence.scenario, [*evidence.problems, *counted.problems])
+    verdict = judge(figures, *asked, [*evidence.problems, *counted.problems])
     found = Findings(
         figures=figures,
         verdict=verdict,

@@ -20,12 +20,13 @@ FOLDER: Final = ".loadtests"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A run as it was asked for. `seconds` is how long it loads in the place of the scenario's own length."""
+    """A run as it was asked for. `seconds` and `rate` (calls a second) take the place of the scenario's."""
 
     scenario: str
     engines: Engines | None = None
     seed: int | None = None
     seconds: float | None = None
+    rate: float | None = None
     out: Path = Path(FOLDER)
     keep: bool = False
     profile: bool = False
@@ -40,6 +41,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engines", type=Engines, choices=list(Engines), help="in the place of the scenario's own")
     parser.add_argument("--seed", type=_seed, help="for the order of blocks, the load and the faults")
     parser.add_argument("--seconds", type=_above_zero, help="how long to load, in the place of the scenario's length")
+    parser.add_argument("--rate", type=_above_zero, help="calls a second, where a phase has no rate of its own")
     parser.add_argument("--out", type=Path, default=Path(FOLDER), help=f"where reports and history go ({FOLDER})")
     parser.add_argument("--keep", action="store_true", help="keep logs, stamps and databases beside the report")
     parser.add_argument("--profile", action="store_true", help="draw flame graphs of orchestrator and worker")

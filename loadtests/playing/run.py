@@ -78,9 +78,11 @@ class Run:
             self._users.start(self.bed.front, self.bed.api, self.bed.stamps)
             with self._profiled():
                 self._play_phases()
-            self._users.stop()
+            if problem := self._users.stop():
+                self.problems.append(problem)
             self._drain()
             self._waits.seen += self._waits.look()
+        self.problems += [each.problem for each in (self._taken, self._waits, self._ticks) if each.problem]
         self._still()
         return self._collect([before, *self._ticks.seen, self.control()])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PROCESS_SECONDS: Final = 1.0
 BACKLOG_SECONDS: Final = 2.0
+# Faults take the API away for some looks; with more left out, the run was not looked at.
+FEW_MISSED: Final = 5
+MOST_MISSED: Final = 0.2
 BUSY_KINDS: Final = ("user", "nice", "system", "irq", "softirq", "steal")
 
 
@@ -25,13 +29,16 @@ BUSY_KINDS: Final = ("user", "nice", "system", "irq", "softirq", "steal")
 class Watch(Generic[T]):
     """Looks every so many seconds until the `with` block ends; `seen` is what it saw, in order.
 
-    A look that finds nobody (a process that a fault has killed, an API that is down) is left out, and counted.
+    A look that finds nobody (a process that a fault has killed, an API that is down) is left out, and counted. What
+    else a look raises ends the watch; that, or many looks left out, is a `problem` of the run.
     """
 
     look: Callable[[], list[T]]
     every: float
     seen: list[T] = field(default_factory=list)
     missed: int = 0
+    looks: int = 0
+    broken: Exception | None = None
     _end: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -45,13 +52,26 @@ class Watch(Generic[T]):
         if self._thread:
             self._thread.join()
 
+    @property
+    def problem(self) -> str | None:
+        """Say what keeps it from having seen the run, None where nothing does."""
+        if self.broken is not None:
+            return f"expected to look at the run to its end, got {self.broken!r} after {self.looks} looks"
+        if self.missed > FEW_MISSED and self.missed > self.looks * MOST_MISSED:
+            return f"expected to look at the run all along, got nothing in {self.missed} of {self.looks} looks"
+        return None
+
     def _run(self) -> None:
         while not self._end.is_set():
             began = time.monotonic()
+            self.looks += 1
             try:
                 self.seen += self.look()
-            except (OSError, requests.RequestException, psutil.Error):
+            except (OSError, requests.RequestException, psutil.Error, sqlite3.Error):
                 self.missed += 1
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run is told of it
+                self.broken = error
+                return
             self._end.wait(max(0.0, began + self.every - time.monotonic()))
 
 

@@ -98,8 +98,11 @@ class Users:
         draft.write_text(json.dumps(load))
         draft.replace(self._rate_file)
 
-    def stop(self) -> None:
-        """Let nobody come any more, and wait until what was asked is answered."""
-        if self._process is not None:
-            self.processes.stop(self._process)
-            self._process = None
+    def stop(self) -> str | None:
+        """Let nobody come any more, and wait until what was asked is answered; gives what went wrong with Locust."""
+        if self._process is None:
+            return None
+        process, self._process = self._process, None
+        self.processes.stop(process)
+        code = process.popen.returncode
+        return f"expected Locust to end with 0, got {code}; see {process.log}" if code else None

@@ -11,6 +11,8 @@ import requests
 
 from loadtests.playing import command
 from loadtests.playing.options import Wanted
+from loadtests.stamps import StampError
+from loadtests.verdict.judging import Outcome, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,7 @@ def _signals() -> Iterator[None]:
     [
         (requests.ConnectionError("nobody there"), 1, "could not measure: nobody there"),
         (OSError("disk full"), 1, "could not measure: disk full"),
+        (StampError("half a line"), 1, "could not measure: half a line"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -81,3 +84,22 @@ def test_who_asks_twice_does_not_cut_the_cleaning_short() -> None:
     with pytest.raises(SystemExit, match="143"):
         command._end()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+def test_a_shorter_run_is_asked_what_its_file_asks() -> None:
+    """A fault that does not fit is not played, and its gates are asked all the same: nobody can tell."""
+    scenario, asked, whole = command._read(Wanted("smoke", seconds=65, rate=7))
+    assert not any(phase.faults for phase in scenario.phases)
+    assert scenario.rate == 7
+    wanted = {gate.figure for gate in asked if gate.asks(whole)}
+    assert "first_retry_success" in wanted - {gate.figure for gate in asked if gate.asks(scenario)}
+    assert judge([], asked, whole).outcome is Outcome.NOT_MEASURED
+
+
+def test_gates_that_are_not_there_are_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are looked for beside the scenario's file, and named."""
+    file = tmp_path / "mine.toml"
+    text = 'about = "x"\nengines = "embedded"\nseed = 1\nrate = 5\ngates = "nowhere.toml"\n'
+    file.write_text(text + '[[phases]]\nname = "a"\nkind = "load"\nseconds = 3\n')
+    assert command.run(Wanted(str(file))) == 2
+    assert str(tmp_path / "nowhere.toml") in capsys.readouterr().err

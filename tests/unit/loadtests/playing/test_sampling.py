@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -58,7 +59,24 @@ def test_a_look_that_finds_nobody_is_counted_and_the_watch_goes_on() -> None:
         deadline = time.monotonic() + 10
         while len(watch.seen) < 2 and time.monotonic() < deadline:
             time.sleep(0.001)
-    assert (watch.seen, watch.missed) == ([1, 2], 1)
+    assert (watch.seen, watch.missed, watch.problem) == ([1, 2], 1, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(KeyError("failures"), "got KeyError"), (sqlite3.OperationalError("locked"), "got nothing in")],
+)
+def test_a_watch_that_sees_nothing_is_a_problem_of_the_run(error: Exception, said: str) -> None:
+    """Whether each look fails or the watch itself is broken, the run does not go on as if it had been looked at."""
+
+    def look() -> list[int]:
+        raise error
+
+    with Watch(look, 0.001) as watch:
+        deadline = time.monotonic() + 10
+        while watch.problem is None and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert said in str(watch.problem)
 
 
 def test_what_waits_is_the_api_s_word() -> None:

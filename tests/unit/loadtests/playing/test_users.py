@@ -32,3 +32,14 @@ def test_the_rate_is_changed_by_a_file_that_is_always_whole(tmp_path: Path) -> N
     users.set_phase(CALM)
     assert json.loads((tmp_path / "rate.json").read_text())["rate"] == 20
     assert [each.name for each in tmp_path.iterdir()] == ["rate.json"]
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, None), (2, "expected Locust to end with 0, got 2")])
+def test_how_locust_ends_is_told(tmp_path: Path, code: int, said: str | None) -> None:
+    """A fault in an arrival makes its exit code, which is nobody's if it is not told."""
+    with Processes(tmp_path) as processes:
+        users = Users(processes, PLAN, 1)
+        users._process = processes.start("locust", ["-c", f"raise SystemExit({code})"])
+        users._process.popen.wait()
+        problem = users.stop()
+    assert problem is None if said is None else said in str(problem)
