@@ -31,13 +31,18 @@ class Code:
 
 
 def code(folder: Path | None = None) -> Code:
-    """Ask git for the commit of the folder's checkout, by default of this package's."""
+    """Ask git for the commit of the checkout that the folder is the top of, by default this package's.
+
+    A package that is installed somewhere inside another checkout has no commit. New modules make a checkout dirty too.
+    """
     here = folder or Path(__file__).parents[2]
+    top = _git(here, "rev-parse", "--show-toplevel")
     commit = _git(here, "rev-parse", "HEAD")
-    if commit is None:
+    if commit is None or top is None or Path(top) != here.resolve():
         return Code(None, None)
     changed = _git(here, "status", "--porcelain", "--untracked-files=no")
-    return Code(commit, None if changed is None else bool(changed))
+    added = _git(here, "ls-files", "--others", "--exclude-standard", "--", "*.py")
+    return Code(commit, None if changed is None or added is None else bool(changed or added))
 
 
 def machine() -> dict[str, Any]:

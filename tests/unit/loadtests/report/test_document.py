@@ -168,7 +168,7 @@ def test_the_versions_of_what_is_installed_are_told() -> None:
 
 
 def test_the_commit_is_told_and_whether_the_code_differs(tmp_path: Path) -> None:
-    """Outside a checkout there is none; in one, a changed file makes it dirty."""
+    """Outside a checkout, or somewhere inside another's, there is none; a changed or new file makes it dirty."""
     assert code(tmp_path) == Code(None, None)
     author = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
     git = ["git", "-C", str(tmp_path), *author]
@@ -176,6 +176,11 @@ def test_the_commit_is_told_and_whether_the_code_differs(tmp_path: Path) -> None
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "First"]):
         subprocess.run([*git, *command], check=True)
     clean = code(tmp_path)
+    (tmp_path / "site-packages").mkdir()
+    assert code(tmp_path / "site-packages") == Code(None, None)
+    (tmp_path / "new.py").write_text("")
+    assert code(tmp_path).dirty
+    (tmp_path / "new.py").unlink()
     (tmp_path / "file").write_text("b")
     assert (len(clean.commit or ""), clean.dirty, code(tmp_path).dirty) == (40, False, True)
 
