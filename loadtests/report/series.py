@@ -6,15 +6,15 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from loadtests.measuring.turns import SUCCESS, first_runs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from loadtests.evidence import Backlog, Evidence, Run, Sample
+    from loadtests.evidence import Backlog, Evidence, Sample
 
 Point = TypeVar("Point")
 MOST_POINTS: Final = 240
-SUCCESS: Final = "SUCCESS"
-FIRST: Final = "-"
 MB: Final = 2**20
 # The states of failures that still wait for something: the broker, a release, an outcome.
 OPEN: Final = frozenset({"redelivery_pending", "held", "released"})
@@ -42,10 +42,7 @@ def bucket_seconds(evidence: Evidence) -> float:
 
 def _calls(evidence: Evidence) -> Iterable[tuple[float, float | None]]:
     """Give each call's intended start and the seconds to the end of its first run; None where that was no success."""
-    first: dict[str, Run] = {}
-    for run in evidence.runs:
-        if run.attempt == FIRST:
-            first.setdefault(run.id, run)
+    first = first_runs(evidence.runs)
     for call in evidence.calls:
         if call.malformed:
             continue
