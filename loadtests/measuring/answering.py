@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +42,7 @@ def answering(evidence: Evidence, dice: Random, resamples: int = RESAMPLES) -> l
     drawing = partial(interval, dice=dice, resamples=resamples)
     return [
         *_latencies(
-            "api", evidence, [(each.at, each.seconds) for each in requests_of(evidence) if of_api(each)], drawing
+            "api", evidence, [(each.at, _waited(each)) for each in requests_of(evidence) if of_api(each)], drawing
         ),
         *_latencies("end_to_end", evidence, _calls(evidence), drawing),
         _errors(evidence),
@@ -64,6 +65,11 @@ def requests_of(evidence: Evidence) -> list[Answered]:
     """Give the requests of users, without those that fell into a fault which took the service itself away."""
     faults = [each for each in evidence.struck if each.kind in OF_THE_SERVICE or each.target == Link.DATABASE]
     return [each for each in _all_requests(evidence) if not _within(each.at, faults)]
+
+
+def _waited(request: Answered) -> float:
+    """Give what a request took; one that was refused, however quickly, is slower than all that were answered."""
+    return request.seconds if request.well else math.inf
 
 
 def _all_requests(evidence: Evidence) -> list[Answered]:
@@ -125,7 +131,10 @@ def _latency(name: str, ordered: Clusters, windows: int, share: float, drawing: 
     found = drawing(lambda weights: ordered.quantile(share, weights), windows)
     if value is None or found is None:
         return Figure.unmeasured(name, "ms", "expected an interval, got none; run longer")
-    return Figure(name, "ms", value * _MS, found.low * _MS, found.high * _MS, samples=len(ordered))
+    if not math.isfinite(value):
+        return Figure.unmeasured(name, "ms", "expected requests that are answered well, got too many that were not")
+    low, high = (end * _MS if math.isfinite(end) else None for end in (found.low, found.high))
+    return Figure(name, "ms", value * _MS, low, high, samples=len(ordered))
 
 
 def _throughput(evidence: Evidence, drawing: Drawing) -> Figure:

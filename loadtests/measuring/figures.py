@@ -12,7 +12,7 @@ from loadtests.measuring.coming import coming
 from loadtests.measuring.comparing import QUANTILES, Comparison, What, compare
 from loadtests.measuring.resources import resources
 from loadtests.measuring.soaking import soaking
-from loadtests.measuring.turns import SPANS, groups_of, pairs_of, phases_of, taken_by_block
+from loadtests.measuring.turns import SPANS, groups_of, pairs_of, phases_of, turns_of
 from loadtests.scenarios.scenario import Bus, PhaseKind
 from loadtests.verdict.figures import Figure
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAMED: Final = {"end_to_end": "overhead", "worker": "worker_overhead"}
 ABOUT: Final = {
     "end_to_end": "from the intended start to the end of the first run, with the plugin minus without",
-    "worker": "in the worker, parent and child, without the model's answer, with the plugin minus without",
+    "worker": "in the worker, parent and child, without waits for model and results, with the plugin minus without",
 }
 
 
@@ -50,9 +50,9 @@ def figures_of(evidence: Evidence) -> Measured:
 
 def compared(evidence: Evidence, dice: Random) -> list[Comparison]:
     """Compare the arms that the scenario's overhead phases were planned for, over each span."""
-    taken = taken_by_block(evidence)
+    turns = turns_of(evidence)
     return [
-        compare(What(bus, arm, span), pairs_of(groups_of(evidence, bus), arm, span, taken), dice)
+        compare(What(bus, arm, span), pairs_of(groups_of(evidence, bus), arm, span, turns), dice)
         for bus, arm in planned(evidence)
         for span in SPANS
     ]

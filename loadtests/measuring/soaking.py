@@ -56,7 +56,9 @@ def _steepest(name: str, unit: str, evidence: Evidence, value: Callable[[Sample]
     lacking = [each.process for each in growths if each.slope is None]
     known = {each.process: each.slope for each in growths if each.slope}
     if lacking or not known:
-        why = f"expected {SHORTEST_SECONDS:.0f} s of load without a restart of {', '.join(lacking) or 'what is ours'}"
+        why = (
+            f"expected {SHORTEST_SECONDS:.0f} s of samples without a restart of {', '.join(lacking) or 'what is ours'}"
+        )
         return Figure.unmeasured(name, unit, f"{why}, got less; run longer")
     process, slope = max(known.items(), key=lambda each: each[1].high)
     others = "; ".join(f"{each} {it.value:.2f} ({it.low:.2f} to {it.high:.2f})" for each, it in known.items())
@@ -71,12 +73,12 @@ def _growths(evidence: Evidence, value: Callable[[Sample], float]) -> list[Growt
     if ended - began < SHORTEST_SECONDS:
         return []
     meters = meters_of(evidence.samples)
-    return [Growth(name, _growth(meters[name], since, ended, value)) for name in OURS if name in meters]
+    return [Growth(name, _growth(meters.get(name), since, ended, value)) for name in OURS]
 
 
-def _growth(meter: Meter, since: float, until: float, value: Callable[[Sample], float]) -> Slope | None:
+def _growth(meter: Meter | None, since: float, until: float, value: Callable[[Sample], float]) -> Slope | None:
     """Give the growth an hour over the longest stretch without a restart; None where that is short of the time."""
-    stretch = _longest(meter.between(since, until))
+    stretch = _longest(meter.between(since, until)) if meter else ()
     if not stretch or stretch[-1].at - stretch[0].at < STRETCH_SHARE * (until - since):
         return None
     return slope_of(_binned(stretch, value))
@@ -99,12 +101,18 @@ def _binned(samples: Sequence[Sample], value: Callable[[Sample], float]) -> list
 
 
 def _backlog(evidence: Evidence) -> Figure:
-    """Count what waits once the load is over and drained: messages, events, calls that never succeeded."""
+    """Count what waits once the load is over and drained: messages, events, calls that never succeeded.
+
+    A failure that may still succeed is a call that has not: it is in their number.
+    """
     ended = max((each.ended for each in evidence.blocks), default=0.0)
     if not evidence.backlog or evidence.backlog[-1].at < ended:
         return Figure.unmeasured("backlog_end", "count", "expected a look at what waits after the load, got none")
     last, done = evidence.backlog[-1], {each.id for each in evidence.runs if each.state == SUCCESS}
+    if last.bus is None or not last.sinks:
+        asked = "sinks" if last.bus is not None else "messages that wait on the bus"
+        return Figure.unmeasured("backlog_end", "count", f"expected the number of {asked} after the load, got none")
     calls = sum(not each.malformed and each.id not in done for each in evidence.calls)
     parts = {"calls": calls, "on the bus": last.bus, **{f"for {sink}": count for sink, count in last.sinks.items()}}
-    about = ", ".join(f"{'not asked' if count is None else count} {what}" for what, count in parts.items())
-    return Figure("backlog_end", "count", sum(count or 0 for count in parts.values()), about=about)
+    about = ", ".join(f"{count} {what}" for what, count in parts.items())
+    return Figure("backlog_end", "count", sum(parts.values()), about=about)

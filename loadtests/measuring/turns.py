@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -24,10 +25,11 @@ FIRST: Final = "-"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One call of a block with its first run; None where no worker received it."""
+    """One call with its first run, None where no worker received it, and the block that it was meant for."""
 
     call: Call
     run: Run | None
+    meant: Block | None = None
 
     @property
     def end_to_end(self) -> float | None:
@@ -37,18 +39,21 @@ class Taken:
 
     @property
     def worker(self) -> float | None:
-        """Seconds of a worker, child and parent, without the model's answer; None where the run did not succeed."""
+        """Seconds of a worker, child and parent, without what it waited for; None where it did not succeed, or where
+        one of the two left no stamp: half a worker is not measured.
+        """
         run = self.run
-        if run is None or run.state != SUCCESS or run.inside is None:
+        if run is None or run.state != SUCCESS or run.inside is None or run.received_for is None:
             return None
-        return run.inside + (run.received_for or 0.0)
+        return run.inside + run.received_for
 
 
-# What is compared, by the name it has in a comparison.
-SPANS: Final[Mapping[str, Callable[[Taken], float | None]]] = {
-    "end_to_end": lambda taken: taken.end_to_end,
-    "worker": lambda taken: taken.worker,
-}
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The calls of a run by the block that they were meant for, and by the block whose worker received them."""
+
+    meant: Mapping[str, Sequence[Taken]]
+    received: Mapping[str, Sequence[Taken]]
 
 
 def phases_of(evidence: Evidence) -> Sequence[Phase]:
@@ -65,13 +70,28 @@ def first_runs(runs: Iterable[Run]) -> dict[str, Run]:
     return found
 
 
-def taken_by_block(evidence: Evidence) -> dict[str, list[Taken]]:
-    """Give the well-formed calls of each block, each with its first run."""
-    runs, taken = first_runs(evidence.runs), defaultdict[str, list[Taken]](list)
+def turns_of(evidence: Evidence) -> Turns:
+    """Give the well-formed calls by their blocks, each with its first run."""
+    runs, at_moment = first_runs(evidence.runs), _finder(evidence.blocks)
+    meant, received = defaultdict[str, list[Taken]](list), defaultdict[str, list[Taken]](list)
     for call in evidence.calls:
         if not call.malformed:
-            taken[call.block].append(Taken(call, runs.get(call.id)))
-    return taken
+            taken = Taken(call, runs.get(call.id), at_moment(call.intended))
+            received[call.block].append(taken)
+            if taken.meant:
+                meant[taken.meant.name].append(taken)
+    return Turns(meant, received)
+
+
+def _finder(blocks: Iterable[Block]) -> Callable[[float], Block | None]:
+    ordered = sorted(blocks, key=lambda each: each.began)
+    starts = [each.began for each in ordered]
+
+    def at(moment: float) -> Block | None:
+        which = bisect_right(starts, moment) - 1
+        return ordered[which] if which >= 0 and moment < ordered[which].ended else None
+
+    return at
 
 
 def groups_of(evidence: Evidence, bus: Bus) -> list[dict[Arm, Block]]:
@@ -95,30 +115,46 @@ def _grouped(blocks: Iterable[Block]) -> list[dict[Arm, Block]]:
     return groups
 
 
-def pairs_of(
-    groups: Iterable[Mapping[Arm, Block]], arm: Arm, span: str, taken: Mapping[str, Sequence[Taken]]
-) -> list[Pair]:
+def pairs_of(groups: Sequence[Mapping[Arm, Block]], arm: Arm, span: str, turns: Turns) -> list[Pair]:
     """Give the durations of one span, in seconds, in pairs of blocks: this arm's, and those without the plugin."""
-    pairs = []
-    for group in groups:
-        if arm in group and Arm.OFF in group:
-            (on, missing_on), (off, missing_off) = (
-                _durations(group[each], SPANS[span], taken) for each in (arm, Arm.OFF)
-            )
-            pairs.append(Pair(on, off, missing_on, missing_off))
-    return pairs
+    return [SPANS[span](group[arm], group[Arm.OFF], turns) for group in groups if arm in group and Arm.OFF in group]
 
 
-def _durations(
-    block: Block, span: Callable[[Taken], float | None], taken: Mapping[str, Sequence[Taken]]
-) -> tuple[list[float], int]:
-    """Give a block's durations, and how many of its calls have none.
+def _end_to_end(on: Block, off: Block, turns: Turns) -> Pair:
+    """Compare what users waited for: a call belongs to the block that it was meant for.
 
-    Measured are calls that were meant for it once it had settled. One that was meant for the block before and came
-    after that has none: it waited for one arm and went to the other.
+    One that left late, in another's turn, keeps its whole wait where it was meant for the plugin. Where it was meant
+    for the arm without, it is taken from that, and counts as the slowest of the plugin's if that is who received it.
     """
-    since, calls = block.began + SETTLE_SECONDS, taken.get(block.name, ())
-    found = [span(each) for each in calls if each.call.intended >= since]
-    late = sum(each.call.intended < block.began and each.call.sent >= since for each in calls)
-    durations = [each for each in found if each is not None]
-    return durations, len(found) - len(durations) + late
+    with_it = [each.end_to_end for each in turns.meant.get(on.name, ()) if _settled(each.call.intended, on)]
+    meant = [each for each in turns.meant.get(off.name, ()) if _settled(each.call.intended, off)]
+    without = [each.end_to_end if each.call.block == off.name else None for each in meant]
+    strayed = [None for each in turns.received.get(on.name, ()) if _strayed(each)]
+    return _pair([*with_it, *strayed], without)
+
+
+def _worker(on: Block, off: Block, turns: Turns) -> Pair:
+    """Compare what the workers took: a call belongs to the worker that received it, whenever it was meant."""
+    with_it, without = (
+        [each.worker for each in turns.received.get(block.name, ()) if _settled(each.call.sent, block)]
+        for block in (on, off)
+    )
+    return _pair(with_it, without)
+
+
+def _strayed(taken: Taken) -> bool:
+    meant = taken.meant
+    return meant is not None and meant.arm is Arm.OFF and _settled(taken.call.intended, meant)
+
+
+def _settled(moment: float, block: Block) -> bool:
+    return moment >= block.began + SETTLE_SECONDS
+
+
+def _pair(on: Sequence[float | None], off: Sequence[float | None]) -> Pair:
+    with_it, without = ([each for each in arm if each is not None] for arm in (on, off))
+    return Pair(with_it, without, len(on) - len(with_it), len(off) - len(without))
+
+
+# What is compared, by the name it has in a comparison.
+SPANS: Final[Mapping[str, Callable[[Block, Block, Turns], Pair]]] = {"end_to_end": _end_to_end, "worker": _worker}

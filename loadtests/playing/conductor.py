@@ -70,9 +70,10 @@ class Conductor:
         match step:
             case Use(arm=arm, block=name):
                 self._close_block()
+                began = time.monotonic()
                 self.bed.use(arm, name)
                 # Its end is set when the next one begins, or with the phase.
-                self.blocks.append(Block(name, index, arm, time.monotonic(), 0.0))
+                self.blocks.append(Block(name, index, arm, began, 0.0))
             case Begin(fault=fault):
                 self._begin(fault)
             case End(fault=fault):

@@ -94,6 +94,7 @@ class World:
             rss = 150e6 + self.leak_per_hour * 1e6 * grown + self.dice.gauss(0, 2e5)
             handles = round(80 + self.handles_per_hour * grown)
             found.append(Sample(second, "orchestrator", 0.001 * at, int(rss), handles))
+            found.append(Sample(second, "stackstorm", 0.001 * at, 100_000_000, 60))
         return found
 
     def _rss(self, arm: Arm) -> int:
