@@ -37,15 +37,32 @@ def faults_of(evidence: Evidence) -> Figure:
 
 
 def _seen(struck: Struck, evidence: Evidence) -> bool:
-    """Tell whether a fault left a trace: in provider's log or worker's stamps, else in the note of what was done."""
+    """Tell whether a fault left a trace: in provider's log or worker's stamps.
+
+    Of a slow line, and of links to bus and database, the evidence has no trace: the note of what was done stands for
+    it.
+    """
     asked = evidence.asked
     if struck.kind is FaultKind.CHILD_KILLED:
         return any(each.ended is None and each.id in struck.note for each in evidence.runs)
     if struck.kind in NOTED:
         return any(_troubled(each) for each in asked if struck.began <= each.at <= struck.ended)
     if struck.kind in SILENCING and (struck.kind is FaultKind.PROVIDER_KILLED or struck.target == Link.PROVIDER):
-        return not any(struck.began + EDGE < each.at < struck.ended - EDGE for each in asked if each.status == WELL)
+        answers = (each.at for each in asked if each.status == WELL)
+        return _needed(struck, evidence) and not any(_amid(struck, at) for at in answers)
+    if struck.kind is FaultKind.WORKER_STOPPED:
+        received = (each.received for each in evidence.runs if each.received is not None)
+        return _needed(struck, evidence) and not any(_amid(struck, at) for at in received)
     return bool(struck.note)
+
+
+def _needed(struck: Struck, evidence: Evidence) -> bool:
+    """Tell whether anybody called while it held: silence where nobody speaks shows nothing."""
+    return any(_amid(struck, each.sent) for each in evidence.calls)
+
+
+def _amid(struck: Struck, moment: float) -> bool:
+    return struck.began + EDGE < moment < struck.ended - EDGE
 
 
 def _troubled(asked: Asked) -> bool:

@@ -192,6 +192,28 @@ def test_a_provider_that_is_cut_off_and_answers_was_not(kind: FaultKind, target:
     assert figure(figures_of(answered), "faults_made").value == 0
 
 
+def test_a_silence_in_which_nobody_called_shows_nothing() -> None:
+    """A provider that nobody asked anything was killed, or was not: nobody can tell."""
+    evidence = good()
+    phase = replace(evidence.scenario.phases[1], faults=(Fault(FaultKind.PROVIDER_KILLED, 0.0, 4.0),))
+    struck = [Struck(FaultKind.PROVIDER_KILLED, "", 1, 900.0, 904.0, "pid 7")]
+    silent = changed(evidence, struck=struck, phases=(phase,))
+    assert figure(figures_of(silent), "faults_made").value == 0
+
+
+def test_a_worker_that_was_stopped_receives_nothing() -> None:
+    """The maker's word is not enough: a worker that goes on receiving was not stopped."""
+    evidence = good()
+    phase = replace(evidence.scenario.phases[1], faults=(Fault(FaultKind.WORKER_STOPPED, 0.0, 4.0),))
+    struck = [Struck(FaultKind.WORKER_STOPPED, "", 1, 20.0, 24.0, "SIGSTOP")]
+    still = [replace(each, received=25.0) for each in evidence.runs]
+    calls = [replace(each, sent=22.0) for each in evidence.calls]
+    stopped = changed(evidence, struck=struck, phases=(phase,), runs=still, calls=calls)
+    assert figure(figures_of(stopped), "faults_made").value == 1
+    went_on = changed(stopped, runs=[replace(still[0], received=22.0), *still[1:]])
+    assert figure(figures_of(went_on), "faults_made").value == 0
+
+
 def test_a_scenario_without_faults_has_no_such_figure() -> None:
     """Nothing planned, nothing to make."""
     evidence = good()
