@@ -100,7 +100,8 @@ class Cast:
 
     def _worker(self, arm: Arm) -> Part:
         name = f"worker-{arm}"
-        queues = f"{QUEUES[arm]},{REROUTED}" if arm is Arm.ON else QUEUES[arm]
+        # Each arm looks at two queues, whether the second is ever used or not: what a look costs is in all of them.
+        queues = f"{QUEUES[arm]},{REROUTED if arm is Arm.ON else f'{QUEUES[arm]}-{REROUTED}'}"
         options = ("-c", str(self.children), "-Q", queues, "-n", f"{arm}@%h", "-l", "ERROR", "--without-mingle")
         command = ("-m", "celery", "-A", self.sabotage.worker_app, "worker", *options)
         return Part(name, command, self._app(arm) | self._sabotaged(), told=False)

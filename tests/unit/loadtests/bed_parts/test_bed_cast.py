@@ -47,7 +47,7 @@ def test_the_arms_differ_by_plugin_and_traces_alone() -> None:
     assert [each.environ["LLM_APP_PLUGIN"] for each in found.values()] == ["off", "on", "on"]
     assert ["REDRIVE_TRACES" in each.environ for each in found.values()] == [False, False, True]
     queues = [each.command[each.command.index("-Q") + 1] for each in found.values()]
-    assert queues == ["plain", "celery,bulk", "traced"]
+    assert queues == ["plain,plain-bulk", "celery,bulk", "traced,traced-bulk"]
     without = {"LLM_APP_PLUGIN", "REDRIVE_TRACES", "OTEL_EXPORTER_OTLP_ENDPOINT"}
     rest = [{key: value for key, value in each.environ.items() if key not in without} for each in found.values()]
     assert rest[0] == rest[1] == rest[2]
