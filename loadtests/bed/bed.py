@@ -11,6 +11,7 @@ import requests
 import yaml
 from amqp.exceptions import AMQPError
 from kombu import Connection
+from kombu.exceptions import KombuError
 
 from loadtests import packs, sabotage
 from loadtests.bed import cast, engines, faults, urls
@@ -212,7 +213,7 @@ def ready_on(url: str, queues: Iterable[str]) -> int | None:
         with Connection(url, connect_timeout=ASK_SECONDS) as connection:
             channel = connection.default_channel
             return sum(channel.queue_declare(name, passive=True).message_count for name in queues)
-    except (OSError, AMQPError):
+    except (OSError, AMQPError, KombuError):
         return None
 
 
