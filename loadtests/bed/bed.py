@@ -9,21 +9,19 @@ from urllib.parse import urlsplit
 
 import requests
 import yaml
-from amqp.exceptions import AMQPError
-from kombu import Connection
-from kombu.exceptions import KombuError
 
 from loadtests import packs, sabotage
 from loadtests.bed import cast, engines, faults, urls
 from loadtests.bed.links import OF_BUS, Turnable, linked, needed, proxied
 from loadtests.bed.ports import free_port
 from loadtests.bed.urls import QUEUES, Urls, Web
+from loadtests.bed.waiting import ready_on
 from loadtests.processes import Process, Processes
 from loadtests.scenarios.scenario import Bus, Link
 from loadtests.stores import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from loadtests.bed.cast import Part
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 # What does not run on a worker's machine: there it takes no processor from what is measured.
 ELSEWHERE: Final = frozenset({"orchestrator", "stackstorm", "dataplane", "collector"})
 ASK_SECONDS: Final = 30.0
-# The queues that the orchestrator reads, as docs/events.md names them.
-BUS_QUEUES: Final = ("redrive.failures", "redrive.outcomes", "redrive.telemetry")
 SECONDS_PER_TOKEN: Final = cast.SECONDS_PER_TOKEN
 
 
@@ -194,7 +190,7 @@ class Bed:
     def waiting(self) -> int | None:
         """Count the messages on the event bus that nobody has taken yet; None where it cannot be told."""
         if self._servers:
-            return ready_on(self.engines.urls.bus, BUS_QUEUES) if self.engines else None
+            return ready_on(self.engines.urls.bus) if self.engines else None
         (found,) = rows(f"sqlite:///{urlsplit(self.urls.bus).path[1:]}", "SELECT count(*) AS messages FROM message")
         return int(found["messages"])
 
@@ -205,16 +201,6 @@ class Bed:
     def ask(self, path: str) -> dict[str, Any]:
         """Ask the orchestrator's API."""
         return dict(_get(self.api + path))
-
-
-def ready_on(url: str, queues: Iterable[str]) -> int | None:
-    """Count the messages that wait in queues of a RabbitMQ; None where it does not answer, or lacks one of them."""
-    try:
-        with Connection(url, connect_timeout=ASK_SECONDS) as connection:
-            channel = connection.default_channel
-            return sum(channel.queue_declare(name, passive=True).message_count for name in queues)
-    except (OSError, AMQPError, KombuError):
-        return None
 
 
 def _get(url: str) -> Any:  # noqa: ANN401 - JSON
