@@ -18,6 +18,6 @@ def ready_on(url: str, queues: tuple[str, ...] = QUEUES) -> int | None:
     try:
         with Connection(url, connect_timeout=ASK_SECONDS) as connection:
             channel = connection.default_channel
-            return sum(channel.queue_declare(name, passive=True).message_count for name in queues)
+            return sum(int(channel.queue_declare(name, passive=True).message_count) for name in queues)
     except (OSError, AMQPError, KombuError):
         return None
