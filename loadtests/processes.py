@@ -22,6 +22,9 @@ STOP_SECONDS: Final = 35.0
 POLL_SECONDS: Final = 0.05
 NICENESS: Final = 5
 LOG_CHARACTERS: Final = 2_000
+# What a shell exports for a program of ours, or for Locust, is for nobody of a run: a token, or traces switched on,
+# would change what is measured.
+OURS: Final = ("REDRIVE_", "OTEL_", "LLM_APP_", "LOADTESTS_", "LOCUST_")
 
 
 class ProcessFailed(RuntimeError):
@@ -41,16 +44,16 @@ class Process:
     log: Path
     command: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     def stop(self) -> None:
-        """End it with SIGTERM, and its whole group with SIGKILL where it does not listen."""
+        """End it with SIGTERM, then with SIGKILL what does not listen or was left behind by it."""
         if self.popen.poll() is None:
             self.popen.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.popen.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.signal(signal.SIGKILL)
-            self.popen.wait()
+        self.signal(signal.SIGKILL)
+        self.popen.wait()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to it and to all that it started."""
@@ -103,7 +106,7 @@ class Processes:
 
     def again(self, process: Process) -> Process:
         """Start one that was stopped or killed as it was started before, and wait until it serves."""
-        started = self.start(process.name, process.command, process.environ)
+        started = self.start(process.name, process.command, process.environ, process.folder)
         self.await_ready(started)
         return started
 
@@ -122,8 +125,13 @@ class Processes:
         """Name the file that a process writes once it serves."""
         return self.folder / f"{name}.ready"
 
-    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> Process:
-        """Start one; `command` is what follows the Python interpreter."""
+    def start(
+        self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> Process:
+        """Start one, in the current folder or another; `command` is what follows the Python interpreter.
+
+        It has our environment without what is `OURS`, and what `environ` adds to it.
+        """
         self.ready_file(name).unlink(missing_ok=True)
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
@@ -132,12 +140,13 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environ or {})},
+                env={**_others(os.environ), **(environ or {})},
+                cwd=folder,
                 start_new_session=True,
             )
         if name in self.behind:
             os.setpriority(os.PRIO_PROCESS, popen.pid, NICENESS)
-        process = Process(name, popen, log, tuple(command), dict(environ or {}))
+        process = Process(name, popen, log, tuple(command), dict(environ or {}), folder)
         self._started.append(process)
         return process
 
@@ -165,3 +174,7 @@ class Processes:
         for each in list(self._started):
             if each.popen.poll() is not None:
                 raise ProcessFailed(each.name, f"exit code {each.popen.returncode}", each.log)
+
+
+def _others(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if not name.startswith(OURS)}

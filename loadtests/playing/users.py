@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import site
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,10 @@ class Users:
         self.set_load({"rate": 0.0, "telemetry_rate": 0.0})
         file = str(Path(loadtests.__file__).with_name("locustfile.py"))
         command = ["-m", "locust", "-f", file, "--headless", "--only-summary", "--exit-code-on-error", "0"]
-        self._process = self.processes.start("locust", [*command, *self._options(front, api, stamps)])
+        # In the run's folder, and at home there: a locust.conf, here or of whoever plays it, is not of the run.
+        home = {"HOME": str(self.processes.folder), "PYTHONUSERBASE": site.getuserbase()}
+        asked = [*command, *self._options(front, api, stamps)]
+        self._process = self.processes.start("locust", asked, home, self.processes.folder)
         self.processes.await_ready(self._process)
 
     def _options(self, front: str, api: str, stamps: Path) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from loadtests.processes import Processes, ProcessFailed
@@ -99,3 +102,42 @@ def test_who_is_behind_waits_for_the_processor(tmp_path: Path) -> None:
         found = [os.getpriority(os.PRIO_PROCESS, each.popen.pid) for each in (far, near)]
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     assert (found[0] > ours, found[1]) == (True, ours)
+
+
+def test_what_a_shell_exports_for_us_reaches_nobody_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token, traces switched on and Locust's own settings change no process; what a part is told comes through."""
+    for name in ("REDRIVE_API_TOKEN", "REDRIVE_TRACES", "OTEL_SDK_DISABLED", "LLM_APP_PLUGIN", "LOCUST_RUN_TIME"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("OTHERS", "stays")
+    shown = "import os; print(*sorted(set(os.environ) & {*%r}))"
+    names = ("REDRIVE_API_TOKEN", "REDRIVE_TRACES", "OTEL_SDK_DISABLED", "LLM_APP_PLUGIN", "LOCUST_RUN_TIME", "OTHERS")
+    with Processes(tmp_path) as processes:
+        started = processes.start("shown", ["-c", shown % (names,)], {"LLM_APP_PLUGIN": "on"})
+        started.popen.wait()
+    assert started.log.read_text().split() == ["LLM_APP_PLUGIN", "OTHERS"]
+
+
+LEAVING = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_one_that_died_left_behind_is_ended_too(tmp_path: Path) -> None:
+    """Its children have no parent any more, and are still of its group."""
+    with Processes(tmp_path) as processes:
+        started = processes.start("leaving", ["-c", LEAVING])
+        started.popen.wait()
+        left = psutil.Process(int(started.log.read_text()))
+    deadline = monotonic() + 10
+    while _lives(left) and monotonic() < deadline:
+        sleep(0.02)
+    assert not _lives(left)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
