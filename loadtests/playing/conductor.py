@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from loadtests.scenarios.scenario import Fault, Phase
 
 WARM_UP: Final = "warm-up"
-DRAIN: Final = "drain"
 LOOK_SECONDS: Final = 0.5
 
 

@@ -35,6 +35,7 @@ OF_PROVIDER: Final = frozenset(
     {FaultKind.PROVIDER_DOWN, FaultKind.PROVIDER_RATE_LIMITED, FaultKind.PROVIDER_SLOW, FaultKind.PROVIDER_KILLED}
 )
 OF_SERVERS: Final = frozenset({FaultKind.DATABASE_RESTARTED, FaultKind.BROKER_RESTARTED})
+OF_WORKER: Final = frozenset({FaultKind.CHILD_KILLED, FaultKind.WORKER_KILLED, FaultKind.WORKER_STOPPED})
 
 
 def shipped() -> list[str]:
@@ -111,6 +112,8 @@ def _refuse(scenario: Scenario) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ScenarioInvalid(f"phases: expected names that differ, got {', '.join(twice)} more than once")
+    if not scenario.telemetry_rate and any(each.telemetry_rate for each in scenario.phases):
+        raise ScenarioInvalid("telemetry_rate: expected more than 0 where a phase has one of its own, got 0")
 
 
 def _search(table: Table | None) -> Search | None:
@@ -187,10 +190,15 @@ def _fitting(table: Table, fault: Fault, phase: Phase, engines: Engines) -> None
 def _alone(table: Table, fault: Fault, others: list[Fault]) -> None:
     """Refuse a fault during another one of the same thing: the end of the first would end both."""
     for other in others:
-        same = fault.kind in OF_PROVIDER and other.kind in OF_PROVIDER
-        linked = fault.target is not None and fault.target is other.target
-        if (same or linked) and fault.at < other.at + other.lasts and other.at < fault.at + fault.lasts:
+        at_once = fault.at == other.at or (fault.at < other.at + other.lasts and other.at < fault.at + fault.lasts)
+        if at_once and _breaks(fault) == _breaks(other):
             raise table.invalid("at", f"a time at which {other.kind} of the same thing does not hold", fault.at)
+
+
+def _breaks(fault: Fault) -> object:
+    """Give the thing that a fault is of: a link, a process with all of its faults, or what its kind alone is of."""
+    groups = (OF_PROVIDER, OF_WORKER)
+    return fault.target or next((group for group in groups if fault.kind in group), fault.kind)
 
 
 def _of_a_server(fault: Fault) -> bool:
@@ -200,7 +208,12 @@ def _of_a_server(fault: Fault) -> bool:
 
 
 def lasting(scenario: Scenario, seconds: float) -> Scenario:
-    """Give the same scenario at another length: its phases over and over, the last one cut, with what fits into it."""
+    """Give the same scenario at another length: its phases over and over, the last one cut, with what fits into it.
+
+    Raises ScenarioInvalid for one with a search, which is as long as it takes.
+    """
+    if scenario.search:
+        raise ScenarioInvalid(f"--seconds: expected a scenario without [search], got {scenario.name}")
     left, phases = seconds, list[Phase]()
     while left > 0:
         phase = scenario.phases[len(phases) % len(scenario.phases)]

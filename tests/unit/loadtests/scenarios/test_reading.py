@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FAULT = {"kind": "provider_down", "at": [1, 4], "lasts": 5}
+KILLED = {"kind": "worker_killed", "at": 1, "lasts": 3}
+CHILD = {"kind": "child_killed", "at": 2, "lasts": 0}
 LINKED = {"kind": "link_cut", "target": "bus", "at": 1, "lasts": 3}
 PHASE = {"name": "recovery", "kind": "recovery", "seconds": 20, "faults": [FAULT]}
 CONTENT: dict[str, Any] = {"about": "x", "engines": "embedded", "seed": 3, "rate": 10, "phases": [PHASE]}
@@ -123,6 +125,16 @@ def test_a_link_is_read() -> None:
             r"faults\[0\].at: expected a time at which provider_down of the same thing",
         ),
         ("phases.0.faults", [LINKED, LINKED], r"faults\[0\].at: expected a time at which link_cut of the same thing"),
+        (
+            "phases.0.faults",
+            [KILLED, CHILD],
+            r"faults\[0\].at: expected a time at which child_killed of the same thing",
+        ),
+        ("phases.0.faults", [CHILD, CHILD], r"faults\[0\].at: expected a time at which child_killed of the same thing"),
+        ("phases.0.faults", [KILLED, KILLED], r"expected a time at which worker_killed of the same thing"),
+        ("phases.0.faults", [KILLED, KILLED | {"kind": "worker_stopped"}], r"at which worker_stopped of the same"),
+        ("phases.0.faults", [KILLED | {"kind": "orchestrator_killed"}] * 2, r"at which orchestrator_killed of the"),
+        ("phases.0.telemetry_rate", 2, r"telemetry_rate: expected more than 0 where a phase has one of its own"),
         ("search", {"first_rate": 1}, r"search.factor: expected it to be there, got nothing; add it"),
         ("search", 3, r"search: expected a table, got int"),
     ],
@@ -167,6 +179,18 @@ def test_another_length_repeats_and_cuts_the_phases() -> None:
     assert [len(each.faults) for each in scenario.phases] == [1, 1, 0]
     assert len({each.name for each in scenario.phases}) == 3
     assert scenario.seconds == 45 + scenario.warm_up_seconds
+
+
+def test_faults_of_one_process_may_follow_each_other() -> None:
+    """What has ended is no hindrance, and another process is another thing."""
+    faults = [KILLED, CHILD | {"at": 4}, KILLED | {"kind": "orchestrator_killed"}]
+    assert len(parse("x", changed("phases.0.faults", faults)).phases[0].faults) == 3
+
+
+def test_a_search_is_as_long_as_it_takes() -> None:
+    """No length can be asked of it: its steps are as long as its file says."""
+    with pytest.raises(ScenarioInvalid, match="--seconds: expected a scenario without"):
+        lasting(load("stress"), 60)
 
 
 def test_the_plain_parts_are_there_for_a_search() -> None:
