@@ -12,6 +12,7 @@ from loadtests.serving.run import Wanted
 
 if TYPE_CHECKING:
     from loadtests.serving.desk import Run
+    from loadtests.serving.run import Verdict
 
 REPORTS: Final = {
     "report.html": "text/html; charset=utf-8",
@@ -61,8 +62,11 @@ class NightsQuery(BaseModel):
 
 def listed(run: Run) -> dict[str, Any]:
     """Show a run in a list."""
-    record, verdict = run.record, run.verdict
-    ending = record.ending
+    return _listed(run, run.verdict)
+
+
+def _listed(run: Run, verdict: Verdict | None) -> dict[str, Any]:
+    record, ending = run.record, run.record.ending
     return {
         "id": record.id,
         "scenario": record.wanted.scenario,
@@ -77,7 +81,7 @@ def shown(run: Run) -> dict[str, Any]:
     """Show a run whole: why its verdict is what it is, the gates that are not met, and where its reports are."""
     record, verdict, ending = run.record, run.verdict, run.record.ending
     wanted = record.wanted
-    return listed(run) | {
+    return _listed(run, verdict) | {
         "why": verdict.why if verdict else None,
         "gates": list(verdict.gates) if verdict else [],
         "exit_code": ending.exit_code if ending else None,

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadtests.scenarios.reading import shipped
-from loadtests.serving.run import Ending, State, Verdict, verdict_of
+from loadtests.serving.run import Ending, State, Verdict, unreadable, verdict_of
 from loadtests.serving.shelf import COMMAND, LOG, STOP, Record, Shelf, write
 
 if TYPE_CHECKING:
@@ -66,12 +66,30 @@ class ScenarioUnknown(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How one run stands now; no verdict as long as it runs."""
+    """How one run stands now; `report` is the folder of its reports, None where it made none."""
 
     record: Record
     state: State
-    verdict: Verdict | None = None
     report: Path | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Judge it by its report, which is read for that; None as long as it runs."""
+        if self.record.ending is None:
+            return None
+        try:
+            return verdict_of(self.record.ending, self.document())
+        except (OSError, ValueError) as error:
+            return unreadable(error)
+
+    def document(self) -> dict[str, Any] | None:
+        """Read its report, None where it made none; raises OSError or ValueError for one that is gone or broken."""
+        if self.report is None:
+            return None
+        told = json.loads((self.report / "report.json").read_text())
+        if isinstance(told, dict) and isinstance(told.get("verdict"), dict):
+            return told
+        raise ValueError(f"expected a report with a verdict in {self.report}, got something else")
 
 
 @dataclass(slots=True)
@@ -205,8 +223,7 @@ def _standing(record: Record, out: Path, *, going: bool) -> Run:
         return Run(record, State.RUNNING)
     ending = record.ending or Ending(State.LOST, None, "")
     folder = out / "runs" / ending.report if ending.report else None
-    document = json.loads((folder / "report.json").read_text()) if folder else None
-    return Run(replace(record, ending=ending), ending.state, verdict_of(ending, document), folder)
+    return Run(replace(record, ending=ending), ending.state, folder)
 
 
 def _locked(descriptor: int) -> bool:

@@ -80,6 +80,11 @@ def verdict_of(ending: Ending, report: Mapping[str, Any] | None) -> Verdict:
     return Verdict(outcome, _reason(missed, report), missed)
 
 
+def unreadable(error: Exception) -> Verdict:
+    """Judge a run whose report was made, and cannot be read any more."""
+    return _nothing(f"expected a report that can be read, got {type(error).__name__}: {error}")
+
+
 def _nothing(why: str) -> Verdict:
     return Verdict(Outcome.NOT_MEASURED, why)
 

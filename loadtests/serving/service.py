@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -16,7 +15,7 @@ from loadtests.serving.access import let_in
 from loadtests.serving.bodies import REPORTS, NightsQuery, RunBody, listed, shown
 from loadtests.serving.nights import Nightly, missed
 from loadtests.serving.problems import Problem, handle_problems
-from loadtests.serving.run import State
+from loadtests.serving.run import Outcome, State, unreadable
 
 if TYPE_CHECKING:
     from loadtests.serving.desk import Desk, Run
@@ -81,17 +80,25 @@ def runs(request: Request, limit: Annotated[int, Query(ge=1, le=MOST)] = 100) ->
 
 @router.get("/runs/missed")
 def missed_nights(asked: Annotated[NightsQuery, Query()], request: Request) -> dict[str, Any]:
-    """Tell at which planned times no run of a scenario began, or one that was lost; none of before the first start."""
+    """Tell at which planned times no run of a scenario began, and which runs ended without a pass (`no_pass`: id,
+    verdict, why), oldest first; nothing of before the service's first start.
+    """
     desk, now = _desk(request), datetime.now(UTC)
     since = max(now - timedelta(days=asked.days), desk.shelf.since())
-    begun = [
-        each.record.started_at
-        for each in desk.runs()
-        if each.record.wanted.scenario == asked.scenario and each.state is not State.LOST
-    ]
+    played = [each for each in desk.runs() if each.record.wanted.scenario == asked.scenario]
     planned = Nightly(asked.at, ZoneInfo(asked.timezone)).between(since, now)
+    begun = [each.record.started_at for each in played]
     nights = missed(planned, begun, now, timedelta(minutes=asked.grace_minutes))
-    return {"scenario": asked.scenario, "planned": len(planned), "missed": [each.isoformat() for each in nights]}
+    return {
+        "scenario": asked.scenario,
+        "planned": len(planned),
+        "missed": [each.isoformat() for each in nights],
+        "no_pass": [
+            {"id": each.record.id, "verdict": verdict.outcome, "why": verdict.why}
+            for each in played
+            if each.record.started_at >= since and (verdict := each.verdict) and verdict.outcome is not Outcome.PASSED
+        ],
+    }
 
 
 @router.get("/runs/{run_id}")
@@ -144,6 +151,10 @@ def report(run_id: str, name: str, request: Request) -> FileResponse:
 
 
 def _document(run: Run) -> dict[str, Any]:
-    if not run.report:
+    try:
+        document = run.document()
+    except (OSError, ValueError) as error:
+        raise Problem(HTTPStatus.CONFLICT, unreadable(error).why) from None
+    if document is None:
         raise Problem(HTTPStatus.CONFLICT, f"expected a run with a report, got one that is {run.state} and has none")
-    return dict(json.loads((run.report / "report.json").read_text()))
+    return document

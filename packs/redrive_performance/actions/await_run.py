@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from load_api import LoadTests, Unavailable, path_of, refusal, sealed
+from load_api import LoadTests, Unavailable, path_of, refusal, told_of
 from st2common.runners.base_action import Action
 
 FOUND = 200
@@ -42,11 +42,10 @@ class AwaitRun(Action):
 
 def _collected(run: dict[str, Any]) -> dict[str, Any]:
     """Tell what may go through a workflow: words of ours and ids; what a report says goes sealed."""
-    told = f"{run['verdict']}: {run['why']}" if run.get("why") else str(run["verdict"])
     names = ("state", "exit_code", "started_at", "ended_at", "seconds", "links")
     return dict(
         {name: run.get(name) for name in names},
         outcome=run["verdict"],
-        why=sealed(told),
+        why=told_of(run),
         gates=[str(gate.get("figure")) for gate in run.get("gates") or ()],
     )

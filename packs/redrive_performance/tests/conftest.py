@@ -28,7 +28,7 @@ class LoadTests(HTTPServer):
         self.calls = []
         self.tokens = set()
         self.says = {
-            ("GET", "/runs/missed"): (200, {"missed": []}),
+            ("GET", "/runs/missed"): (200, {"missed": [], "no_pass": []}),
             ("POST", "/runs"): (202, GOING),
             ("GET", "/runs/run-1"): [(200, GOING), (200, PASSED)],
             ("DELETE", "/runs/run-1"): (200, PASSED),

@@ -59,7 +59,7 @@ def test_a_night_that_does_not_pass_is_escalated_once_and_fails(stackstorm, serv
     assert (done.status, done.output["outcome"], done.output["incident_id"]) == ("failed", run["verdict"], "inc-1")
     (call,) = redrive.report.calls
     assert {name: call[name] for name in ("task", "message", "key")} == {
-        "task": "redrive_performance.nightly", "message": message, "key": done.id,
+        "task": "redrive_performance.nightly", "message": message, "key": "run-1",
     }  # fmt: skip
     assert redrive.discard.calls == []
     # a rule of the pack redrive has given the plan
@@ -125,6 +125,8 @@ def test_a_night_tells_of_those_that_were_missed_before_it(stackstorm, service, 
     done = night(stackstorm)
     assert (done.status, done.output["missed"]) == ("succeeded", nights)
     assert sorted(call["key"] for call in redrive.report.calls) == ["missed " + each for each in nights]
+    # a night that passes gives up what is of its own task, and not these
+    assert {call["task"] for call in redrive.report.calls} == {"redrive_performance.nightly.not_run"}
 
 
 def test_the_watch_tells_of_a_night_without_a_run(stackstorm, service, redrive):
@@ -135,6 +137,51 @@ def test_the_watch_tells_of_a_night_without_a_run(stackstorm, service, redrive):
     assert stackstorm.run("redrive_performance.watch").succeeded
     (call,) = redrive.report.calls
     assert call["message"] == "no run of nightly began at 2026-11-28T02:00:00+00:00"
+
+
+def test_the_watch_tells_of_a_run_that_nobody_told(stackstorm, service, redrive):
+    """Its workflow was cancelled, or nobody took it: by the key and in the words that the night would have had."""
+    no_pass = [dict(BREACH, id="run-1"), {"id": "run-2", "verdict": "not_measured", "why": "the run was lost"}]
+    service.says["GET", "/runs/missed"] = (200, {"missed": [], "no_pass": no_pass})
+    assert stackstorm.run("redrive_performance.watch").succeeded
+    assert {(call["task"], call["key"]) for call in redrive.report.calls} == {
+        ("redrive_performance.nightly", "run-1"),
+        ("redrive_performance.nightly", "run-2"),
+    }
+    watched = sorted(call["message"] for call in redrive.report.calls)
+    service.ends(**BREACH)
+    assert night(stackstorm).failed
+    assert redrive.report.calls[-1]["message"] == watched[0]
+
+
+@pytest.mark.parametrize(
+    ("escalate", "messages"), [(True, ["the service did not say how the run compares"]), (False, [])]
+)
+def test_a_comparison_that_nobody_gives_is_not_taken_for_no_slower(stackstorm, service, redrive, escalate, messages):
+    """Nobody knows: it is escalated where being slower would be."""
+    service.says["GET", "/runs/run-1/comparison"] = (403, {"title": "Forbidden"})
+    done = night(stackstorm, escalate_slower=escalate)
+    assert (done.failed, [call["message"] for call in redrive.report.calls]) == (escalate, messages)
+    assert done.output["not_compared"] == "the service did not say how the run compares"
+
+
+@pytest.mark.parametrize(
+    "answer", [(409, {"detail": "too few"}), (200, {"slower": [], "compared_with": [], "why_not": "too few"})]
+)
+def test_a_night_that_has_nothing_to_compare_with_says_so(stackstorm, service, redrive, answer):
+    """No report, or a history that is too short, escalates nothing by itself."""
+    service.says["GET", "/runs/run-1/comparison"] = answer
+    done = night(stackstorm)
+    assert (done.status, done.output["not_compared"]) == ("succeeded", "sealed:too%20few")
+    assert redrive.report.calls == []
+
+
+@pytest.mark.usefixtures("redrive")
+def test_a_comparison_is_asked_for_again(stackstorm, service):
+    """A service that is away for a moment is no comparison that failed."""
+    service.says["GET", "/runs/run-1/comparison"] = [(503, {}), (200, {"slower": [], "compared_with": ["a"]})]
+    assert night(stackstorm).succeeded
+    assert len(service.asked("GET", "/runs/run-1/comparison")) == 2
 
 
 def test_a_watch_that_learns_nothing_is_escalated(stackstorm, service, redrive):

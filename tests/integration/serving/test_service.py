@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 
+from loadtests.serving.desk import Run
 from loadtests.serving.service import create_app
 from tests.integration.serving.desks import ended
 
@@ -119,10 +120,56 @@ def test_a_run_without_a_report_has_nothing_to_tell(client: TestClient, desk: De
     assert client.get(f"/runs/{run}/comparison").status_code == 409
 
 
+@pytest.mark.parametrize("broken", [None, "{", "[]", '{"verdict": null}'])
+def test_a_report_that_is_gone_or_broken_is_that_runs_alone(client: TestClient, desk: Desk, broken: str | None) -> None:
+    """It was not measured, and says why; every other run is listed, and the next one starts."""
+    run = client.post("/runs", json=body()).json()["id"]
+    report = desk.out / "runs" / run / "report.json"
+    ended(desk, run)
+    report.unlink() if broken is None else report.write_text(broken)
+    shown = client.get(f"/runs/{run}").json()
+    assert (shown["verdict"], "expected a report" in shown["why"]) == ("not_measured", True)
+    assert [each["verdict"] for each in client.get("/runs").json()["runs"]] == ["not_measured"]
+    assert client.post(f"/runs/{run}/tell").status_code == client.get(f"/runs/{run}/comparison").status_code == 409
+    assert [each["id"] for each in client.get("/runs/missed?scenario=passes").json()["no_pass"]] == [run]
+    after = client.post("/runs", json=body(key="next"))
+    assert after.status_code == 202
+    assert ended(desk, after.json()["id"]).verdict is not None
+
+
+def test_a_look_at_one_run_reads_no_report_of_another(
+    client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pack looks every few seconds, on the machine that is measured."""
+    names = []
+    for key in ("a", "b"):
+        names.append(client.post("/runs", json=body(key=key)).json()["id"])
+        ended(desk, names[-1])
+    read: list[str] = []
+    whole = Run.document
+
+    def document(run: Run) -> dict[str, Any] | None:
+        read.append(run.record.id)
+        return whole(run)
+
+    monkeypatch.setattr(Run, "document", document)
+    assert client.get(f"/runs/{names[0]}").json()["verdict"] == "passed"
+    assert read == names[:1]
+
+
+def test_runs_that_ended_without_a_pass_are_told_with_the_missed_nights(client: TestClient, desk: Desk) -> None:
+    """Whoever was to tell of them may have been stopped; passes and other scenarios are left out."""
+    for scenario in ("passes", "misses"):
+        ended(desk, client.post("/runs", json=body(scenario, key=scenario)).json()["id"])
+    assert client.get("/runs/missed?scenario=passes").json()["no_pass"] == []
+    (told,) = client.get("/runs/missed?scenario=misses").json()["no_pass"]
+    assert (told["verdict"], told["why"]) == ("missed", "overhead_p95_ms is 171.0 ms, expected below 150.0")
+
+
 def test_nights_before_the_first_start_are_not_missed(client: TestClient) -> None:
     """The service knows of runs since it was first started; a time zone that is not known is refused."""
     answer = client.get("/runs/missed", params={"scenario": "nightly", "at": "02:00", "grace_minutes": 0}).json()
-    assert answer == {"scenario": "nightly", "planned": 0, "missed": []}
+    assert answer == {"scenario": "nightly", "planned": 0, "missed": [], "no_pass": []}
     assert client.get("/runs/missed", params={"timezone": "Nowhere/At-All"}).status_code == 422
 
 

@@ -71,6 +71,11 @@ def sealed(text: str) -> str:
     return SEALED + quote(text, safe="")
 
 
+def told_of(run: dict[str, Any]) -> str:
+    """Say what became of a run, the same words whoever tells it, sealed."""
+    return sealed(f"{run['verdict']}: {run['why']}" if run.get("why") else str(run["verdict"]))
+
+
 def _detail(response: requests.Response) -> str:
     try:
         return str(response.json().get("detail", ""))
