@@ -2,7 +2,8 @@
 
 Of the newest run's kind (scenario, load, faults, engines, machine, commit not asked for) all runs that were not broken
 on purpose are taken for equal code: it is for whoever asks to keep a history of one commit. The runs of `--sabotage
-slower-build` are the slower code; where there are none, each run's figures times 1.2 stand in, and the text says so.
+slower-build` are the slower code; where there are none, nobody has shown that one is found, and it ends with 1: each
+run's figures times 1.2 are told beside, and stand in for nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def options(parser: ArgumentParser) -> None:
 
 
 def main(json: bool, given: Namespace) -> int:  # noqa: FBT001 - every benchmark is called so
-    """Measure and print; gives 99 where it is louder or more deaf than it says, 1 with too few runs."""
+    """Measure and print; gives 99 where it is louder or more deaf than it says, 1 where too little was played."""
     try:
         equal, slowed = kept(History(given.history), given.scenario, given.engines)
     except HistoryInvalid as error:
@@ -46,7 +47,9 @@ def main(json: bool, given: Namespace) -> int:  # noqa: FBT001 - every benchmark
         return COULD_NOT_MEASURE
     made = alarms(equal, slowed, given.orders, Random(given.seed))
     print(json_module.dumps(as_data(made, equal)) if json else described(made, equal))
-    return TARGET_MISSED if made.too_loud or made.too_deaf else 0
+    if made.too_loud or made.too_deaf:
+        return TARGET_MISSED
+    return 0 if made.each.of and made.found_runs.of else COULD_NOT_MEASURE
 
 
 def kept(history: History, scenario: str | None, engines: str | None) -> tuple[list[Reading], list[Reading]]:
@@ -74,10 +77,11 @@ def described(made: Alarms, equal: list[Reading]) -> str:
     return "\n".join(
         [
             f"{made.runs} runs that are alike, of {commits} commit{'s' * (commits != 1)}; {made.rule}",
+            f"of these runs, had nothing that could be tested, and count nowhere: {made.untested}",
             f"told slower though equal, each run against all others: {words(made.each)}",
             f"the same over every night of the random orders: {words(made.nights)} (by figure: {figures})",
             f"found, builds slower on purpose, {EARLIER} runs before: {words(made.found)}",
-            f"of these runs, found in most draws: {words(made.found_runs)}",
+            f"of these builds, found in most draws: {words(made.found_runs)}",
             f"found, equal runs with their tested figures times 1.2: {words(made.as_if)}",
             "swing of each figure: " + ", ".join(f"{name} {spread:.1%}" for name, spread in made.spreads.items()),
             verdict(made),
@@ -87,13 +91,20 @@ def described(made: Alarms, equal: list[Reading]) -> str:
 
 def words(share: Share) -> str:
     """Say a share."""
-    if share.share is None or share.low is None or share.high is None:
-        return "none was played"
-    return f"{share.count} of {share.of}, {share.share:.1%} (95 %: {share.low:.1%} to {share.high:.1%})"
+    if share.share is None:
+        return "none was played that could be tested"
+    told = f"{share.count} of {share.of}, {share.share:.1%}"
+    if share.low is None or share.high is None:
+        return f"{told} (not independent: no interval)"
+    return f"{told} (95 %: {share.low:.1%} to {share.high:.1%})"
 
 
 def verdict(made: Alarms) -> str:
-    """Say whether it keeps what it promises."""
-    loud = f"MISSED: more than {made.rule.alpha:.0%} of equal runs are told slower" if made.too_loud else ""
-    deaf = f"MISSED: fewer than {FOUND:.0%} of slower builds are found" if made.too_deaf else ""
-    return "\n".join(filter(None, (loud, deaf))) or "it keeps to its rule, and finds a build that is 20 % slower"
+    """Say what was shown, and what was not: few runs without an alarm are no proof of a rule that is kept."""
+    loud = f"MISSED: more than {made.rule.alpha:.0%} of equal runs are told slower"
+    quiet = f"not shown to break its rule of {made.rule.alpha:.0%} of equal runs told slower"
+    deaf = f"MISSED: fewer than {FOUND:.0%} of slower builds are found"
+    blind = f"NOT MEASURED: expected runs of --sabotage {SLOWER_BUILD} that can be tested, got none; play some"
+    untold = "NOT MEASURED: expected equal runs that can be tested, got none"
+    heard = "the builds that are 20 % slower are found" if made.found_runs.of else blind
+    return "\n".join([(loud if made.too_loud else quiet) if made.each.of else untold, deaf if made.too_deaf else heard])

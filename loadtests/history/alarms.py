@@ -38,6 +38,11 @@ class Share:
     high: float | None
 
     @classmethod
+    def pooled(cls, count: int, of: int) -> Share:
+        """Make it of counts that are not independent, and say nothing of how sure it is."""
+        return cls(count, of, count / of if of else None, None, None)
+
+    @classmethod
     def counted(cls, count: int, of: int) -> Share:
         """Make it of both numbers."""
         return cls(count, of, count / of, *wilson(count, of)) if of else cls(count, of, None, None, None)
@@ -48,12 +53,15 @@ class Alarms:
     """What was found. `spreads`: figure -> standard deviation of its logarithm over the runs, control or not.
 
     `each`: runs told slower when each is held against all others. `nights`: the same over every night of the
-    permutations that has enough nights before it; nights of few runs are no independent ones, and this interval is as
-    narrow as their number makes it. `found`: runs of a build that is slower on purpose, held against ten others at a
-    time; `as_if`: runs of equal code with every tested figure made larger by a fifth.
+    permutations that has enough nights before it. `found`: runs of a build that is slower on purpose, held against ten
+    others at a time; `found_runs`: those of them that are found in most draws; `as_if`: runs of equal code with every
+    tested figure made larger by a fifth. Nights and draws are of the same few runs, no independent ones: `nights`,
+    `found` and `as_if` have no interval. What had nothing that could be tested counts nowhere; `untested` is how many
+    of the equal runs that were, each held against all others.
     """
 
     runs: int
+    untested: int
     each: Share
     nights: Share
     by_figure: Mapping[str, int]
@@ -71,7 +79,7 @@ class Alarms:
     @property
     def too_deaf(self) -> bool:
         """Tell whether too few slower builds are found: of those that were played, else of those that were made up."""
-        judged_by = self.found if self.found.of else self.as_if
+        judged_by = self.found_runs if self.found_runs.of else self.as_if
         return judged_by.share is None or judged_by.share < FOUND
 
 
@@ -81,15 +89,17 @@ def alarms(
     """Hold runs of equal code against each other in so many random orders, and slowed ones against them."""
     rule = rule or Rule()
     nights, by_figure = _nights(equal, orders, dice, rule)
-    found = [_found(each, equal, orders, dice, rule) for each in slowed]
+    found = [made for each in slowed if (made := _found(each, equal, orders, dice, rule)).of]
+    each = _each(equal, rule)
     as_if = [_found(_slower(each), [x for x in equal if x is not each], orders, dice, rule) for each in equal]
     return Alarms(
         runs=len(equal),
-        each=_each(equal, rule),
+        untested=len(equal) - each.of,
+        each=each,
         nights=nights,
         by_figure=by_figure,
         found=_sum(found),
-        found_runs=Share.counted(sum(each.count * 2 > each.of for each in found), len(found)),
+        found_runs=Share.counted(sum(share.count * 2 > share.of for share in found), len(found)),
         as_if=_sum(as_if),
         spreads=spreads(equal),
         rule=rule,
@@ -104,7 +114,8 @@ def spreads(runs: Sequence[Reading]) -> dict[str, float]:
 
 def _each(equal: Sequence[Reading], rule: Rule) -> Share:
     told = [_slower_figures(each, [x for x in equal if x is not each], rule) for each in equal]
-    return Share.counted(sum(map(bool, told)), len(told))
+    tested = [each for each in told if each is not None]
+    return Share.counted(sum(map(bool, tested)), len(tested))
 
 
 def _nights(equal: Sequence[Reading], orders: int, dice: Random, rule: Rule) -> tuple[Share, dict[str, int]]:
@@ -114,20 +125,23 @@ def _nights(equal: Sequence[Reading], orders: int, dice: Random, rule: Rule) -> 
         order = dice.sample(equal, len(equal))
         for place in range(rule.fewest, len(order)):
             told = _slower_figures(order[place], order[:place], rule)
-            count, of = count + bool(told), of + 1
-            figures.update(told)
-    return Share.counted(count, of), dict(figures)
+            count, of = count + bool(told), of + (told is not None)
+            figures.update(told or ())
+    return Share.pooled(count, of), dict(figures)
 
 
 def _found(run: Reading, equal: Sequence[Reading], orders: int, dice: Random, rule: Rule) -> Share:
     """Hold one run against ten others, so many times others; where there are not more, against all of them, once."""
     times = orders if len(equal) > EARLIER else 1
     draws = (dice.sample(equal, min(EARLIER, len(equal))) for _ in range(times))
-    return Share.counted(sum(bool(_slower_figures(run, drawn, rule)) for drawn in draws), times)
+    tested = [told for drawn in draws if (told := _slower_figures(run, drawn, rule)) is not None]
+    return Share.pooled(sum(map(bool, tested)), len(tested))
 
 
-def _slower_figures(run: Reading, earlier: Sequence[Reading], rule: Rule) -> list[str]:
-    return [each.figure for each in judged(run, earlier, rule) if each.slower]
+def _slower_figures(run: Reading, earlier: Sequence[Reading], rule: Rule) -> list[str] | None:
+    """Name what is told slower; None where nothing could be tested, which is not 'not slower'."""
+    tests = judged(run, earlier, rule)
+    return [each.figure for each in tests if each.slower] if tests else None
 
 
 def _slower(run: Reading) -> Reading:
@@ -135,4 +149,4 @@ def _slower(run: Reading) -> Reading:
 
 
 def _sum(shares: Sequence[Share]) -> Share:
-    return Share.counted(sum(each.count for each in shares), sum(each.of for each in shares))
+    return Share.pooled(sum(each.count for each in shares), sum(each.of for each in shares))

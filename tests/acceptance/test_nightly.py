@@ -98,6 +98,12 @@ class Night:
         assert answer.status_code == 201, answer.text
         return self.ended(answer.json()["id"])
 
+    def watch(self, scenario: str) -> dict[str, Any]:
+        """Have the watch look after a scenario, and wait for its end."""
+        body = {"action": "redrive_performance.watch", "parameters": {"scenario": scenario}}
+        answer = requests.post(f"{self.stack.stackstorm_url}/v1/executions", json=body, timeout=5)
+        return self.ended(answer.json()["id"])
+
     def ended(self, execution: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait for the end of an execution."""
         found: dict[str, Any] = {}
@@ -174,6 +180,9 @@ def test_a_breach_wakes_once_until_a_night_has_passed(
     # a plan for each breach, by the pack redrive's own rule: the workflow adds none
     planned = [each["rule"]["ref"] for each in night.executions("redrive.escalate")]
     assert planned == ["redrive.escalate"] * 3
+    # the watch tells of the same three: nothing is new
+    assert len(night.watch("misses")["result"]["output"]["no_pass"]) == 3
+    assert night.incidents()[0]["size"] == 3
     assert pager.pages == 1
     # another scenario passes: that closes nothing of this one
     assert night.play("passes")["status"] == "succeeded"
@@ -181,6 +190,9 @@ def test_a_breach_wakes_once_until_a_night_has_passed(
     _pass(night, "misses")
     assert night.incidents()[0]["state"] == "discarded"
     until(lambda: [each.status for each in pager.incidents.values()] == ["resolved"])
+    # told again after its end, it wakes nobody
+    assert night.watch("misses")["status"] == "succeeded"
+    assert (len(night.incidents()), pager.pages) == (1, 1)
     _miss(night, "misses")
     time.sleep(1.5)
     assert night.play("misses")["status"] == "failed"

@@ -45,8 +45,10 @@ def test_it_keeps_to_its_rule_on_figures_that_swing_little(tmp_path: Path, capsy
     assert bench(history) == 0
     out = capsys.readouterr().out
     assert "14 runs that are alike, of 1 commit;" in out
-    assert "found, builds slower on purpose, 10 runs before: 80 of 80, 100.0% (95 %: 95.4% to 100.0%)" in out
-    assert "it keeps to its rule, and finds a build that is 20 % slower" in out
+    assert "found, builds slower on purpose, 10 runs before: 80 of 80, 100.0% (not independent: no interval)" in out
+    assert "of these builds, found in most draws: 2 of 2, 100.0% (95 %: 34.2% to 100.0%)" in out
+    assert "not shown to break its rule of 5% of equal runs told slower" in out
+    assert "the builds that are 20 % slower are found" in out
     assert bench(history, as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["runs"], told["each"]["of"], told["nights"]["of"], told["found_runs"]["count"]) == (14, 14, 320, 2)
@@ -58,7 +60,30 @@ def test_figures_that_swing_much_hide_a_slower_build(tmp_path: Path, capsys: pyt
     assert bench(filled(tmp_path, 12, spread=0.2)) == 99
     out = capsys.readouterr().out
     assert "MISSED: fewer than 80% of slower builds are found" in out
-    assert "builds slower on purpose, 10 runs before: none was played" in out
+    assert "builds slower on purpose, 10 runs before: none was played that could be tested" in out
+
+
+def test_without_a_slower_build_nobody_has_shown_that_one_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Runs whose figures are made larger stand in for nothing: it ends with 1, and says what to play."""
+    assert bench(filled(tmp_path, 14)) == 1
+    out = capsys.readouterr().out
+    assert "expected runs of --sabotage slower-build that can be tested, got none" in out
+    assert "slower are found" not in out
+
+
+def test_what_could_not_be_tested_is_no_run_that_was_not_told_slower() -> None:
+    """Runs without a control are left out of the count, of the nights and of the slower builds."""
+    dice = Random(3)
+    some = [noisy(dice, night) | ({"control": {}} if night < 4 else {}) for night in range(24)]
+    made = alarms([reading_of(each) for each in some], [reading_of(some[0] | SLOW)], 3, dice)
+    assert (made.untested, made.each.of, made.found_runs.of) == (4, 20, 0)
+    # of each order, all but the first six nights, without the four, wherever these are
+    assert made.nights.of < 3 * 18
+    assert "count nowhere: 4" in trend_alarms.described(made, [])
+    none = alarms([reading_of(each | {"control": {}}) for each in some], [], 1, dice)
+    assert "expected equal runs that can be tested, got none" in trend_alarms.verdict(none)
 
 
 def test_a_test_that_cries_wolf_is_told() -> None:
