@@ -63,8 +63,14 @@ def report(night: int = 0, values: Mapping[str, float | None] | None = None, **c
     return told | changes
 
 
-def noisy(dice: Random, night: int, spread: float = 0.03, slower: float = 1.0, machine: float = 0.05) -> dict[str, Any]:
-    """Make the report of a run on a machine that is now faster and now slower, and its control with it."""
+def noisy(
+    dice: Random, night: int, spread: float = 0.03, slower: float = 1.0, machine: float = 0.05, *, shared: float = 0.0
+) -> dict[str, Any]:
+    """Make the report of a run on a machine that is now faster and now slower, and its control with it.
+
+    `shared` is by how much all figures swing together, the control not with them.
+    """
+    slower *= math.exp(dice.gauss(0, shared))
     pace = math.exp(dice.gauss(0, machine))
     tested = [name for name in VALUES if name not in ("overhead_p95_ms", "first_retry_success")]
     values = {name: VALUES[name] * slower * pace * math.exp(dice.gauss(0, spread)) for name in tested}

@@ -27,13 +27,13 @@ def serve(options: argparse.Namespace) -> int:
     """Serve until told to stop; a run that is going goes on. Gives 1 where it cannot serve."""
     desk = Desk(options.out, COMMANDED, options.scenarios)
     try:
-        token = read_token(os.environ, options.host)
+        token, tell = read_token(os.environ, options.host), teller(*orchestrator())
         desk.open()
         listener = socket.create_server((options.host, options.port))
     except (TokenMissing, FolderInUse, OSError) as error:
         print(f"loadtests: {error}", file=sys.stderr)
         return FAILED
-    app = create_app(desk, token, teller(*orchestrator()))
+    app = create_app(desk, token, tell, options.public_url)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS)
     _announce(f"http://{options.host}:{listener.getsockname()[1]}", options.ready_file)
     uvicorn.Server(config).run(sockets=[listener])

@@ -28,14 +28,17 @@ SAFE: Final = {
 }
 
 
-def create_app(desk: Desk, token: str, tell: telling.Tell) -> FastAPI:
-    """Make the application over an open desk; with an empty token it serves this machine alone."""
+def create_app(desk: Desk, token: str, tell: telling.Tell, public_url: str | None = None) -> FastAPI:
+    """Make the application over an open desk; with an empty token it serves this machine alone.
+
+    `public_url` is where people reach it, ending with a slash; without one, what whoever asks calls it.
+    """
 
     def admit(request: Request) -> None:
         let_in(request.headers, token)
 
     app = FastAPI(title="Load tests", dependencies=[Depends(admit)], docs_url=None, redoc_url=None)
-    app.state.desk, app.state.tell = desk, tell
+    app.state.desk, app.state.tell, app.state.public_url = desk, tell, public_url
     handle_problems(app)
     app.include_router(router)
     return app
@@ -125,7 +128,7 @@ def comparison(run_id: str, request: Request) -> dict[str, Any]:
 @router.post("/runs/{run_id}/tell")
 def tell(run_id: str, request: Request) -> dict[str, Any]:
     """Tell the orchestrator what a run found, as an event, the same one each time; 503 where it takes none."""
-    page = f"{request.base_url}runs/{run_id}/report.html"
+    page = f"{request.app.state.public_url or request.base_url}runs/{run_id}/report.html"
     done: dict[str, Any] = request.app.state.tell(_document(_found(run_id, request)), page)
     if not done["accepted"]:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"expected the orchestrator to take the event, got {done['why']}")

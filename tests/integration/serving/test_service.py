@@ -112,6 +112,21 @@ def test_what_a_run_found_is_told_and_compared(client: TestClient, desk: Desk, t
     assert (compared["compared_with"], compared["slower"]) == (["a", "b"], [])
 
 
+def test_a_report_is_told_by_the_url_that_people_reach(desk: Desk) -> None:
+    """Whoever asks on loopback is no measure of where people are."""
+    pages: list[str] = []
+
+    def tell(_: Mapping[str, Any], page: str) -> dict[str, Any]:
+        pages.append(page)
+        return {"event_id": "e", "accepted": True, "why": None}
+
+    client = TestClient(create_app(desk, "", tell, "https://load.example/"), base_url=LOCAL)
+    run = client.post("/runs", json=body()).json()["id"]
+    ended(desk, run)
+    client.post(f"/runs/{run}/tell")
+    assert pages == [f"https://load.example/runs/{run}/report.html"]
+
+
 def test_a_run_without_a_report_has_nothing_to_tell(client: TestClient, desk: Desk) -> None:
     """409, and nobody is told of it."""
     run = client.post("/runs", json=body("crashes")).json()["id"]
