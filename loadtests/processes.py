@@ -65,11 +65,13 @@ class Process:
 class Processes:
     """All processes of one run; leaving the `with` block stops them. Logs and ready files go to `folder`.
 
-    Those named in `behind` wait for the processor where others want it too, as if they had a machine of their own.
+    Those named in `behind` wait for the processor where others want it too, as if they had a machine of their own;
+    those in `processors` run on these alone.
     """
 
     folder: Path
     behind: Collection[str] = ()
+    processors: Mapping[str, Collection[int]] = field(default_factory=dict)
     _started: list[Process] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -146,6 +148,8 @@ class Processes:
             )
         if name in self.behind:
             os.setpriority(os.PRIO_PROCESS, popen.pid, NICENESS)
+        if name in self.processors:
+            os.sched_setaffinity(popen.pid, self.processors[name])
         process = Process(name, popen, log, tuple(command), dict(environ or {}), folder)
         self._started.append(process)
         return process

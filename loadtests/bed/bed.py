@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import yaml
 
 from loadtests import packs, sabotage
 from loadtests.bed import cast, engines, faults, urls
+from loadtests.bed.apart import apart
 from loadtests.bed.links import OF_BUS, Turnable, linked, needed, proxied
 from loadtests.bed.ports import free_port
 from loadtests.bed.urls import QUEUES, Urls, Web
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 # What does not run on a worker's machine: there it takes no processor from what is measured.
 ELSEWHERE: Final = frozenset({"orchestrator", "stackstorm", "dataplane", "collector"})
+WORKERS: Final = tuple(f"worker-{arm}" for arm in QUEUES)
 ASK_SECONDS: Final = 30.0
 SECONDS_PER_TOKEN: Final = cast.SECONDS_PER_TOKEN
 
@@ -58,18 +61,22 @@ class Bed:
     links: dict[Link, Turnable] = field(default_factory=dict)
     engines: Engines | None = None
     _servers: list[str] = field(default_factory=list)
+    _apart: ExitStack = field(default_factory=ExitStack)
     _bus: Bus = Bus.UP
 
     def __enter__(self) -> Self:
         self.folder = self.folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.processes = Processes(self.folder, ELSEWHERE)
+        shares = self._apart.enter_context(apart(self.scenario))
+        workers = dict.fromkeys(WORKERS, shares.workers) if shares else {}
+        self.processes = Processes(self.folder, ELSEWHERE, workers)
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self.processes.stop_all(last=[*self._servers, *(f"link-{each}" for each in Link)])
         finally:
+            self._apart.close()
             if self.engines is not None:
                 self.engines.close()
 
