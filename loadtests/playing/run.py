@@ -19,6 +19,7 @@ from loadtests.playing.collecting import Places, collect, releases, settles
 from loadtests.playing.conductor import Conductor, say
 from loadtests.playing.draining import Standing, await_rest, standing
 from loadtests.playing.sampling import BACKLOG_SECONDS, PROCESS_SECONDS, Watch, backlog, machine, processes
+from loadtests.playing.traces import untraced
 from loadtests.playing.unfinished import Unfinished, with_calls
 from loadtests.playing.users import Users
 from loadtests.profiling import Profile
@@ -84,6 +85,8 @@ class Run:
             self._waits.seen += self._waits.look()
         self.problems += [each.problem for each in (self._taken, self._waits, self._ticks) if each.problem]
         self._still()
+        if problem := untraced(self._phases, self.bed.otlp):
+            self.problems.append(problem)
         return self._collect([before, *self._ticks.seen, self.control()])
 
     def _profiled(self) -> AbstractContextManager[object]:
