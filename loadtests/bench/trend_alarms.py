@@ -67,16 +67,16 @@ def kept(history: History, scenario: str | None, engines: str | None) -> tuple[l
 def as_data(made: Alarms, equal: list[Reading]) -> dict[str, Any]:
     """Give it as data, with the commits that the runs were of."""
     judged = {"too_loud": made.too_loud, "too_deaf": made.too_deaf}
-    return asdict(made) | judged | {"commits": sorted({str(each.commit) for each in equal})}
+    origins = {"commits": sorted({str(each.commit) for each in equal}), "dirty": sum(each.dirty for each in equal)}
+    return asdict(made) | judged | origins
 
 
 def described(made: Alarms, equal: list[Reading]) -> str:
     """Say it in words."""
-    commits = len({each.commit for each in equal})
     figures = ", ".join(f"{name} {count}" for name, count in made.by_figure.items()) or "none"
     return "\n".join(
         [
-            f"{made.runs} runs that are alike, of {commits} commit{'s' * (commits != 1)}; {made.rule}",
+            f"{made.runs} runs that are alike, of {origin(equal)}; {made.rule}",
             f"of these runs, had nothing that could be tested, and count nowhere: {made.untested}",
             f"told slower though equal, each run against all others: {words(made.each)}",
             f"the same over every night of the random orders: {words(made.nights)} (by figure: {figures})",
@@ -87,6 +87,15 @@ def described(made: Alarms, equal: list[Reading]) -> str:
             verdict(made),
         ]
     )
+
+
+def origin(equal: list[Reading]) -> str:
+    """Say which code the runs are of, and where it is not one commit as it stands: then they are not of equal code."""
+    commits, changed = len({each.commit for each in equal}), sum(each.dirty for each in equal)
+    told = f"{commits} commit{'s' * (commits != 1)}" + (
+        f", {changed} run{'s' * (changed != 1)} with changes" if changed else ""
+    )
+    return told if commits == 1 and not changed else f"{told} (NOT one clean commit: an alarm may be right)"
 
 
 def words(share: Share) -> str:

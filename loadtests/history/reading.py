@@ -31,6 +31,7 @@ class Reading:
     values: Mapping[str, float]
     control: Mapping[str, float]
     widths: Mapping[str, float] = field(default_factory=dict)
+    dirty: bool = False
 
 
 def reading_of(document: Mapping[str, Any]) -> Reading:
@@ -45,6 +46,7 @@ def reading_of(document: Mapping[str, Any]) -> Reading:
         values=_positive({name: value_of(document, name) for name in TESTED}),
         control=_positive(document.get("control") or {}),
         widths=_positive({name: _width(document, name) for name in TESTED}),
+        dirty=bool(document.get("dirty")),
     )
 
 

@@ -121,6 +121,16 @@ def test_other_runs_are_not_counted(tmp_path: Path) -> None:
     assert (len(equal), slowed) == (11, [])
 
 
+def test_runs_that_are_not_of_one_clean_commit_are_told() -> None:
+    """Then they are not of equal code, and an alarm may be right."""
+    clean = [reading_of(report(night)) for night in range(2)]
+    assert trend_alarms.origin(clean) == "1 commit"
+    other = trend_alarms.origin([*clean, reading_of(report(2, commit="b"))])
+    assert other.startswith("2 commits (NOT one clean commit")
+    changed = trend_alarms.origin([*clean, reading_of(report(2, dirty=True))])
+    assert changed.startswith("1 commit, 1 run with changes (NOT one clean commit")
+
+
 def test_a_share_and_the_swing_of_a_figure() -> None:
     """Nothing counted is no share; a figure that never changes swings by nothing."""
     assert Share.counted(0, 0).share is None
