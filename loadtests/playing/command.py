@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
+import psutil
 import psycopg
 import requests
 
@@ -31,7 +31,9 @@ from loadtests.knee.knees import Sought
 from loadtests.knee.knees import found_in as sought_in
 from loadtests.measuring.figures import figures_of as measured_of
 from loadtests.playing import run_id as run_ids
+from loadtests.playing import signals
 from loadtests.playing.conductor import say
+from loadtests.playing.nothing import nothing
 from loadtests.playing.options import token
 from loadtests.playing.run import Run
 from loadtests.processes import ProcessFailed
@@ -51,14 +53,25 @@ if TYPE_CHECKING:
     from loadtests.scenarios.scenario import Scenario
     from loadtests.verdict.gate import Gate
 
+    # The gates, and the scenario as its file has it: they are asked what that plays.
+    Asked = tuple[tuple[Gate, ...], Scenario]
+
 RUN_ID: Final = "LOADTESTS_RUN_ID"
 COULD_NOT: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
-TERMINATED: Final = 143
+HISTORY: Final = "history"
+
+
+class CouldNotMeasure(RuntimeError):
+    """What a run ended with before it had measured; names logs where they are kept."""
+
+
 # What a run can end with that is not a fault of this program: processes, links and databases that did not answer.
 FOREIGN: Final = (
+    CouldNotMeasure,
     ProcessFailed,
+    psutil.Error,
     FaultNotMade,
     OSError,
     subprocess.SubprocessError,
@@ -73,10 +86,10 @@ FOREIGN: Final = (
 def run(wanted: Wanted) -> int:
     """Play a scenario and print its report.
 
-    Gives 0 where all gates are met, 99 where one is missed, 1 where it could not measure, 2 for what it cannot read,
-    130 for Ctrl-C.
+    Gives 0 where all gates are met, 99 where one is missed, 1 where it could not measure or not write, 2 for what it
+    cannot read, 130 for Ctrl-C.
     """
-    signal.signal(signal.SIGTERM, _end)
+    signals.listen()
     try:
         scenario, asked, whole = _read(wanted)
         run_id = _run_id(scenario)
@@ -85,21 +98,42 @@ def run(wanted: Wanted) -> int:
         return USAGE
     folder = wanted.out / "runs" / run_id
     try:
-        report = _reported(*_played(wanted, scenario, run_id, folder), (asked, whole), wanted, folder)
-    except FOREIGN as error:
-        print(f"could not measure: {error}", file=sys.stderr)
+        for each in (folder, wanted.out / HISTORY):
+            each.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"could not measure: expected a folder that reports can be written to, got: {error}", file=sys.stderr)
         return COULD_NOT
+    try:
+        return _ended(_whole(wanted, scenario, run_id, (asked, whole)), wanted, folder)
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # of a run that left nothing
+
+
+def _whole(wanted: Wanted, scenario: Scenario, run_id: str, asked: Asked) -> dict[str, Any]:
+    """Play it and give its report, which says of a run that could not measure why it is none."""
+    began_at = datetime.now(UTC)
+    try:
+        return _reported(*_played(wanted, scenario, run_id, wanted.out / "runs" / run_id), asked, wanted)
+    except FOREIGN as error:
+        print(f"could not measure: {error}", file=sys.stderr)
+        evidence = nothing(run_id, scenario, began_at, str(error))
+        return _documented(evidence, Findings((), judge((), *asked, evidence.problems)), wanted)
+
+
+def _ended(report: dict[str, Any], wanted: Wanted, folder: Path) -> int:
+    """Write, tell and print a report; one that cannot be written is printed all the same."""
+    code = int(report["verdict"]["exit_code"])
+    try:
+        _kept(report, wanted, folder)
+    except OSError as error:
+        print(f"could not write: {error}", file=sys.stderr)
+        code = code or COULD_NOT
     _tell(report, wanted)
     print(json.dumps(report) if wanted.json else text.text(report))
-    return int(report["verdict"]["exit_code"])
-
-
-def _end(*_: object) -> None:
-    """Leave by way of everything that stops what was started; who asks twice does not cut that short."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(TERMINATED)
+    return code
 
 
 def _read(wanted: Wanted) -> tuple[Scenario, tuple[Gate, ...], Scenario]:
@@ -122,31 +156,38 @@ def _played(wanted: Wanted, scenario: Scenario, run_id: str, folder: Path) -> tu
         say(f"{run_id}: {scenario.about}; {scenario.seconds:.0f} s of load on {scenario.engines} engines")
         bed.start()
         run = Run(bed, run_id, measure, profile_in=folder / "profile" if wanted.profile else None)
-        return run.play(), run.profile
+        evidence = run.play()
+        signals.unheard()
+    signals.listen()
+    return evidence, run.profile
 
 
 @contextmanager
 def _work(folder: Path, *, keep: bool) -> Iterator[Path]:
-    """Give a folder for logs, stamps and databases; what is kept is moved beside the report at the end."""
-    work = Path(mkdtemp(prefix="redrive-loadtest-"))
+    """Give a folder for logs, stamps and databases; what is kept is moved beside the report at the end.
+
+    Of a run that fails the logs are kept in any case, and its error names them there: raises CouldNotMeasure.
+    """
+    work, kept = Path(mkdtemp(prefix="redrive-loadtest-")), folder / ("work" if keep else "logs")
     try:
         yield work
+    except FOREIGN as error:
+        if not keep:
+            shutil.copytree(work, kept, ignore=_all_but_logs, dirs_exist_ok=True)
+        raise CouldNotMeasure(str(error).replace(str(work), str(kept))) from error
     finally:
         if keep:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.move(work, folder / "work")
+            shutil.move(work, kept)
         else:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _reported(
-    evidence: Evidence,
-    profile: Profile | None,
-    asked: tuple[tuple[Gate, ...], Scenario],
-    wanted: Wanted,
-    folder: Path,
-) -> dict[str, Any]:
-    """Measure, judge, hold against the nights before, and write it all down."""
+def _all_but_logs(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if not name.endswith(".log")]
+
+
+def _reported(evidence: Evidence, profile: Profile | None, asked: Asked, wanted: Wanted) -> dict[str, Any]:
+    """Measure, judge, and hold against the nights before."""
     measured = sought_in(evidence) if evidence.scenario.search else measured_of(evidence)
     counted = accounts.figures_of(evidence)
     figures = [*measured.figures, *counted.figures]
@@ -160,12 +201,18 @@ def _reported(
         profiles=profile.told() if profile else {},
         knees=measured.knees if isinstance(measured, Sought) else (),
     )
+    return _documented(evidence, found, wanted)
+
+
+def _documented(evidence: Evidence, found: Findings, wanted: Wanted) -> dict[str, Any]:
     report = document(evidence, found, Provenance.here(reading.as_data(evidence.scenario), wanted.sabotage))
-    history = History(wanted.out / "history")
-    report["trend"] = against(report, history)
+    return report | {"trend": against(report, History(wanted.out / HISTORY))}
+
+
+def _kept(report: dict[str, Any], wanted: Wanted, folder: Path) -> None:
+    """Write it all down; raises OSError."""
     writing.write(report, folder)
-    history.add(report)
-    return report
+    History(wanted.out / HISTORY).add(report)
 
 
 def _tell(report: dict[str, Any], wanted: Wanted) -> None:

@@ -92,8 +92,11 @@ def test_a_run_counts_everything_and_leaves_nothing_running(tmp_path: Path, scen
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
-def test_a_run_that_is_stopped_takes_everything_with_it(tmp_path: Path, scenario: Path, work: Path) -> None:
-    """SIGTERM in the middle of the load ends the run, every process of it, and its folder."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_is_stopped_takes_everything_with_it(
+    tmp_path: Path, scenario: Path, work: Path, number: signal.Signals, code: int
+) -> None:
+    """A signal in the middle of the load ends the run, every process of it, its folder; a second is not heard."""
     asked = command(tmp_path / "out", scenario)
     with subprocess.Popen(asked, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as run:
         assert run.stderr
@@ -101,9 +104,11 @@ def test_a_run_that_is_stopped_takes_everything_with_it(tmp_path: Path, scenario
             if line.startswith("overhead"):
                 break
         assert processes_of(work) != []
-        run.send_signal(signal.SIGTERM)
+        run.send_signal(number)
+        time.sleep(0.5)
+        run.send_signal(number)
         run.stderr.read()
-        assert run.wait(100) == 143
+        assert run.wait(100) == code
     deadline = time.monotonic() + 10
     while processes_of(work) and time.monotonic() < deadline:
         time.sleep(0.1)
