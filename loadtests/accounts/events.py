@@ -1,4 +1,4 @@
-"""Events by their ids: from the workers' runs into the event log, from there into each sink."""
+"""Events by their ids: from the workers' runs into the event log, from there into each sink that takes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from eventbus.wire import ATTEMPT_ENDED, LLM_CALL, TASK_FAILED
+from eventbus.wire import (
+    ATTEMPT_ENDED,
+    COMMAND_RECORDED,
+    LLM_CALL,
+    REDELIVERY_ENDED,
+    TASK_FAILED,
+    TASK_OUTCOMES,
+    WORKER_SEEN,
+)
 from loadtests.accounts.stories import FAILURE, FIRST, SKIPPED
 from loadtests.scenarios.scenario import FaultKind
 from loadtests.verdict.figures import Figure
@@ -17,12 +25,17 @@ if TYPE_CHECKING:
     from loadtests.accounts.stories import Story
     from loadtests.evidence import Evidence, Struck
 
-LOST, CONSERVED, COUNT = "events_lost", "conservation", "count"
-WAREHOUSE: Final = "warehouse"
+LOST, COUNT = "events_lost", "count"
+WAREHOUSE, RUDDERSTACK = "warehouse", "rudderstack"
+# What a sink does not take, whatever its counts call filtered; what else it lacks is late, dead or lost.
+NOT_TAKEN: Final = {
+    WAREHOUSE: frozenset({TASK_OUTCOMES}),
+    RUDDERSTACK: frozenset({COMMAND_RECORDED, REDELIVERY_ENDED, TASK_OUTCOMES, WORKER_SEEN}),
+}
 MOST_TOLD: Final = 5
 KILLS: Final = (FaultKind.CHILD_KILLED, FaultKind.WORKER_KILLED)
-# What the sums of a sink are made of, as SinkCounts in the orchestrator's answer.
-NEVER_THERE: Final = ("filtered", "sampled_out", "pending", "dead")
+# These have gates of their own: what waits by `backlog_end`, what was given up by `dead_letters`.
+NOT_THERE: Final = ("pending", "dead")
 
 
 @dataclass(slots=True)
@@ -107,20 +120,15 @@ def _wanted(story: Story, struck: Sequence[Struck]) -> Counter[str]:
 
 
 def _into_a_sink(losses: Losses, evidence: Evidence, sink: str) -> None:
-    """Name what a sink lacks, beyond what its counts say that it need not have.
+    """Name what a sink lacks of the types that it takes, beyond what waits or was given up.
 
     A message of RudderStack's own keeps its messageId there, which is the event's id and not the log's key.
     """
-    there = set(evidence.stored[sink])
-    present = [each for each in evidence.events if str(each["key"]) in there or str(each["id"]) in there]
-    taken, keys = {each["type"] for each in present}, {each["key"] for each in present}
-    absent = [each for each in evidence.events if each["key"] not in keys]
-    excused = sum(int(evidence.sinks[sink].get(name, 0)) for name in NEVER_THERE)
-    lost = max(0, len(absent) - excused)
-    # of a type that the sink takes, something is there: those are named first
-    absent.sort(key=lambda each: each["type"] not in taken)
-    named = [f"{each['key']} ({each['type']})" for each in absent[:lost]]
-    losses.add(sink, named, len(present) + lost)
+    there, others = set(evidence.stored[sink]), NOT_TAKEN.get(sink, frozenset())
+    taken = [each for each in evidence.events if each["type"] not in others]
+    absent = [each for each in taken if not {str(each["key"]), str(each["id"])} & there]
+    lost = max(0, len(absent) - sum(int(evidence.sinks[sink].get(name, 0)) for name in NOT_THERE))
+    losses.add(sink, [f"{each['key']} ({each['type']})" for each in absent[:lost]], len(taken))
 
 
 def _into_the_cost_table(losses: Losses, evidence: Evidence) -> None:
@@ -132,25 +140,3 @@ def _into_the_cost_table(losses: Losses, evidence: Evidence) -> None:
 
 def _of_type(events: Sequence[Mapping[str, Any]], kind: str) -> Iterator[str]:
     return (str(each["key"]) for each in events if each["type"] == kind)
-
-
-def conservation_of(evidence: Evidence) -> Figure:
-    """Count the events that the sums of the sinks, or these and the log, do not account for; what waits, does not."""
-    if not evidence.sinks:
-        return Figure.unmeasured(CONSERVED, COUNT, "expected the counts of the sinks, got none")
-    off = {sink: _unaccounted(counts, len(set(evidence.accepted))) for sink, counts in evidence.sinks.items()}
-    told = [f"{sink} is off by {number}: {dict(evidence.sinks[sink])}" for sink, number in off.items() if number]
-    waits = [f"{sink}: {counts['dead']} dead" for sink, counts in evidence.sinks.items() if counts["dead"]]
-    accepted = max(int(counts["accepted"]) for counts in evidence.sinks.values())
-    about = "; ".join([*told, *waits])
-    return Figure(CONSERVED, COUNT, sum(off.values()), samples=accepted, about=about)
-
-
-def _unaccounted(counts: Mapping[str, Any], in_log: int) -> int:
-    """Add up by how much accepted, routed and the log's own rows differ, and what still waits."""
-    accepted, filtered, sampled_out, routed, delivered, pending, dead = (
-        int(counts[name]) for name in ("accepted", "filtered", "sampled_out", "routed", "delivered", "pending", "dead")
-    )
-    first = abs(accepted - filtered - sampled_out - routed)
-    second = abs(routed - delivered - pending - dead)
-    return first + second + abs(accepted - in_log)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from loadtests.accounts.costs import costs_of
-from loadtests.accounts.events import conservation_of, lost_of
+from loadtests.accounts.events import lost_of
 from loadtests.accounts.faults import faults_of
 from loadtests.accounts.retries import retries_of
 from loadtests.accounts.stories import stories_of
+from loadtests.accounts.sums import conservation_of, dead_of
 from loadtests.evidence import Arm
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def figures_of(evidence: Evidence) -> Accounts:
         lost_of(evidence, known),
         costs_of(known, evidence.costs).figure(),
         conservation_of(evidence),
+        dead_of(evidence),
         faults_of(evidence),
     ]
     return Accounts(figures, retries.as_data(), _problems(stories))

@@ -23,6 +23,7 @@ LABELS: Final = {
     "events_lost": "Events lost",
     "cost_completeness": "Paid answers with their cost",
     "conservation": "Events unaccounted for",
+    "dead_letters": "Events that a sink gave up",
     "error_rate": "Requests not answered well",
     "retries_answered": "Retries answered, of those an operator asked for",
     "arrivals_off": "Arrivals off the planned rate",

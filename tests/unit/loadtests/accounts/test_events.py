@@ -6,17 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from eventbus.wire import LLM_CALL
+from eventbus.wire import LLM_CALL, TYPES
 from loadtests.accounts import figures_of
+from loadtests.accounts.events import NOT_TAKEN
 from loadtests.evidence import Struck
 from loadtests.scenarios.scenario import Fault, FaultKind, Link
+from orchestrator.sinks.rudderstack import RudderStackSink
+from orchestrator.sinks.warehouse import WarehouseSink
 from tests.accounting import GATEWAY, KILL, OUTAGE, WAREHOUSE, asked, changed, event, figure, good, redrive_of
 
 
 def test_nothing_is_lost_where_each_run_is_in_the_log_and_each_event_in_each_sink() -> None:
     """The good run has every figure, and each at its best."""
     accounts = figures_of(good())
-    expected = {"events_lost": 0, "conservation": 0, "cost_completeness": 1.0, "faults_made": 2}
+    expected = {"events_lost": 0, "conservation": 0, "dead_letters": 0, "cost_completeness": 1.0, "faults_made": 2}
     assert {name: figure(accounts, name).value for name in expected} == expected
     assert all(each.measured for each in accounts.figures)
     assert accounts.problems == []
@@ -36,7 +39,7 @@ def test_one_event_that_a_sink_has_not_is_lost_though_the_sums_add_up(sink: str)
 
 
 def test_an_event_of_a_type_that_the_sink_does_not_take_is_not_lost() -> None:
-    """What the sink's sums call filtered need not be there; one more than that need."""
+    """What the sink does not take need not be there; whatever else need."""
     evidence = good()
     counts = event("counts", "redrive.task.outcomes.v1", "-")
     sums = dict(evidence.sinks[WAREHOUSE])
@@ -54,6 +57,36 @@ def test_an_event_of_a_type_that_the_sink_does_not_take_is_not_lost() -> None:
     lost = figure(figures_of(fewer), "events_lost")
     assert lost.value == 1
     assert str(evidence.accepted[0]) in lost.about
+
+
+@pytest.mark.parametrize(("as_what", "lost", "dead"), [("filtered", 17, 0), ("sampled_out", 17, 0), ("dead", 0, 17)])
+def test_a_sink_that_takes_nothing_passes_no_gate(as_what: str, lost: int, dead: int) -> None:
+    """Its sums add up whatever it calls what it has not: what is filtered is told by the types that it takes."""
+    evidence = good()
+    number = len(evidence.events)
+    sums = {"accepted": number, "filtered": 0, "sampled_out": 0, "routed": number, "delivered": 0, "dead": 0}
+    sums |= {"pending": 0, as_what: number, "routed": number if as_what == "dead" else 0}
+    accounts = figures_of(
+        changed(
+            evidence,
+            stored=dict(evidence.stored) | {GATEWAY: []},
+            sinks=dict(evidence.sinks) | {GATEWAY: sums},
+        )
+    )
+    told = {name: figure(accounts, name).value for name in ("events_lost", "dead_letters", "conservation")}
+    assert number == 17
+    assert told == {"events_lost": lost, "dead_letters": dead, "conservation": 0}
+
+
+def test_what_sinks_do_not_take_is_what_they_say() -> None:
+    """The account knows it by itself, and is held against the sinks' own words here."""
+    taken = {WAREHOUSE: WarehouseSink.types, GATEWAY: RudderStackSink.types}
+    assert {sink: TYPES - types for sink, types in taken.items()} == NOT_TAKEN
+
+
+def test_dead_letters_of_no_sink_are_not_none() -> None:
+    """Where there are no counts, nobody can tell."""
+    assert not figure(figures_of(changed(good(), sinks={})), "dead_letters").measured
 
 
 def test_a_message_of_rudderstack_is_found_under_its_own_id() -> None:
