@@ -13,6 +13,7 @@ from eventbus.wire import (
     REDELIVERY_ENDED,
     TASK_FAILED,
     TASK_OUTCOMES,
+    TYPES,
     WORKER_SEEN,
 )
 from loadtests.accounts.stories import FAILURE, FIRST, SKIPPED
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
 LOST, COUNT = "events_lost", "count"
 WAREHOUSE, RUDDERSTACK = "warehouse", "rudderstack"
-# What a sink does not take, whatever its counts call filtered; what else it lacks is late, dead or lost.
-NOT_TAKEN: Final = {
-    WAREHOUSE: frozenset({TASK_OUTCOMES}),
-    RUDDERSTACK: frozenset({COMMAND_RECORDED, REDELIVERY_ENDED, TASK_OUTCOMES, WORKER_SEEN}),
+# What a sink takes, whatever its counts call filtered: what it lacks of these is late, dead or lost. Events of types
+# that are not ours, it does not take.
+TAKEN: Final = {
+    WAREHOUSE: TYPES - {TASK_OUTCOMES},
+    RUDDERSTACK: TYPES - {COMMAND_RECORDED, REDELIVERY_ENDED, TASK_OUTCOMES, WORKER_SEEN},
 }
 MOST_TOLD: Final = 5
 KILLS: Final = (FaultKind.CHILD_KILLED, FaultKind.WORKER_KILLED)
@@ -124,8 +126,8 @@ def _into_a_sink(losses: Losses, evidence: Evidence, sink: str) -> None:
 
     A message of RudderStack's own keeps its messageId there, which is the event's id and not the log's key.
     """
-    there, others = set(evidence.stored[sink]), NOT_TAKEN.get(sink, frozenset())
-    taken = [each for each in evidence.events if each["type"] not in others]
+    there, types = set(evidence.stored[sink]), TAKEN.get(sink, TYPES)
+    taken = [each for each in evidence.events if each["type"] in types]
     absent = [each for each in taken if not {str(each["key"]), str(each["id"])} & there]
     lost = max(0, len(absent) - sum(int(evidence.sinks[sink].get(name, 0)) for name in NOT_THERE))
     losses.add(sink, [f"{each['key']} ({each['type']})" for each in absent[:lost]], len(taken))
