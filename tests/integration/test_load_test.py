@@ -52,7 +52,7 @@ def command(folder: Path, scenario: Path, *more: str) -> list[str]:
 
 def processes_of(folder: Path) -> list[str]:
     """List the command lines of running processes that name a folder."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if str(folder) in line]
 
 
