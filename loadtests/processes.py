@@ -147,7 +147,7 @@ class Processes:
                 start_new_session=True,
             )
         if name in self.behind:
-            os.setpriority(os.PRIO_PROCESS, popen.pid, NICENESS)
+            os.setpriority(os.PRIO_PROCESS, popen.pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
         if name in self.processors:
             os.sched_setaffinity(popen.pid, self.processors[name])
         process = Process(name, popen, log, tuple(command), dict(environ or {}), folder)

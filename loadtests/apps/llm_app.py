@@ -63,7 +63,7 @@ if WITH_PLUGIN:
     install(app)
 
 
-@app.task(bind=True, redrive={"dependency": "model-provider", "idempotent": True}, **RETRIES)  # type: ignore[untyped-decorator]  # celery has no types
+@app.task(bind=True, shared=False, redrive={"dependency": "model-provider", "idempotent": True}, **RETRIES)  # type: ignore[untyped-decorator]  # celery has no types
 def call_model(  # noqa: PLR0913 - what a message of this task may say
     self: Task,
     context_tokens: int,
@@ -95,7 +95,7 @@ def call_model(  # noqa: PLR0913 - what a message of this task may say
     return {"id": answer["id"], "usage": answer["usage"]}
 
 
-@app.task(bind=True, redrive={"dependency": "payments", "idempotent": False})  # type: ignore[untyped-decorator]  # celery has no types
+@app.task(bind=True, shared=False, redrive={"dependency": "payments", "idempotent": False})  # type: ignore[untyped-decorator]  # celery has no types
 def charge_card(self: Task, amount_cents: int) -> str:
     """Take money: a second run would take it twice, so it is redriven only by a person."""
     with _recorded(self, None):

@@ -46,15 +46,15 @@ class Operator:
     def act(self, verb: str, incident_id: str, revision: int) -> requests.Response:
         """Do it, as decided on that revision, in the same moment as the other one."""
         method, path, more = VERBS[verb]
-        given = {key: self._filled(value, incident_id) for key, value in more.items()}
+        given = {key: self._filled(value, incident_id, revision) for key, value in more.items()}
         body = {**given, "reason": f"{self.name} wants to {verb}", "revision": revision}
         headers = {"Idempotency-Key": str(uuid4()), "Redrive-On-Behalf-Of": self.name}
-        url = self.api + self._filled(path, incident_id)
+        url = self.api + self._filled(path, incident_id, revision)
         self.start.wait(10)
         return self.session.request(method, url, json=body, headers=headers, timeout=10)
 
-    def _filled(self, value: Any, incident_id: str) -> Any:  # noqa: ANN401 - JSON
-        return value.format(who=self.name, id=incident_id) if isinstance(value, str) else value
+    def _filled(self, value: Any, incident_id: str, revision: int) -> Any:  # noqa: ANN401 - JSON
+        return value.format(who=self.name, id=incident_id, revision=revision) if isinstance(value, str) else value
 
 
 def expect_one_wins(field: Field, incident_id: str, verbs: tuple[str, str]) -> None:
