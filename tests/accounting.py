@@ -154,7 +154,8 @@ def _release(name: str, attempts: int) -> dict[str, Any]:
 
 
 def _settle(name: str, attempts: int) -> dict[str, Any]:
-    return {"release_id": name, "first_attempts": attempts, "first_successes": attempts, "outcome": "succeeded"}
+    counts = {"first_attempts": attempts, "first_successes": attempts}
+    return {"release_id": name, "outcome": "succeeded", "status": "succeeded"} | counts
 
 
 def _attempt(call: str) -> dict[str, Any]:

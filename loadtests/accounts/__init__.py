@@ -1,4 +1,4 @@
-"""The accounts of a run: every call, every redrive and every event, told by several who did not ask each other."""
+"""The accounts of a run: every call, every redrive and every event, told by more than one."""
 
 from loadtests.accounts.summing import Accounts, figures_of
 

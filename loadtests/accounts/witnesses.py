@@ -1,5 +1,8 @@
 """First retries told three ways: by the ledger, by the outputs of `settle`, by worker and provider.
 
+Worker and provider ask nobody. `settle` reads its counts from the ledger: it shows that each release's end was told,
+once and as the ledger has it, and StackStorm's own word in it is the status of its run.
+
 The ledger counts an attempt as a first one where its failure had none before (`turn` 1), and opens a failure again that
 fails after it had closed; StackStorm counts release by release, and hears of none that a person aborted.
 """
@@ -50,6 +53,7 @@ def agreement_of(evidence: Evidence, stories: Sequence[Story]) -> Agreement:
         *_by_call(evidence.attempts, stories),
         *_by_release(evidence.releases, evidence.settles),
         *_contradictions(stories),
+        *_statuses(evidence.settles),
         *_sums(ledger, _rows(evidence.attempts), "the ledger's rows"),
         *_sums(ledger, seen, "worker and provider"),
         *_sums(_less(ledger, aborted), settle, "the outputs of settle"),
@@ -118,6 +122,16 @@ def _contradictions(stories: Sequence[Story]) -> Iterator[str]:
     for story in stories:
         for attempt in story.contradicted:
             yield f"call {story.call.id} run {attempt}: the worker says SUCCESS, the provider gave no good answer"
+
+
+def _statuses(settles: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Name each run of settle that did not end as StackStorm ends it: succeeded where every first attempt did."""
+    for each in settles:
+        attempts, successes = (int(each.get(name) or 0) for name in COUNTS)
+        wanted = "succeeded" if attempts == successes else "failed"
+        if each.get("status") != wanted:
+            release = each.get("release_id")
+            yield f"release {release}: settle told {successes} of {attempts}, and its run is {each.get('status')}"
 
 
 def _sums(ledger: Told, other: Told, who: str) -> Iterator[str]:

@@ -101,14 +101,15 @@ def releases(ask: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def settles(stackstorm: str) -> list[dict[str, Any]]:
-    """Give the output of each `settle` execution that has ended, in the order in which they began."""
+    """Give the output of each `settle` execution that has ended and its `status`, in the order they began in."""
     found: dict[str, dict[str, Any]] = {}
     while page := _executions(stackstorm, len(found)):
         known = len(found)
         found |= {each["id"]: each for each in page}
         if len(page) < PAGE or len(found) == known:
             break
-    return [(each.get("result") or {}).get("output") or {} for each in found.values() if "end_timestamp" in each]
+    ended = [each for each in found.values() if "end_timestamp" in each]
+    return [((each.get("result") or {}).get("output") or {}) | {"status": each["status"]} for each in ended]
 
 
 def _executions(stackstorm: str, offset: int) -> list[dict[str, Any]]:

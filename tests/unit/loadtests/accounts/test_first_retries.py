@@ -114,6 +114,15 @@ def test_settle_that_is_missing_wrong_double_or_strange_is_named(settles: list[d
     assert any("the outputs of settle" in each for each in told)
 
 
+@pytest.mark.parametrize("status", ["failed", "timeout", None])
+def test_a_run_of_settle_that_contradicts_what_it_told_is_named(status: str | None) -> None:
+    """StackStorm's own word is the status: it succeeds where every first attempt did, and not otherwise."""
+    settles = [dict(each) for each in good().settles]
+    settles[0]["status"] = status
+    told = _disagreements(changed(good(), settles=settles))
+    assert told == [f"release r1: settle told 4 of 4, and its run is {status}"]
+
+
 def test_an_aborted_release_is_left_out_and_said_so() -> None:
     """No rule hears of what a person aborted: settle cannot have counted it."""
     evidence = good()
@@ -132,6 +141,7 @@ def test_a_redrive_that_was_killed_in_flight_did_not_succeed_though_it_was_answe
     requests = [*evidence.asked, asked("kill", 35.1, attempt=redrive_of("kill", 2))]
     again = dict(evidence.attempts[-1]) | {"id": redrive_of("kill", 2), "number": 2, "turn": 2}
     lost = dict(evidence.releases[1]) | {"first_successes": 0}
+    lost_too = {"first_successes": 0, "status": "failed"}
     accounts = figures_of(
         changed(
             evidence,
@@ -140,7 +150,7 @@ def test_a_redrive_that_was_killed_in_flight_did_not_succeed_though_it_was_answe
             attempts=[*_attempts(evidence, "kill", state="failed"), again],
             first_retry=dict(evidence.first_retry) | {"first_successes": 4},
             releases=[evidence.releases[0], lost],
-            settles=[evidence.settles[0], dict(evidence.settles[1]) | {"first_successes": 0}],
+            settles=[evidence.settles[0], dict(evidence.settles[1]) | lost_too],
         )
     )
     assert accounts.first_retry["disagreements"] == []
