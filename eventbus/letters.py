@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -80,7 +79,6 @@ class Outgoing:
         self._in_flight: list[Letter] = []
         self._bytes = 0
         self._hurry = False
-        self._rests_until = 0.0
         self.closed = False
         self.changed = threading.Condition()
 
@@ -103,14 +101,13 @@ class Outgoing:
     def take(self, patience: float | None) -> list[Letter]:
         """Wait up to `patience` seconds for a letter; they are in flight until `done`.
 
-        The first one after a rest leaves at once; those close behind a batch wait shortly for company.
+        What is not urgent waits shortly for company, the first one too: the run that makes it is about to end, and this
+        thread would contend with it for the interpreter.
         """
         with self.changed:
             self.changed.wait_for(lambda: self._waiting or self._pressed, patience)
             if self._waiting:
-                rest = max(0.0, self._rests_until - time.monotonic())
-                self.changed.wait_for(lambda: len(self._waiting) >= BATCH_EVENTS or self._pressed, rest)
-                self._rests_until = time.monotonic() + BATCH_SECONDS
+                self.changed.wait_for(lambda: len(self._waiting) >= BATCH_EVENTS or self._pressed, BATCH_SECONDS)
             count = min(len(self._waiting), BATCH_EVENTS)
             self._in_flight = [self._waiting.popleft() for _ in range(count)]
             self._hurry &= bool(self._waiting)

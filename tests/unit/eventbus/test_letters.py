@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from eventbus import letters
@@ -57,13 +58,20 @@ def test_a_closed_queue_refuses() -> None:
     assert queue.idle
 
 
-def test_the_first_letter_after_a_rest_waits_for_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A letter on its own leaves at once; one close behind it waits for company, and is pressed out of its wait."""
-    monkeypatch.setattr(letters, "BATCH_SECONDS", 3600.0)
+def test_a_letter_waits_shortly_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the first one after a rest: the run that makes it is about to end, and has the interpreter until then."""
+    monkeypatch.setattr(letters, "BATCH_SECONDS", 0.2)
     queue = Outgoing(max_bytes=9)
     queue.put(letter(1), urgent=False)
+    began = time.monotonic()
     assert queue.take(0) == [letter(1)]
-    queue.done()
+    assert time.monotonic() - began >= 0.2
+
+
+def test_a_letter_is_pressed_out_of_its_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for company leaves together once somebody presses."""
+    monkeypatch.setattr(letters, "BATCH_SECONDS", 3600.0)
+    queue = Outgoing(max_bytes=9)
     queue.put(letter(2), urgent=False)
     got: list[list[Letter]] = []
     waiting = threading.Thread(target=lambda: got.append(queue.take(None)))
