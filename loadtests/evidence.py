@@ -66,6 +66,7 @@ class Run:
     state: str | None
     inside: float | None = None
     received_for: float | None = None  # seconds that the worker's parent took over the message
+    delayed: float = 0.0  # seconds of both, in which they were ready to run and had no processor
 
 
 @dataclass(frozen=True, slots=True)

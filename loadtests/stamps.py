@@ -5,6 +5,7 @@
     accepted ID ATTEMPT RECEIVED FOR                                         the same, once a child has taken it
     began ID ATTEMPT RECEIVED AT PID                                         a worker's child
     ended ID ATTEMPT RECEIVED AT STATE INSIDE                                the same
+    delayed ID ATTEMPT RECEIVED FOR                                          both: how long of it they had no processor
     asked AT ID ATTEMPT STATUS TROUBLE TOKENS_IN TOKENS_OUT                  the provider, for each request it answered
     answered AT SECONDS WELL NAME...                                         Locust, for each request of a user
     accepted-event ID                                                        Locust, for each event with a receipt
@@ -36,6 +37,7 @@ FIELDS: Final = {
     "accepted": 4,
     "began": 5,
     "ended": 6,
+    "delayed": 4,
     "asked": 7,
     "answered": 4,
     "accepted-event": 1,
@@ -152,6 +154,7 @@ class _Delivery:
     ended: float | None = None
     state: str | None = None
     inside: float | None = None
+    delayed: float = 0.0
 
     def took(self, seconds: str) -> None:
         """Add what the worker's parent did for it."""
@@ -165,10 +168,15 @@ class _Delivery:
         """Note its end."""
         self.ended, self.state, self.inside = float(at), state, float(inside)
 
+    def wait(self, seconds: str) -> None:
+        """Add what child or parent waited for a processor."""
+        self.delayed += float(seconds)
+
     def as_run(self) -> Run:
         """Give it as evidence."""
         received = None if self.received == NOTHING else float(self.received)
-        return Run(self.id, self.attempt, received, self.began, self.ended, self.state, self.inside, self.received_for)
+        moments = received, self.began, self.ended
+        return Run(self.id, self.attempt, *moments, self.state, self.inside, self.received_for, self.delayed)
 
 
 def runs_of(lines: Iterable[str]) -> list[Run]:
@@ -190,6 +198,7 @@ def runs_of(lines: Iterable[str]) -> list[Run]:
         "accepted": noted(_Delivery.took),
         "began": noted(_Delivery.begin),
         "ended": noted(_Delivery.end),
+        "delayed": noted(_Delivery.wait),
     }
     for _ in _values(lines, notes):
         pass

@@ -16,7 +16,7 @@ import os
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,7 @@ from celery import Celery
 from eventbus.celery_plugin import install
 from eventbus.telemetry import llm_call, similarity
 from loadtests.apps.appending import append
+from loadtests.apps.clock import Reading, now
 from loadtests.prompts import prompt_of
 
 if TYPE_CHECKING:
@@ -47,9 +48,18 @@ RECORD: Final = os.environ.get("LLM_APP_RECORD")
 
 @dataclass(slots=True)
 class Waited:
-    """Seconds that this process has waited so far for what is not its own, the provider first of all."""
+    """How long this process has waited so far for what is not its own, the provider first of all."""
 
-    seconds: float = 0.0
+    so_far: Reading = field(default_factory=Reading)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count the time within."""
+        began = now()
+        try:
+            yield
+        finally:
+            self.so_far += now() - began
 
 
 waited = Waited()
@@ -125,11 +135,8 @@ def _session() -> requests.Session:
 def _ask(task: Task, path: str, body: dict[str, Any]) -> dict[str, Any]:
     url = os.environ.get("LLM_APP_PROVIDER", "http://127.0.0.1:8401") + path
     told = {"X-Client-Request-Id": task.request.id, "X-Attempt": _attempt(task)}
-    began = time.monotonic()
-    try:
+    with waited.counted():
         response = _session().post(url, json=body, headers=told, timeout=TIMEOUT_SECONDS)
-    finally:
-        waited.seconds += time.monotonic() - began
     response.raise_for_status()
     answer: dict[str, Any] = response.json()
     return answer

@@ -6,15 +6,16 @@ step was made: the plugin's classes lie inside.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
 from celery.utils.imports import symbol_by_name
 
+from loadtests.apps.clock import Reading, now
 from loadtests.apps.timed_prefork import ATTEMPT, RECEIVED, stamp
+from loadtests.stamps import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Receipt:
     """The message that this process is at, and the request that Celery made of it; one at a time, in its event loop."""
 
-    at: float = 0.0
+    began: Reading = field(default_factory=Reading)
     request: Any = None
 
 
@@ -62,12 +63,12 @@ class _Receiving:
         handle: Callable[[Any], Any] = super().create_task_handler(*args, **options)  # type: ignore[misc]  # of the Consumer it is mixed into
 
         def on_task_received(message: Any) -> Any:  # noqa: ANN401 - celery has no types
-            receipt.at, receipt.request = monotonic(), None
+            receipt.began, receipt.request = now(), None
             try:
                 return handle(message)
             finally:
                 if receipt.request is not None:
-                    stamp("received", *_names(receipt.request), monotonic() - receipt.at)
+                    _took("received", receipt.request, receipt.began)
 
         return on_task_received
 
@@ -75,15 +76,20 @@ class _Receiving:
 class _Received:
     def __init__(self, message: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401 - celery has no types
         super().__init__(message, *args, **options)  # type: ignore[call-arg]  # of the Request it is mixed into
-        self.received = receipt.at
+        self.received = receipt.began.at
         receipt.request = self
-        self.request_dict["properties"][RECEIVED] = receipt.at  # type: ignore[attr-defined]  # of the Request it is mixed into
+        self.request_dict["properties"][RECEIVED] = receipt.began.at  # type: ignore[attr-defined]  # of the Request it is mixed into
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Take what a child's acceptance of the run costs this process."""
-        began = monotonic()
+        began = now()
         super().on_accepted(pid, time_accepted)  # type: ignore[misc]  # of the Request it is mixed into
-        stamp("accepted", *_names(self), monotonic() - began)
+        _took("accepted", self, began)
+
+
+def _took(kind: str, request: Any, began: Reading) -> None:  # noqa: ANN401 - celery has no types
+    took, names = now() - began, _names(request)
+    stamp(line(kind, *names, took.at) + line("delayed", *names, took.delayed))
 
 
 def _names(request: Any) -> tuple[str, str, float]:  # noqa: ANN401 - celery has no types

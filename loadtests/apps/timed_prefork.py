@@ -9,15 +9,15 @@ waits for the model and for the result backend is taken out: their spread would 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import current_app, signals
 from celery.concurrency import asynpool, prefork
 
 from loadtests.apps.appending import append
+from loadtests.apps.clock import Reading, now
 from loadtests.apps.llm_app import waited
 from loadtests.stamps import SKIPPED, line
 
@@ -34,37 +34,38 @@ class Stopwatch:
     """The run that this child is at. Writing its own lines is no part of what it measures."""
 
     names: tuple[str, str, float | None] = ("", "", None)
-    came: float = 0.0
-    before: float = 0.0
-    resumed: float = 0.0
-    waited: float = 0.0
+    came: Reading = field(default_factory=Reading)
+    before: Reading = field(default_factory=Reading)
+    resumed: Reading = field(default_factory=Reading)
+    waited: Reading = field(default_factory=Reading)
     state: str = SKIPPED
 
     def loaded(self, args: tuple[Any, ...]) -> None:
         """Begin with a job that has been unpickled; `args` are those of Celery's trace function."""
-        at = monotonic()
+        at = now()
         request = args[2]
         received = (request.get("properties") or {}).get(RECEIVED)
         self.names = (args[1], request.get(ATTEMPT) or "-", received)
-        self.before, self.waited, self.state = at - self.came, waited.seconds, SKIPPED
-        stamp("began", *self.names, self.came, os.getpid())
-        self.resumed = monotonic()
+        self.before, self.waited, self.state = at - self.came, waited.so_far, SKIPPED
+        stamp(line("began", *self.names, self.came.at, os.getpid()))
+        self.resumed = now()
 
     def ended(self) -> None:
         """Note the end, after every hook and before the result goes back."""
-        at = monotonic()
-        inside = self.before + at - self.resumed - (waited.seconds - self.waited)
-        stamp("ended", *self.names, at, self.state, inside)
+        at = now()
+        inside = self.before + (at - self.resumed) - (waited.so_far - self.waited)
+        ended = line("ended", *self.names, at.at, self.state, inside.at)
+        stamp(ended + line("delayed", *self.names, inside.delayed))
 
 
 stopwatch = Stopwatch()
 
 
-def stamp(kind: str, *fields: object) -> None:
-    """Add a line to the file that LLM_APP_STAMPS names, where it names one."""
+def stamp(lines: str) -> None:
+    """Add lines, in one write, to the file that LLM_APP_STAMPS names, where it names one."""
     path = os.environ.get("LLM_APP_STAMPS")
     if path:
-        append(path, line(kind, *fields))
+        append(path, lines)
 
 
 @signals.task_postrun.connect  # type: ignore[untyped-decorator]  # celery has no types
@@ -80,11 +81,8 @@ def _take_out_the_backend(**_: Any) -> None:
 
     @wraps(store)
     def timed(*args: Any, **options: Any) -> object:
-        began = monotonic()
-        try:
+        with waited.counted():
             return store(*args, **options)
-        finally:
-            waited.seconds += monotonic() - began
 
     backend.store_result = timed
 
@@ -100,7 +98,7 @@ class Jobs:
     def get_payload(self) -> bytes:
         """Wait for a job, as bytes."""
         payload: bytes = self._queue.get_payload()
-        stopwatch.came = monotonic()
+        stopwatch.came = now()
         return payload
 
 

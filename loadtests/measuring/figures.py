@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from loadtests.evidence import Evidence
 
 # What a figure of a span is called.
-NAMED: Final = {"end_to_end": "overhead", "worker": "worker_overhead"}
+NAMED: Final = {
+    "end_to_end": "overhead",
+    "worker": "worker_overhead",
+    "worker_delayed": "worker_delayed_overhead",
+}
 ABOUT: Final = {
     "end_to_end": "from the intended start to the end of the first run, with the plugin minus without",
-    "worker": "in the worker, parent and child, without waits for model and results, with the plugin minus without",
+    "worker": "in the worker, parent and child, without waits for model, results and a processor, with the plugin minus"
+    " without",
+    "worker_delayed": "the same with its waits for a processor",
 }
 
 

@@ -39,9 +39,16 @@ class Taken:
 
     @property
     def worker(self) -> float | None:
-        """Seconds of a worker, child and parent, without what it waited for; None where it did not succeed, or where
-        one of the two left no stamp: half a worker is not measured.
+        """Seconds of a worker, child and parent, without what it waited for: model, results, and a processor.
+
+        None where it did not succeed, or where one of the two left no stamp: half a worker is not measured.
         """
+        taken = self.worker_delayed
+        return None if taken is None or self.run is None else taken - self.run.delayed
+
+    @property
+    def worker_delayed(self) -> float | None:
+        """Seconds of a worker as `worker` has them, and what it waited for a processor."""
         run = self.run
         if run is None or run.state != SUCCESS or run.inside is None or run.received_for is None:
             return None
@@ -133,13 +140,17 @@ def _end_to_end(on: Block, off: Block, turns: Turns) -> Pair:
     return _pair([*with_it, *strayed], without)
 
 
-def _worker(on: Block, off: Block, turns: Turns) -> Pair:
+def _in_worker(took: Callable[[Taken], float | None]) -> Callable[[Block, Block, Turns], Pair]:
     """Compare what the workers took: a call belongs to the worker that received it, whenever it was meant."""
-    with_it, without = (
-        [each.worker for each in turns.received.get(block.name, ()) if _settled(each.call.sent, block)]
-        for block in (on, off)
-    )
-    return _pair(with_it, without)
+
+    def compared(on: Block, off: Block, turns: Turns) -> Pair:
+        with_it, without = (
+            [took(each) for each in turns.received.get(block.name, ()) if _settled(each.call.sent, block)]
+            for block in (on, off)
+        )
+        return _pair(with_it, without)
+
+    return compared
 
 
 def _strayed(taken: Taken) -> bool:
@@ -157,4 +168,8 @@ def _pair(on: Sequence[float | None], off: Sequence[float | None]) -> Pair:
 
 
 # What is compared, by the name it has in a comparison.
-SPANS: Final[Mapping[str, Callable[[Block, Block, Turns], Pair]]] = {"end_to_end": _end_to_end, "worker": _worker}
+SPANS: Final[Mapping[str, Callable[[Block, Block, Turns], Pair]]] = {
+    "end_to_end": _end_to_end,
+    "worker": _in_worker(lambda each: each.worker),
+    "worker_delayed": _in_worker(lambda each: each.worker_delayed),
+}

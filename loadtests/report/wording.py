@@ -16,6 +16,11 @@ ORDER: Final = {False: 0, None: 1, True: 2}
 WHOLE_UNITS: Final = frozenset({"", "count"})
 OUTCOMES: Final = {Outcome.PASSED: "PASSED", Outcome.MISSED: "MISSED", Outcome.NOT_MEASURED: "COULD NOT MEASURE"}
 WAYS: Final = {JudgedBy.VALUE: "by value", JudgedBy.LOW: "by its lower end", JudgedBy.HIGH: "by its upper end"}
+SPANS: Final = {
+    "end_to_end": "end to end",
+    "worker": "in the worker",
+    "worker_delayed": "in the worker with its waits for a processor",
+}
 
 
 def number(value: float | None, unit: str) -> str:
@@ -91,9 +96,8 @@ def run_line(document: Mapping[str, Any]) -> str:
 
 def comparison(each: Mapping[str, Any]) -> str:
     """Say what was compared: 'bus slow, traced, in the worker'."""
-    spans = {"end_to_end": "end to end", "worker": "in the worker"}
     traced = ", traced" if each["arm"] == "traced" else ""
-    return f"{spans.get(each['span'], each['span'])}, bus {each['bus']}{traced}"
+    return f"{SPANS.get(each['span'], each['span'])}, bus {each['bus']}{traced}"
 
 
 def accounts(document: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -13,7 +13,11 @@ from loadtests.report.text import QUANTILES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SPANS: Final = {"end_to_end": "End to end, as the caller sees it", "worker": "In the worker"}
+SPANS: Final = {
+    "end_to_end": "End to end, as the caller sees it",
+    "worker": "In the worker",
+    "worker_delayed": "In the worker, with its waits for a processor",
+}
 HEAD: Final = ("at", "difference (95 %)", "beside zero", "with, without")
 
 

@@ -224,6 +224,19 @@ def test_half_a_worker_is_not_measured(arm: Arm) -> None:
     assert found.why_not
 
 
+def test_the_wait_for_a_processor_is_told_apart() -> None:
+    """Runs that waited 3 ms for one in one arm alone took no longer in the worker; with their waits they did."""
+    evidence = World((overhead(60),)).evidence()
+    waited = [
+        replace(each, delayed=0.003, inside=each.inside + 0.003) if "-on" in each.id and each.inside else each
+        for each in evidence.runs
+    ]
+    before, found = by_name(figures_of(evidence)), by_name(figures_of(replace(evidence, runs=waited)))
+    assert found["worker_overhead_p95_ms"].value == pytest.approx(before["worker_overhead_p95_ms"].value)
+    more = found["worker_delayed_overhead_p95_ms"].value - before["worker_delayed_overhead_p95_ms"].value  # type: ignore[operator]  # measured
+    assert more == pytest.approx(3.0)
+
+
 def test_runs_that_failed_make_no_comparison() -> None:
     """Where every tenth call with the plugin failed, the others are no measure of it."""
     evidence = World((overhead(60),)).evidence()

@@ -38,6 +38,12 @@ def test_the_lines_of_one_delivery_make_one_run() -> None:
     assert runs_of(lines) == [Run("a", "-", 1.0, 1.2, 2.0, "SUCCESS", 0.5, 0.75)]
 
 
+def test_what_parent_and_child_waited_for_a_processor_is_added_up() -> None:
+    """Each says it of its own part."""
+    lines = ["received a - 1.0 0.25", "delayed a - 1.0 0.2", "ended a - 1.0 2.0 SUCCESS 0.5", "delayed a - 1.0 0.125"]
+    assert runs_of(lines)[0].delayed == 0.325
+
+
 def test_a_message_that_is_delivered_twice_has_two_runs() -> None:
     """The same id and attempt, received again, is another run: a duplicate is seen."""
     lines = ["received a - 1.0 0.1", "began a - 1.0 1.1 7", "received a - 9.0 0.1", "began a - 9.0 9.1 8"]
