@@ -128,10 +128,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One run. `first_retry`, `failures`, `releases` and `sinks` are the orchestrator's answers at the end.
+    """One run; what was not seen is empty.
 
-    `settled` is the sum of the outputs of `settle`; `accepted` are the ids in the event log, `stored` those at each
-    sink, `costs` the warehouse's rows of model calls, `control` what the machine took for a fixed piece of work.
+    `first_retry`, `failures`, `releases` and `sinks` are the orchestrator's answers at the end, `settled` the sum
+    of the outputs of `settle`; `accepted` are the ids in the event log, `stored` those at each sink, `costs` the
+    warehouse's rows of model calls, `control` what the machine took for a fixed piece of work.
     `attempts` are the ledger's redrives, `settles` the outputs of `settle` one by one, `events` the event log's rows
     without their bodies (key, id, type, source), `receipts` the ids of the events that the telemetry's producer has
     receipts for, `results` the states that the result backend has of calls of which no run told its end.
@@ -142,24 +143,24 @@ class Evidence:
     began_at: datetime
     ended_at: datetime
     began: float
-    blocks: Sequence[Block]
-    calls: Sequence[Call]
-    runs: Sequence[Run]
-    asked: Sequence[Asked]
-    struck: Sequence[Struck]
-    samples: Sequence[Sample]
-    backlog: Sequence[Backlog]
-    answered: Sequence[Answered]
-    requests: Sequence[Requests]
-    first_retry: Mapping[str, Any]
-    failures: Sequence[Mapping[str, Any]]
-    releases: Sequence[Mapping[str, Any]]
-    settled: Mapping[str, int]
-    sinks: Mapping[str, Mapping[str, int]]
-    accepted: Sequence[str]
-    stored: Mapping[str, Sequence[str]]
-    costs: Sequence[Mapping[str, Any]]
-    control: Sequence[Mapping[str, float]]
+    blocks: Sequence[Block] = ()
+    calls: Sequence[Call] = ()
+    runs: Sequence[Run] = ()
+    asked: Sequence[Asked] = ()
+    struck: Sequence[Struck] = ()
+    samples: Sequence[Sample] = ()
+    backlog: Sequence[Backlog] = ()
+    answered: Sequence[Answered] = ()
+    requests: Sequence[Requests] = ()
+    first_retry: Mapping[str, Any] = field(default_factory=dict)
+    failures: Sequence[Mapping[str, Any]] = ()
+    releases: Sequence[Mapping[str, Any]] = ()
+    settled: Mapping[str, int] = field(default_factory=dict)
+    sinks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    accepted: Sequence[str] = ()
+    stored: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    costs: Sequence[Mapping[str, Any]] = ()
+    control: Sequence[Mapping[str, float]] = ()
     phases: Sequence[Phase] = ()
     problems: list[str] = field(default_factory=list)
     folder: str = ""

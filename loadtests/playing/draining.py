@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -37,18 +37,37 @@ class Standing:
     tally: int
 
     @property
+    def under_way(self) -> list[str]:
+        """Name all work that is not done, with its number."""
+        return _counted(
+            {
+                "calls unfinished": self.calls_unfinished,
+                **{f"failures {state}": self.failures.get(state, 0) for state in MOVING},
+                "failures held that may succeed": self.waiting_held,
+                "first attempts in flight": self.first_in_flight,
+                "releases not ended": self.releases_open,
+                "releases without a settle": max(0, self.releases_told - self.settled),
+            }
+        )
+
+    @property
     def open(self) -> list[str]:
-        """Name all that is not at rest, with its number."""
-        found = {
-            "calls unfinished": self.calls_unfinished,
-            **{f"failures {state}": self.failures.get(state, 0) for state in MOVING},
-            "failures held that may succeed": self.waiting_held,
-            "first attempts in flight": self.first_in_flight,
-            "releases not ended": self.releases_open,
-            "releases without a settle": max(0, self.releases_told - self.settled),
-            **{f"events pending at {sink}": count for sink, count in self.pending.items()},
-        }
-        return [f"{what}: {count}" for what, count in found.items() if count]
+        """Name all that is not at rest, with its number: work, and events on their way."""
+        return self.under_way + _counted({f"events pending at {sink}": count for sink, count in self.pending.items()})
+
+
+def _counted(found: Mapping[str, int]) -> list[str]:
+    return [f"{what}: {count}" for what, count in found.items() if count]
+
+
+def await_done(
+    look: Callable[[], Standing], seconds: float, refuse_ended: Callable[[], None], pause: float = LOOK_SECONDS
+) -> str | None:
+    """Wait until no work is under way; gives what still was when the time was up, else None.
+
+    Workers that run tell of themselves every few seconds: between two looks something has always come in.
+    """
+    return await_rest(lambda: replace(look(), pending={}, tally=0), seconds, refuse_ended, pause)
 
 
 def await_rest(

@@ -17,7 +17,7 @@ from loadtests.knee import playing as knee
 from loadtests.locust_figures import Requests, of_locust
 from loadtests.playing.collecting import Places, collect, releases, settles
 from loadtests.playing.conductor import Conductor, say
-from loadtests.playing.draining import Standing, await_rest, standing
+from loadtests.playing.draining import Standing, await_done, await_rest, standing
 from loadtests.playing.sampling import BACKLOG_SECONDS, PROCESS_SECONDS, Watch, backlog, machine, processes
 from loadtests.playing.traces import untraced
 from loadtests.playing.unfinished import Unfinished, with_calls
@@ -37,7 +37,6 @@ DATA_PLANE: Final = "dataplane.sqlite"
 WORKER: Final = "worker-"
 PROFILED: Final = ("orchestrator", "worker-on")
 # What workers say on their way out has to arrive within this time.
-STILL_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -120,7 +119,7 @@ class Run:
     def _drain(self) -> None:
         seconds = self.bed.scenario.drain_seconds
         say(f"drain: waiting for every call to end and every event to arrive, at most {seconds:.0f} s")
-        problem = await_rest(self._standing, seconds, self.bed.refuse_ended)
+        problem = await_done(self._standing, seconds, self.bed.refuse_ended)
         if problem:
             self.problems.append(problem)
 
@@ -128,7 +127,7 @@ class Run:
         """Stop the workers, which tell of themselves even when nobody calls, so that all books are of one moment."""
         for name in [each for each in self.bed.pids() if each.startswith(WORKER)]:
             self.bed.processes.stop(self.bed.processes.named(name))
-        problem = await_rest(self._standing, STILL_SECONDS, self.bed.refuse_ended)
+        problem = await_rest(self._standing, self.bed.scenario.drain_seconds, self.bed.refuse_ended)
         if problem:
             self.problems.append(problem)
 
@@ -157,16 +156,6 @@ class Run:
                 sorted(self._waits.seen, key=lambda each: each.at), calls, runs, self._unfinished.results
             ),
             answered=answered_of(read_lines(self._users.answers)),
-            requests=(),
-            first_retry={},
-            failures=(),
-            releases=(),
-            settled={},
-            sinks={},
-            accepted=(),
-            stored={},
-            costs=(),
-            control=(),
             phases=tuple(self._phases),
             problems=self.problems,
             folder=str(bed.folder),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from loadtests.playing.draining import QUIET_LOOKS, Standing, await_rest, standing
+from loadtests.playing.draining import QUIET_LOOKS, Standing, await_done, await_rest, standing
 
 REST = Standing(0, {"recovered": 9, "held": 2}, 0, 0, 0, 3, 3, {"warehouse": 0}, 100)
 
@@ -43,6 +43,22 @@ def test_rest_is_waited_for() -> None:
 
     assert await_rest(look, 30, lambda: None, pause=0) is None
     assert len(seen) == 2 + 1 + QUIET_LOOKS
+
+
+def test_workers_that_tell_of_themselves_do_not_keep_work_from_being_done() -> None:
+    """Something comes in between any two looks, and is on its way to a sink; work that is under way is waited for."""
+    busy = [replace(REST, calls_unfinished=1, tally=number) for number in range(3)]
+    looks = iter([*busy, *(replace(REST, pending={"warehouse": 1}, tally=10 + number) for number in range(20))])
+    seen = []
+
+    def look() -> Standing:
+        seen.append(next(looks))
+        return seen[-1]
+
+    assert await_done(look, 30, lambda: None, pause=0) is None
+    assert len(seen) == len(busy) + 1 + QUIET_LOOKS - 1
+    told = await_done(lambda: busy[0], 0.01, lambda: None, pause=0)
+    assert "calls unfinished: 1" in str(told)
 
 
 def test_an_api_that_is_away_is_asked_again() -> None:
