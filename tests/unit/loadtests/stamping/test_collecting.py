@@ -1,0 +1,25 @@
+"""The garbage of failed runs in the timed children: taken away after a failure, and not after each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# In a process of its own: the app's signals would stay in this one.
+FAILED_AND_SUCCEEDED = """
+import gc
+from loadtests.apps.timed_prefork import COLLECT_SECONDS, Stopwatch
+collected = []
+gc.collect = lambda: collected.append(1)
+watch = Stopwatch()
+for state, seconds in (("SUCCESS", 1), ("FAILURE", 2), ("FAILURE", 3), ("SUCCESS", 99), ("FAILURE", 100)):
+    watch.state = state
+    watch._collect(seconds * COLLECT_SECONDS / 2 + COLLECT_SECONDS)
+    print(len(collected), end=" ")
+"""
+
+
+def test_a_child_collects_after_a_failure_and_not_after_each() -> None:
+    """Successes leave nothing, and of failures close together the first one's turn does."""
+    told = subprocess.run([sys.executable, "-c", FAILED_AND_SUCCEEDED], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["0", "1", "1", "1", "2"]
