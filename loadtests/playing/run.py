@@ -81,9 +81,9 @@ class Run:
             if problem := self._users.stop():
                 self.problems.append(problem)
             self._drain()
-            self._waits.seen += self._waits.look()
         self.problems += [each.problem for each in (self._taken, self._waits, self._ticks) if each.problem]
         self._still()
+        self._waits.seen += self._waits.look()
         if problem := untraced(self._phases, self.bed.otlp):
             self.problems.append(problem)
         return self._collect([before, *self._ticks.seen, self.control()])
