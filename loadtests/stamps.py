@@ -11,8 +11,8 @@
     accepted-event ID                                                        Locust, for each event with a receipt
 
 Moments are seconds of the monotonic clock, durations are seconds. ATTEMPT is '-' for a first run. RECEIVED ties the
-lines of one delivery together: a message that is delivered twice has two. A line is one write, so that processes may
-share a file; a reader leaves a last line alone that is not whole.
+lines of one delivery together: a message that is delivered twice has two. Lines are written whole, so that processes
+may share a file; a reader leaves a last line alone that is not.
 """
 
 from __future__ import annotations

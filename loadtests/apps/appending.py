@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def append(path: Path | str, line: str) -> None:
-    """Add a line, which brings its end along; raises OSError where the file cannot be opened."""
+    """Add lines, which bring their ends along; raises OSError where the file cannot be opened."""
     os.write(_file(path, os.getpid()), line.encode())
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cache
-from threading import get_native_id
+from io import FileIO
+from threading import local
 from time import monotonic
 from typing import Final
 
 LONGEST_LINE: Final = 80
 NANOSECONDS: Final = 1e9
+_own = local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,19 @@ class Reading:
 
 
 def now() -> Reading:
-    """Read both."""
-    handle = _schedstat(os.getpid(), get_native_id())
-    delayed = int(os.pread(handle, LONGEST_LINE, 0).split()[1]) / NANOSECONDS if handle is not None else 0.0
+    """Read both; never raises."""
+    file = _schedstat(os.getpid())
+    delayed = int(os.pread(file.fileno(), LONGEST_LINE, 0).split()[1]) / NANOSECONDS if file else 0.0
     return Reading(monotonic(), delayed)
 
 
-@cache
-def _schedstat(_pid: int, _thread: int) -> int | None:
-    """Open it once in each thread: the handle stays with the thread that opened it, in a forked child too."""
-    try:
-        return os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
+def _schedstat(pid: int) -> FileIO | None:
+    """Open it once in each thread of each process: it stays with the thread that opened it, in a forked child too."""
+    if getattr(_own, "pid", None) != pid:
+        try:
+            _own.file = FileIO("/proc/thread-self/schedstat")
+        except OSError:
+            _own.file = None
+        _own.pid = pid
+    file: FileIO | None = _own.file
+    return file

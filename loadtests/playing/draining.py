@@ -63,11 +63,16 @@ def _counted(found: Mapping[str, int]) -> list[str]:
 def await_done(
     look: Callable[[], Standing], seconds: float, refuse_ended: Callable[[], None], pause: float = LOOK_SECONDS
 ) -> str | None:
-    """Wait until no work is under way; gives what still was when the time was up, else None.
+    """Wait until no work is under way and no failure comes in; gives what still was when the time was up, else None.
 
-    Workers that run tell of themselves every few seconds: between two looks something has always come in.
+    Workers that run tell of themselves every few seconds: between two looks some event has always come in.
     """
-    return await_rest(lambda: replace(look(), pending={}, tally=0), seconds, refuse_ended, pause)
+
+    def work() -> Standing:
+        standing = look()
+        return replace(standing, pending={}, tally=sum(standing.failures.values()))
+
+    return await_rest(work, seconds, refuse_ended, pause)
 
 
 def await_rest(
@@ -83,7 +88,7 @@ def await_rest(
             quiet, problem = 0, f"the API did not answer: {type(error).__name__}"
         else:
             quiet = quiet + 1 if not standing.open and standing.tally == last else 0
-            last, problem = standing.tally, "; ".join(standing.open) or "events still come in"
+            last, problem = standing.tally, "; ".join(standing.open) or "more still comes in"
         if quiet >= QUIET_LOOKS:
             return None
         time.sleep(pause)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 DATA_PLANE: Final = "dataplane.sqlite"
 WORKER: Final = "worker-"
 PROFILED: Final = ("orchestrator", "worker-on")
-# What workers say on their way out has to arrive within this time.
 
 
 @dataclass(slots=True)
@@ -118,7 +117,7 @@ class Run:
 
     def _drain(self) -> None:
         seconds = self.bed.scenario.drain_seconds
-        say(f"drain: waiting for every call to end and every event to arrive, at most {seconds:.0f} s")
+        say(f"drain: waiting for every call to end and come back, then for every event, at most {seconds:.0f} s each")
         problem = await_done(self._standing, seconds, self.bed.refuse_ended)
         if problem:
             self.problems.append(problem)

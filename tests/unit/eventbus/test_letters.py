@@ -77,7 +77,8 @@ def test_a_letter_is_pressed_out_of_its_wait(monkeypatch: pytest.MonkeyPatch) ->
     waiting = threading.Thread(target=lambda: got.append(queue.take(None)))
     waiting.start()
     queue.put(letter(3), urgent=False)
-    assert got == []
+    waiting.join(0.2)
+    assert waiting.is_alive()
     queue.press()
     waiting.join(10)
     assert got == [[letter(2), letter(3)]]

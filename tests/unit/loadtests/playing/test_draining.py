@@ -56,9 +56,23 @@ def test_workers_that_tell_of_themselves_do_not_keep_work_from_being_done() -> N
         return seen[-1]
 
     assert await_done(look, 30, lambda: None, pause=0) is None
-    assert len(seen) == len(busy) + 1 + QUIET_LOOKS - 1
+    assert len(seen) == len(busy) + QUIET_LOOKS
     told = await_done(lambda: busy[0], 0.01, lambda: None, pause=0)
     assert "calls unfinished: 1" in str(told)
+
+
+def test_a_failure_that_comes_late_is_work() -> None:
+    """A call that has failed has ended, and is not done: its failure is on its way."""
+    late = replace(REST, failures={"recovered": 10, "held": 2})
+    looks = iter([REST, REST, REST, *[late] * 20])
+    seen = []
+
+    def look() -> Standing:
+        seen.append(next(looks))
+        return seen[-1]
+
+    assert await_done(look, 30, lambda: None, pause=0) is None
+    assert len(seen) == 3 + 1 + QUIET_LOOKS
 
 
 def test_an_api_that_is_away_is_asked_again() -> None:

@@ -53,9 +53,17 @@ def test_sleep_is_no_wait_for_a_processor() -> None:
 
 def test_a_system_that_does_not_count_says_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is told all the same."""
-    monkeypatch.setattr(clock, "_schedstat", lambda _pid, _thread: None)
+    monkeypatch.setattr(clock, "_schedstat", lambda _pid: None)
     assert now().delayed == 0.0
     assert now().at > 0.0
+
+
+def test_a_forked_child_reads_its_own() -> None:
+    """What its parent has waited is not told as the child's."""
+    asked = "import os; from loadtests.apps.clock import now, _own; now(); before = _own.file\n"
+    asked += "if not os.fork(): now(); os._exit(_own.file is before)\nprint(os.waitstatus_to_exitcode(os.wait()[1]))"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "0"
 
 
 def test_readings_add_up() -> None:

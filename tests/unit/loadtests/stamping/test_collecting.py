@@ -8,13 +8,16 @@ import sys
 # In a process of its own: the app's signals would stay in this one.
 FAILED_AND_SUCCEEDED = """
 import gc
+from loadtests.apps import timed_prefork
+from loadtests.apps.clock import Reading
 from loadtests.apps.timed_prefork import COLLECT_SECONDS, Stopwatch
 collected = []
 gc.collect = lambda: collected.append(1)
 watch = Stopwatch()
 for state, seconds in (("SUCCESS", 1), ("FAILURE", 2), ("FAILURE", 3), ("SUCCESS", 99), ("FAILURE", 100)):
     watch.state = state
-    watch._collect(seconds * COLLECT_SECONDS / 2 + COLLECT_SECONDS)
+    timed_prefork.now = lambda: Reading(seconds * COLLECT_SECONDS / 2 + COLLECT_SECONDS)
+    watch.ended()
     print(len(collected), end=" ")
 """
 
