@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def append(path: Path | str, line: str) -> None:
+def append(path: Path | str, lines: str) -> None:
     """Add lines, which bring their ends along; raises OSError where the file cannot be opened."""
-    os.write(_file(path, os.getpid()), line.encode())
+    os.write(_file(path, os.getpid()), lines.encode())
 
 
 @cache

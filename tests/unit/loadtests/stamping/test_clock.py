@@ -43,12 +43,11 @@ def test_a_thread_that_shares_its_processor_waits_for_it() -> None:
 
 
 def test_sleep_is_no_wait_for_a_processor() -> None:
-    """Who sleeps is not ready to run."""
+    """Who sleeps is not ready to run, however long it then takes to get on."""
     began = now()
     time.sleep(0.2)
     passed = now() - began
-    assert passed.at >= 0.2
-    assert passed.delayed < 0.1
+    assert passed.at - passed.delayed > 0.19
 
 
 def test_a_system_that_does_not_count_says_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
