@@ -96,11 +96,20 @@ class BusConsumer:
         self._waiting.clear()
 
     def _tell(self, channel: Any, wanted: Sequence[Queue]) -> None:  # noqa: ANN401 - each transport has its own
-        """Ask the bus, which a connection that died in silence would not do, whether all is read; then say so."""
+        """Ask the bus, which a connection that died in silence would not do, whether all is read; then say so.
+
+        A message that is on its way to us waits in no queue any more. It comes before the answer to a second question:
+        a channel sends in the order of what it is told.
+        """
         if self.on_drained is None or time.monotonic() < self._ask_at:
             return
         self._ask_at = time.monotonic() + READ_EVERY
-        if not any(channel.queue_declare(queue=each.name, passive=True).message_count for each in wanted):
+        for _ in range(2):
+            if any(channel.queue_declare(queue=each.name, passive=True).message_count for each in wanted):
+                return
+        if self._waiting:
+            self._ask_at = 0.0  # they are handed over first
+        else:
             self.on_drained()
 
 
