@@ -89,6 +89,7 @@ def test_chat_asks_and_chat_agrees(waiting: Field) -> None:
     assert response["reason"].endswith(HOSTILE)
 
 
+@pytest.mark.slow
 def test_stackstorm_is_killed_while_it_asks(waiting: Field) -> None:
     """Started again, it takes the answer as if nothing had been: one recovery, each task once more."""
     _, workflow, inquiry = proposed(waiting)
@@ -101,6 +102,7 @@ def test_stackstorm_is_killed_while_it_asks(waiting: Field) -> None:
     assert [(kind, reason) for kind, _, reason in who(waiting)] == [("retry", HOSTILE), ("approve", HOSTILE)]
 
 
+@pytest.mark.slow
 def test_somebody_answers_while_stackstorm_is_away(waiting: Field) -> None:
     """The answer counts at once; StackStorm, started again, hears of it, and its workflow ends."""
     recovery, workflow, inquiry = proposed(waiting)

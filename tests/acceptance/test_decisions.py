@@ -84,6 +84,7 @@ def test_a_rule_that_is_switched_on_decides_for_the_incident_that_waits(make_fie
     told_whole(field)
 
 
+@pytest.mark.slow
 def test_the_built_in_plan_recovers_while_stackstorm_is_away(make_field: Callable[..., Field]) -> None:
     """With StackStorm killed after it was seen, the built-in plan acts after the grace, and is shown as such."""
     field = make_field(environ=SOON)

@@ -177,6 +177,7 @@ def test_observe_publishes_nothing(make_field: Callable[..., Field]) -> None:
     assert field.incident()["size"] == 3
 
 
+@pytest.mark.slow
 def test_paused_in_the_middle_of_a_release_stops_it_within_one_batch(
     make_field: Callable[..., Field], packs: Path
 ) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.acceptance.field import Field
 
 
-@pytest.fixture(params=["sqlite", "rabbitmq and postgresql"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.slow), "rabbitmq and postgresql"])
 def engines(request: pytest.FixtureRequest) -> Engines:
     """The two sets of engines."""
     if request.param == "sqlite":

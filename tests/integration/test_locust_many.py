@@ -67,6 +67,7 @@ def test_two_processes_share_the_rate(peer: Peer, tmp_path: Path) -> None:
         share_the_rate(peer, running)
 
 
+@pytest.mark.slow
 def test_a_master_tells_its_workers_what_they_have_to_do(peer: Peer, tmp_path: Path) -> None:
     """Rate, seed and number of users stand at the master alone; workers know where it is."""
     port = str(free_port())

@@ -124,7 +124,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.stop()
 
 
-@pytest.mark.parametrize("loop", ["hub", "blocking"])
+@pytest.mark.parametrize("loop", ["hub", pytest.param("blocking", marks=pytest.mark.slow)])
 def test_a_prefork_worker_runs_tasks_and_answers(site: Site, loop: str) -> None:
     """Tasks run, children publish, inspect and ping answer, and remote control leaves nothing behind in the file."""
     worker = site.start(loop)

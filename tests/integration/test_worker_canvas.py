@@ -123,7 +123,7 @@ def test_callbacks_and_errbacks_are_kept(bench: Bench) -> None:
     assert bench.ran() == {"flaky": 2, "heard": 1, "total": 1}
 
 
-@pytest.mark.parametrize("member", ["flaky", "a chain"])
+@pytest.mark.parametrize("member", ["flaky", pytest.param("a chain", marks=pytest.mark.slow)])
 def test_a_chord_that_has_failed_stays_so_until_its_body_is_published_by_hand(bench: Bench, member: str) -> None:
     """What the canvas says: the redrive stores the result, the body does not run; by hand it runs under its own id."""
     last = bench.task("flaky", 2) | bench.task("double") if member == "a chain" else bench.task("flaky", 5)

@@ -134,6 +134,7 @@ def test_what_32_bits_cannot_tell_apart_is_told_apart() -> None:
     assert found == [Match(1.0, f"{number:03}") for number in range(299, 294, -1)]
 
 
+@pytest.mark.slow
 def test_recall_is_one_over_a_ring_that_went_round() -> None:
     """Among 800 sketches of texts, of which the oldest have left, each new one finds its five nearest."""
     dice = Random(7)
