@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Where a worker's parent writes, in the properties that travel with a job, when it received the message.
 RECEIVED: Final = "loadtest-received"
 ATTEMPT: Final = "redrive-attempt"
-# A collection takes a tenth of a second; what failed since the last one lies about until then.
+# A collection takes a tenth of a second.
 COLLECT_SECONDS: Final = 2.0
 
 
@@ -43,6 +43,7 @@ class Stopwatch:
     resumed: Reading = field(default_factory=Reading)
     waited: Reading = field(default_factory=Reading)
     state: str = SKIPPED
+    failed: bool = False
     collected: float = 0.0
 
     def loaded(self, args: tuple[Any, ...]) -> None:
@@ -64,10 +65,11 @@ class Stopwatch:
         self._collect(at.at)
 
     def _collect(self, at: float) -> None:
-        """Take away what a failure left: an exception and frames that hold each other."""
-        if self.state == states.FAILURE and at > self.collected + COLLECT_SECONDS:
+        """Take away what failures have left: exceptions and frames that hold each other."""
+        self.failed |= self.state == states.FAILURE
+        if self.failed and at > self.collected + COLLECT_SECONDS:
             gc.collect()
-            self.collected = at
+            self.failed, self.collected = False, at
 
 
 stopwatch = Stopwatch()

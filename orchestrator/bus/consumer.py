@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from kombu import Consumer
 from kombu.exceptions import KombuError
+from kombu.transport import virtual
 
 import eventbus.transport  # noqa: F401 - makes redrive+sqlite:// known to kombu
 from eventbus.topology import queues
@@ -37,7 +38,8 @@ class BusConsumer:
 
     While `handle` raises LogFull, the messages stay on the bus.
 
-    `on_drained` is called every few seconds while the bus answers that nothing waits in them.
+    `on_drained` is called every few seconds while the bus answers that nothing waits in them: all that was sent before
+    it was asked has been handed over then.
     """
 
     url: str
@@ -68,13 +70,12 @@ class BusConsumer:
                 drained = self._collect(connection)
                 try:
                     self._hand_over()
+                    if drained:
+                        self._tell(connection, wanted)
                 except LogFull as full:
                     # All of it stays on the bus, unacknowledged, and is handed over again.
                     log.warning("eventlog.full", messages=len(self._waiting), again_in=full.retry_after)
                     stop.wait(full.retry_after)
-                    continue
-                if drained:
-                    self._tell(channel, wanted)
 
     def _collect(self, connection: Connection) -> bool:
         """Wait for a batch; True when nothing more came."""
@@ -95,22 +96,31 @@ class BusConsumer:
             message.ack()
         self._waiting.clear()
 
-    def _tell(self, channel: Any, wanted: Sequence[Queue]) -> None:  # noqa: ANN401 - each transport has its own
+    def _tell(self, connection: Connection, wanted: Sequence[Queue]) -> None:
         """Ask the bus, which a connection that died in silence would not do, whether all is read; then say so.
 
-        A message that is on its way to us waits in no queue any more. It comes before the answer to a second question:
-        a channel sends in the order of what it is told.
+        A message that is on its way to us waits in no queue any more. From RabbitMQ on one node it comes before the
+        answer to a second question, as a channel sends in the order of what it is told; from Redis with the next read.
         """
         if self.on_drained is None or time.monotonic() < self._ask_at:
             return
         self._ask_at = time.monotonic() + READ_EVERY
-        for _ in range(2):
-            if any(channel.queue_declare(queue=each.name, passive=True).message_count for each in wanted):
-                return
-        if self._waiting:
-            self._ask_at = 0.0  # they are handed over first
-        else:
-            self.on_drained()
+        channel = connection.default_channel
+        if not all(is_empty(channel, queue.name) for _ in range(2) for queue in wanted):
+            return
+        self._collect(connection)
+        self._hand_over()
+        self.on_drained()
+
+
+def is_empty(channel: Any, queue: str) -> bool:  # noqa: ANN401 - each transport has its own
+    """Whether the bus says that nobody has yet to take a message of a queue that we consume; raises its errors."""
+    if isinstance(channel, virtual.Channel):
+        # Redis has no queue that is empty, and asking for one by its name is refused there.
+        return not channel._size(queue)  # noqa: SLF001 - what kombu asks itself, once it has found the name
+    found = channel.queue_declare(queue=queue, passive=True)
+    # A quorum queue whose leader does not answer in time is said to have no message, and no consumer either.
+    return found.message_count == 0 and found.consumer_count > 0
 
 
 def _bytes(body: Any) -> bytes:  # noqa: ANN401 - each transport gives its own type

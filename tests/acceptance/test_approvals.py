@@ -89,7 +89,6 @@ def test_chat_asks_and_chat_agrees(waiting: Field) -> None:
     assert response["reason"].endswith(HOSTILE)
 
 
-@pytest.mark.slow
 def test_stackstorm_is_killed_while_it_asks(waiting: Field) -> None:
     """Started again, it takes the answer as if nothing had been: one recovery, each task once more."""
     _, workflow, inquiry = proposed(waiting)

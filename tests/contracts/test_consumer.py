@@ -9,6 +9,7 @@ import kombu
 import pytest
 
 from eventbus.topology import EXCHANGE, queues
+from orchestrator.bus import consumer
 from orchestrator.bus.consumer import PREFETCH, BusConsumer
 from orchestrator.domain.errors import DependencyUnreachable, LogFull
 from tests.services import own_vhost
@@ -32,8 +33,9 @@ def on_rabbitmq() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "rabbitmq"])
 def bus(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a bus with its three queues, all empty."""
+    servers = {"rabbitmq": "on_rabbitmq", "redis": "redis_db"}
     sqlite = f"redrive+sqlite:///{tmp_path}/bus.sqlite"
-    url: str = sqlite if request.param == "sqlite" else request.getfixturevalue("on_rabbitmq")
+    url: str = sqlite if request.param == "sqlite" else request.getfixturevalue(servers[request.param])
     with kombu.Connection(url) as connection:
         for queue in queues(url):
             bound = queue(connection.default_channel)
@@ -124,6 +126,7 @@ def test_a_bus_that_is_away_is_unreachable() -> None:
         BusConsumer("amqp://guest:guest@127.0.0.1:1//", ("failures",), lambda _: None).run(Event())
 
 
+@pytest.mark.parametrize("bus", ["sqlite", "rabbitmq", "redis"], indirect=True)
 def test_only_a_bus_that_is_read_to_its_end_is_told_as_drained(bus: str) -> None:
     """`on_drained` is called once what was sent has been handed over, not while it waits."""
     send(bus, "failures", *(b"[%d]" % number for number in range(PREFETCH + 50)))
@@ -137,6 +140,43 @@ def test_only_a_bus_that_is_read_to_its_end_is_told_as_drained(bus: str) -> None
     BusConsumer(bus, ("failures", "outcomes"), handed.extend, note).run(stop)
     assert told == [PREFETCH + 51]
     assert left(bus, "failures") == []
+
+
+@pytest.mark.parametrize("bus", ["sqlite", "rabbitmq", "redis"], indirect=True)
+def test_a_bus_that_stays_empty_is_told_again(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty bus answers each time that it is asked, on one connection."""
+    monkeypatch.setattr(consumer, "READ_EVERY", 0.01)
+    stop, told = Event(), []
+
+    def note() -> None:
+        told.append(1)
+        if len(told) == 3:
+            stop.set()
+
+    BusConsumer(bus, ("failures", "outcomes"), lambda _: None, note).run(stop)
+    assert len(told) == 3
+
+
+@pytest.mark.parametrize("bus", ["sqlite", "rabbitmq", "redis"], indirect=True)
+def test_what_is_on_its_way_while_the_bus_is_asked_is_handed_over_first(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that no queue holds any more, and that has not come yet, is no reason to say that all is read."""
+    stop, told, handed, asked = Event(), [], [], []
+
+    def empty(_channel: object, queue: str) -> bool:
+        if not asked:
+            send(bus, "failures", b"[1]")
+        asked.append(queue)
+        return True
+
+    def note() -> None:
+        told.append(list(handed))
+        stop.set()
+
+    monkeypatch.setattr(consumer, "is_empty", empty)
+    BusConsumer(bus, ("failures",), handed.extend, note).run(stop)
+    assert told == [[b"[1]"]]
 
 
 def test_what_the_log_has_no_room_for_stays_on_the_bus(bus: str) -> None:

@@ -156,6 +156,7 @@ def test_a_fork_in_the_midst_of_a_removal_neither_waits_nor_keeps_the_lock(
     thread.start()
     removing.wait()
     faulthandler.dump_traceback_later(60, exit=True)  # a fork that waits ends the tests
+    assert str(place / OWNER) in descriptors(place)
     child = os.fork()
     if child == 0:
         os._exit(str(place / OWNER) in descriptors(place))
