@@ -10,7 +10,7 @@ fails after it had closed; StackStorm counts release by release, and hears of no
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -49,13 +49,15 @@ def agreement_of(evidence: Evidence, stories: Sequence[Story]) -> Agreement:
     ledger, seen, settle = _ledger(evidence.first_retry), _seen(stories), _settle(evidence.settles)
     aborted = [each for each in evidence.releases if str(each.get("state")) == ABORTED]
     left_out = [f"release {each['id']}: aborted, no rule hears of it" for each in aborted if each["first_attempts"]]
+    brought_again = [each for each in stories if each.first_retry is None and each.duplicates]
+    left_out += [f"call {each.call.id}: ran again without a redrive, no ledger hears of it" for each in brought_again]
     found = [
         *_by_call(evidence.attempts, stories),
         *_by_release(evidence.releases, evidence.settles),
         *_contradictions(stories),
         *_statuses(evidence.settles),
         *_sums(ledger, _rows(evidence.attempts), "the ledger's rows"),
-        *_sums(ledger, seen, "worker and provider"),
+        *_sums(ledger, _less_runs(seen, brought_again), "worker and provider"),
         *_sums(_less(ledger, aborted), settle, "the outputs of settle"),
     ]
     return Agreement(ledger, settle, seen, found, left_out)
@@ -84,6 +86,11 @@ def _less(ledger: Told, aborted: Sequence[Mapping[str, Any]]) -> Told:
     """Take off what the ledger counted for releases that no rule heard of."""
     attempts, successes = (sum(int(each[name]) for each in aborted) for name in COUNTS)
     return Told(ledger.first_attempts - attempts, ledger.first_successes - successes)
+
+
+def _less_runs(seen: Told, brought_again: Sequence[Story]) -> Told:
+    """Take off the duplicates of calls that the broker delivered again: the ledger counts those of redrives."""
+    return replace(seen, duplicates=(seen.duplicates or 0) - sum(each.duplicates for each in brought_again))
 
 
 def _by_call(attempts: Sequence[Mapping[str, Any]], stories: Sequence[Story]) -> Iterator[str]:

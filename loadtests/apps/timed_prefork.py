@@ -2,7 +2,7 @@
 
 A run is timed from the moment at which its job is in the child's pipe, before it is unpickled, to the moment before its
 result goes back: all that plugin and tracer do in the child lies between, whatever Celery's hooks they use. What it
-waits for the model and for the result backend is taken out: their spread would hide all that is small. After a run that
+waits for the model and for the result backend is taken out: their spread would hide all that is small. After runs that
 failed a child collects its garbage, so that what grows is what is still held, whatever the collector leaves lying. The
 name ends in `prefork`, which is how the plugin's tracer knows such a pool.
 """

@@ -76,6 +76,8 @@ class Conductor:
             case Begin(fault=fault):
                 self._begin(fault)
             case End(fault=fault):
+                # One that began late, because another took long to end, still lasts its time.
+                self._rest_until(self._holding[fault][0] + step.at - fault.at)
                 self._end(fault, index)
 
     def _close_block(self) -> None:

@@ -39,7 +39,7 @@ class BusConsumer:
     While `handle` raises LogFull, the messages stay on the bus.
 
     `on_drained` is called every few seconds while the bus answers that nothing waits in them: all that was sent before
-    it was asked has been handed over then.
+    it was asked has been handed over then, but for what another consumer holds.
     """
 
     url: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Event
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import kombu
@@ -140,6 +141,23 @@ def test_only_a_bus_that_is_read_to_its_end_is_told_as_drained(bus: str) -> None
     BusConsumer(bus, ("failures", "outcomes"), handed.extend, note).run(stop)
     assert told == [PREFETCH + 51]
     assert left(bus, "failures") == []
+
+
+@pytest.mark.parametrize("bus", ["sqlite", "rabbitmq", "redis"], indirect=True)
+def test_a_queue_with_a_message_is_not_empty(bus: str) -> None:
+    """Nobody has taken it: the bus says so."""
+    send(bus, "failures", b"[1]")
+    (queue,) = [each for each in queues(bus) if each.routing_key == "failures"]
+    with kombu.Connection(bus) as connection:
+        assert not consumer.is_empty(connection.default_channel, queue.name)
+
+
+@pytest.mark.parametrize(("messages", "consumers", "empty"), [(0, 1, True), (1, 1, False), (0, 0, False)])
+def test_a_queue_whose_leader_does_not_answer_is_not_empty(messages: int, consumers: int, *, empty: bool) -> None:
+    """RabbitMQ says 0 messages and 0 consumers then, and we are one."""
+    told = SimpleNamespace(message_count=messages, consumer_count=consumers)
+    channel = SimpleNamespace(queue_declare=lambda **_: told)
+    assert consumer.is_empty(channel, "redrive.failures") is empty
 
 
 @pytest.mark.parametrize("bus", ["sqlite", "rabbitmq", "redis"], indirect=True)

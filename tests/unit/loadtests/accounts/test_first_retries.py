@@ -209,6 +209,16 @@ def test_a_second_success_is_a_duplicate_by_whoever_counts_it() -> None:
     assert figure(figures_of(told), "duplicate_executions").value == 2
 
 
+def test_a_call_that_the_broker_delivers_again_is_a_duplicate_and_no_disagreement() -> None:
+    """Its first run succeeded twice and nothing was redriven: the ledger cannot know of it, and it is named."""
+    evidence = good()
+    again = changed(evidence, runs=[*evidence.runs, run("on", 30.0)], asked=[*evidence.asked, asked("on", 30.1)])
+    accounts = figures_of(again)
+    assert figure(accounts, "duplicate_executions").value == 1
+    assert accounts.first_retry["agree"]
+    assert accounts.first_retry["left_out"] == ["call on: ran again without a redrive, no ledger hears of it"]
+
+
 @pytest.mark.parametrize(("died_at", "left"), [(20.0, 0), (40.0, 1)])
 def test_a_death_excuses_the_duplicates_of_calls_that_were_under_way(died_at: float, left: int) -> None:
     """The orchestrator died while the call was under way: it may have been published twice. Later, none is excused."""

@@ -90,6 +90,17 @@ def test_a_fault_is_noted_as_it_was_made() -> None:
     assert seen.told.index(("begin", OUTAGE.kind)) < seen.told.index(("end", OUTAGE.kind))
 
 
+def test_a_fault_that_begins_late_lasts_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that takes long to start again takes nothing off the outage after it."""
+    restart, seen = Fault(FaultKind.BROKER_RESTARTED, at=0.0, lasts=0.01), _Seen()
+    late = Fault(FaultKind.PROVIDER_DOWN, at=0.05, lasts=0.1)
+    monkeypatch.setattr(seen, "end", lambda fault: time.sleep(0.2) if fault is restart else None)
+    playing = conductor(seen)
+    playing.play(Phase("servers", PhaseKind.RECOVERY, 0.2, faults=(restart, late)), 0)
+    assert [each.kind for each in playing.struck] == [restart.kind, late.kind]
+    assert playing.struck[1].ended - playing.struck[1].began >= late.lasts
+
+
 def test_a_fault_ends_though_the_run_is_given_up() -> None:
     """Where a process ends by itself the phase is given up, and what was broken is whole again."""
     seen = _Seen()
