@@ -120,7 +120,7 @@ def is_empty(channel: Any, queue: str) -> bool:  # noqa: ANN401 - each transport
         return not channel._size(queue)  # noqa: SLF001 - what kombu asks itself, once it has found the name
     found = channel.queue_declare(queue=queue, passive=True)
     # A quorum queue whose leader does not answer in time is said to have no message, and no consumer either.
-    return found.message_count == 0 and found.consumer_count > 0
+    return int(found.message_count) == 0 and int(found.consumer_count) > 0
 
 
 def _bytes(body: Any) -> bytes:  # noqa: ANN401 - each transport gives its own type
