@@ -38,7 +38,11 @@ NAMING: Final = {
     "pk": "pk_%(table_name)s",
 }
 BUSY_SECONDS: Final = 30
+# Of one store's pool: as many as ever work at once under one interpreter. None beyond: those would be opened and closed
+# over and over, each a start of a server's process on PostgreSQL, and on SQLite a file kept open until the others rest.
+CONNECTIONS: Final = 5
 CONNECT_SECONDS: Final = 5
+POOL: Final[dict[str, Any]] = {"pool_size": CONNECTIONS, "max_overflow": 0, "hide_parameters": True}
 WRITES: Final = "redrive_writes"
 # In the `info` of a constraint: the one kind of database that has it.
 ONLY_ON: Final = "redrive_only_on"
@@ -85,14 +89,14 @@ def open_engine(url: str, schema: str | None = None) -> Engine:
     """Open a pool of connections that commit durably; on PostgreSQL inside `schema`, where one is named."""
     target = make_url(url)
     if target.get_backend_name() == "sqlite":
-        engine = create_engine(target, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+        engine = create_engine(target, connect_args={"timeout": BUSY_SECONDS}, **POOL)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
     if schema is not None:
         arguments["options"] = f"-csearch_path={schema}"
-    return create_engine(target, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    return create_engine(target, connect_args=arguments, pool_pre_ping=True, **POOL)
 
 
 def _locked(error: BaseException) -> bool:

@@ -77,8 +77,9 @@ class SqlLedger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # One writer per SQLite file: waiting here is fair and quick, waiting on the file's lock polls.
-        self._turn = RLock() if engine.dialect.name == "sqlite" else None
+        # One writer at a time: waiting here is quick and holds no connection, so that readers find one; waiting on a
+        # SQLite file's lock polls.
+        self._turn = RLock()
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -98,15 +99,8 @@ class SqlLedger:
 
         Raises DependencyUnreachable when the database does not answer.
         """
-        if self._turn is None:
-            yield from self._begin()
-            return
-        with self._turn:
-            yield from self._begin()
-
-    def _begin(self) -> Iterator[SqlTransaction]:
-        with reachable(STORE.name), writing(self._engine) as connection:
-            if self._turn is None:
+        with self._turn, reachable(STORE.name), writing(self._engine) as connection:
+            if connection.dialect.name == "postgresql":
                 connection.execute(TAKE_TURN)
             tx = SqlTransaction(connection)
             yield tx
@@ -133,7 +127,7 @@ class SqlLedger:
 
     def _shared(self) -> AbstractContextManager[object]:
         """Give what keeps readers and the writer apart where all have one connection."""
-        return (self._turn if isinstance(self._engine.pool, StaticPool) else None) or nullcontext()
+        return self._turn if isinstance(self._engine.pool, StaticPool) else nullcontext()
 
     def close(self) -> None:
         """Close every connection."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestrator.domain.errors import DependencyUnreachable
+from orchestrator.stores import CONNECTIONS
 from tests.recovery import incident
 
 if TYPE_CHECKING:
+    from orchestrator.domain.incidents import Incident
     from orchestrator.ledger.sql import SqlLedger
 
 # In memory all share one connection, and readers do wait.
@@ -27,6 +30,27 @@ def test_a_reader_waits_for_no_writer(ledger: SqlLedger) -> None:
         with ledger.reading() as seen:
             assert (seen.incident(first.id), seen.incident(second.id)) == (first, None)
             assert seen.epoch_of("release") == 0
+
+
+@on_servers
+def test_many_who_wait_to_write_leave_a_reader_its_connection(ledger: SqlLedger) -> None:
+    """More writers than a pool has connections wait for their turn without one."""
+    made = [incident(signature=str(number)) for number in range(2 * CONNECTIONS)]
+
+    def write(each: Incident) -> None:
+        with ledger.transaction() as tx:
+            tx.add_incident(each)
+
+    with ThreadPoolExecutor(len(made)) as pool:
+        with ledger.transaction():
+            writers = [pool.submit(write, each) for each in made]
+            wait(writers, timeout=0.5)
+            with ledger.reading() as seen:
+                assert [seen.incident(each.id) for each in made] == [None] * len(made)
+        for writer in writers:
+            writer.result()
+    with ledger.reading() as seen:
+        assert [seen.incident(each.id) for each in made] == made
 
 
 @on_servers
