@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic import command, context
@@ -17,7 +19,14 @@ from alembic.util.exc import CommandError
 from sqlalchemy import DateTime, Engine, TypeDecorator, create_engine, event, func, inspect, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InvalidatePoolError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
     from sqlalchemy.engine import Dialect
     from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -38,11 +48,12 @@ NAMING: Final = {
     "pk": "pk_%(table_name)s",
 }
 BUSY_SECONDS: Final = 30
-# Of one store's pool: as many as ever work at once under one interpreter. None beyond: those would be opened and closed
-# over and over, each a start of a server's process on PostgreSQL, and on SQLite a file kept open until the others rest.
-CONNECTIONS: Final = 5
 CONNECT_SECONDS: Final = 5
-POOL: Final[dict[str, Any]] = {"pool_size": CONNECTIONS, "max_overflow": 0, "hide_parameters": True}
+# SQLite keeps the file of a closed connection open while any other of the process has a lock: a pool that opens more
+# for a moment, and closes them, has ever more files open. So it closes none; whoever finds none free waits.
+OF_A_FILE: Final = {"pool_size": 10, "max_overflow": 0}
+RESTED_SECONDS: Final = 1.0
+USED_AT: Final = "redrive_used_at"
 WRITES: Final = "redrive_writes"
 # In the `info` of a constraint: the one kind of database that has it.
 ONLY_ON: Final = "redrive_only_on"
@@ -89,14 +100,35 @@ def open_engine(url: str, schema: str | None = None) -> Engine:
     """Open a pool of connections that commit durably; on PostgreSQL inside `schema`, where one is named."""
     target = make_url(url)
     if target.get_backend_name() == "sqlite":
-        engine = create_engine(target, connect_args={"timeout": BUSY_SECONDS}, **POOL)
+        pool = OF_A_FILE if target.database else {}
+        engine = create_engine(target, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True, **pool)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
     if schema is not None:
         arguments["options"] = f"-csearch_path={schema}"
-    return create_engine(target, connect_args=arguments, pool_pre_ping=True, **POOL)
+    engine = create_engine(target, connect_args=arguments, hide_parameters=True)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_ask_after_a_rest, engine))
+    return engine
+
+
+def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[USED_AT] = monotonic()
+
+
+# SQLAlchemy's `pool_pre_ping` asks each time, one round trip in four: a connection that has just answered is not asked
+# again. One that rested is, and where it is gone all are made anew.
+def _ask_after_a_rest(
+    engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    if monotonic() - record.info.get(USED_AT, monotonic()) < RESTED_SECONDS:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _locked(error: BaseException) -> bool:

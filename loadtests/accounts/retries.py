@@ -84,6 +84,7 @@ class Retries:
             "disagreements": found[:MOST_TOLD],
             "disagreements_more": max(0, len(found) - MOST_TOLD),
             "left_out": self.agreement.left_out[:MOST_TOLD],
+            "left_out_more": max(0, len(self.agreement.left_out) - MOST_TOLD),
             "kinds": [each.as_data() for each in table_of(self.failed)],
             "total": row_of("sum", self.failed).as_data(),
         }

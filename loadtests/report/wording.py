@@ -115,6 +115,12 @@ def accounts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def left_out(document: Mapping[str, Any]) -> list[str]:
+    """Name what the comparison of the accounts does not speak of."""
+    told, more = document["first_retry"].get("left_out", []), document["first_retry"].get("left_out_more", 0)
+    return [*told, *([f"and {more:,} more"] if more else [])]
+
+
 def _percent(share: float) -> str:
     """Give a percentage to four figures; what is not all of it is never rounded up to 100."""
     said = f"{share * 100:.4g}"

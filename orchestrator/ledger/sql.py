@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.pool import StaticPool
 
+from orchestrator.domain.errors import DependencyUnreachable
 from orchestrator.ledger.alerting import AlertingRows
 from orchestrator.ledger.approving import ApprovingRows
 from orchestrator.ledger.attempts import AttemptRows
@@ -77,9 +78,9 @@ class SqlLedger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # One writer at a time: waiting here is quick and holds no connection, so that readers find one; waiting on a
-        # SQLite file's lock polls.
-        self._turn = RLock()
+        # One writer per SQLite file: waiting here is quick, waiting on the file's lock polls. PostgreSQL hands the turn
+        # on itself, in order, and whoever waits there has its connection and its transaction already.
+        self._turn = RLock() if engine.dialect.name == "sqlite" else None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -99,8 +100,8 @@ class SqlLedger:
 
         Raises DependencyUnreachable when the database does not answer.
         """
-        with self._turn, reachable(STORE.name), writing(self._engine) as connection:
-            if connection.dialect.name == "postgresql":
+        with self._in_turn(), reachable(STORE.name), writing(self._engine) as connection:
+            if self._turn is None:
                 connection.execute(TAKE_TURN)
             tx = SqlTransaction(connection)
             yield tx
@@ -127,7 +128,19 @@ class SqlLedger:
 
     def _shared(self) -> AbstractContextManager[object]:
         """Give what keeps readers and the writer apart where all have one connection."""
-        return self._turn if isinstance(self._engine.pool, StaticPool) else nullcontext()
+        return self._in_turn() if isinstance(self._engine.pool, StaticPool) else nullcontext()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise DependencyUnreachable(STORE.name, f"others have been writing for {BUSY_SECONDS} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close every connection."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.pool import StaticPool
 
 from orchestrator.ledger.audit_schema import GUARDS
 from orchestrator.ledger.schema import STORE, metadata
@@ -48,6 +49,11 @@ def unguarded(connection: Connection) -> Iterator[None]:
     yield
     for statement in GUARDS["sqlite"]:
         connection.execute(text(statement))
+
+
+def of_another_process(ledger: SqlLedger) -> SqlLedger:
+    """Give the ledger as another process has it, without a turn in common; one in memory is nobody else's."""
+    return ledger if isinstance(ledger._engine.pool, StaticPool) else SqlLedger(ledger._engine)
 
 
 def _empty(url: str) -> None:

@@ -18,7 +18,7 @@ from orchestrator.domain.commands import Command, CommandKind
 from orchestrator.domain.errors import RedriveError
 from orchestrator.flows.verifying import Anchor, Verdict, verify
 from orchestrator.ledger.audit_schema import audit
-from tests.contracts.conftest import unguarded
+from tests.contracts.conftest import of_another_process, unguarded
 from tests.recovery import NOON, dispatch, failure, filed
 
 if TYPE_CHECKING:
@@ -257,8 +257,8 @@ def test_a_long_walk_stops_and_goes_on_where_it_was(ledger: SqlLedger, monkeypat
 
 
 def test_several_writers_make_one_chain(ledger: SqlLedger) -> None:
-    """Threads that append at once get numbers without a gap: one transaction writes at a time."""
-    threads = [Thread(target=grown, args=(ledger, 5)) for _ in range(4)]
+    """Processes that append at once get numbers without a gap: one transaction writes at a time."""
+    threads = [Thread(target=grown, args=(of_another_process(ledger), 5)) for _ in range(4)]
     for each in threads:
         each.start()
     for each in threads:

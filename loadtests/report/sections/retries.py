@@ -21,9 +21,8 @@ def retries(document: Mapping[str, Any]) -> Markup:
     """Show the table by kind with its sum, and the three counts."""
     told = document["first_retry"]
     rows = [_row(each) for each in (*told.get("kinds", []), *([told["total"]] if told.get("total") else []))]
-    return section(
-        "First retries", _accounts(document), table(HEAD, rows, "numbers"), _differences(told), name="retries"
-    )
+    beside = _differences(told), _left_out(document)
+    return section("First retries", _accounts(document), table(HEAD, rows, "numbers"), *beside, name="retries")
 
 
 def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
@@ -61,3 +60,8 @@ def _differences(told: Mapping[str, Any]) -> Markup:
     more = told.get("disagreements_more", 0)
     rest = tag("p", f"and {more:,} more") if more else None
     return folded(f"Where they differ ({len(items) + more:,})", tag("ul", *items), rest) if items else Markup("")
+
+
+def _left_out(document: Mapping[str, Any]) -> Markup:
+    items = [tag("li", each) for each in wording.left_out(document)]
+    return folded("Left out of the comparison", tag("ul", *items)) if items else Markup("")

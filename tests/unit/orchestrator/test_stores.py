@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -64,6 +66,43 @@ def test_a_block_that_raises_leaves_nothing(engine: sa.Engine) -> None:
         assert connection.execute(times.insert(), {"n": 1}).rowcount / 0
     with engine.connect() as connection:
         assert connection.execute(sa.select(times)).all() == []
+
+
+def test_a_pool_of_a_file_closes_no_connection(tmp_path: Path) -> None:
+    """SQLite keeps a closed one's file open while another has a lock: a process would have ever more files open."""
+    engine, seen = open_engine(f"sqlite:///{tmp_path}/a.sqlite"), Counter[str]()
+    for change in ("connect", "close"):
+        sa.event.listen(engine, change, lambda *_, change=change: seen.update([change]))
+    for _ in range(2):
+        with ExitStack() as stack:
+            for _ in range(10):
+                stack.enter_context(engine.connect())
+    assert seen == {"connect": 10}
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_connection_that_was_cut_while_it_rested_is_made_anew(
+    engine: sa.Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a PostgreSQL that was restarted nobody hears but whoever had used a connection just before."""
+    monkeypatch.setattr("orchestrator.stores.RESTED_SECONDS", 60.0)
+    _cut_the_only_connection(engine, url)
+    with pytest.raises(DependencyUnreachable), reachable("store"), engine.connect() as connection:
+        connection.execute(sa.select(times))
+    monkeypatch.setattr("orchestrator.stores.RESTED_SECONDS", 0.0)
+    _cut_the_only_connection(engine, url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(times)).all() == []
+
+
+def _cut_the_only_connection(engine: sa.Engine, url: str) -> None:
+    with engine.connect() as connection:
+        pid = connection.execute(sa.select(sa.func.pg_backend_pid())).scalar_one()
+    other = open_engine(url)
+    with other.connect() as connection:
+        assert connection.execute(sa.select(sa.func.pg_terminate_backend(pid, 5000))).scalar_one()
+    other.dispose()
 
 
 def test_values_that_break_a_constraint_are_told_from_a_database_that_is_away(engine: sa.Engine, url: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from loadtests.report import wording
 from loadtests.report.junit import junit
 from loadtests.report.markdown import escaped, markdown
+from loadtests.report.page import page
 from loadtests.report.text import text
 from loadtests.report.writing import write
 
@@ -70,6 +71,17 @@ def test_accounts_that_differ_are_shouted(document: dict[str, Any]) -> None:
     document["first_retry"]["agree"] = True
     assert "THEY DISAGREE" not in text(document)
     assert "they agree" in text(document)
+
+
+def test_what_is_left_out_of_the_comparison_is_named_in_every_form(document: dict[str, Any]) -> None:
+    """Who reads that the accounts agree sees which calls they do not speak of."""
+    told = "call 7: ran again without a redrive, no ledger hears of it"
+    for form in (text, markdown, page):
+        assert told not in form(document)
+    document["first_retry"] |= {"left_out": [told], "left_out_more": 3}
+    for form in (text, markdown, page):
+        assert told in form(document)
+        assert "and 3 more" in form(document)
 
 
 def test_problems_are_told_in_every_form(document: dict[str, Any]) -> None:
