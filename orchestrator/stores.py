@@ -7,8 +7,6 @@ import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic import command, context
@@ -19,19 +17,13 @@ from alembic.util.exc import CommandError
 from sqlalchemy import DateTime, Engine, TypeDecorator, create_engine, event, func, inspect, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    InvalidatePoolError,
-    SQLAlchemyError,
-    StatementError,
-)
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from orchestrator.domain.errors import DependencyUnreachable, RedriveError
 from orchestrator.domain.errors import Unstorable as Unstorable  # noqa: PLC0414 - re-exported: stores raise it
+from orchestrator.pooling import ask_after_a_rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +31,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
     from sqlalchemy.engine import Dialect
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -51,9 +42,7 @@ BUSY_SECONDS: Final = 30
 CONNECT_SECONDS: Final = 5
 # SQLite keeps the file of a closed connection open while any other of the process has a lock: a pool that opens more
 # for a moment, and closes them, has ever more files open. So it closes none; whoever finds none free waits.
-OF_A_FILE: Final = {"pool_size": 10, "max_overflow": 0}
-RESTED_SECONDS: Final = 1.0
-USED_AT: Final = "redrive_used_at"
+OF_A_FILE: Final = {"pool_size": 5, "max_overflow": 0}
 WRITES: Final = "redrive_writes"
 # In the `info` of a constraint: the one kind of database that has it.
 ONLY_ON: Final = "redrive_only_on"
@@ -100,7 +89,7 @@ def open_engine(url: str, schema: str | None = None) -> Engine:
     """Open a pool of connections that commit durably; on PostgreSQL inside `schema`, where one is named."""
     target = make_url(url)
     if target.get_backend_name() == "sqlite":
-        pool = OF_A_FILE if target.database else {}
+        pool = OF_A_FILE if target.database not in {None, "", ":memory:"} else {}
         engine = create_engine(target, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True, **pool)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -109,26 +98,8 @@ def open_engine(url: str, schema: str | None = None) -> Engine:
     if schema is not None:
         arguments["options"] = f"-csearch_path={schema}"
     engine = create_engine(target, connect_args=arguments, hide_parameters=True)
-    event.listen(engine, "checkin", _note_use)
-    event.listen(engine, "checkout", partial(_ask_after_a_rest, engine))
+    ask_after_a_rest(engine)
     return engine
-
-
-def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
-    record.info[USED_AT] = monotonic()
-
-
-# SQLAlchemy's `pool_pre_ping` asks each time, one round trip in four: a connection that has just answered is not asked
-# again. One that rested is, and where it is gone all are made anew.
-def _ask_after_a_rest(
-    engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
-) -> None:
-    if monotonic() - record.info.get(USED_AT, monotonic()) < RESTED_SECONDS:
-        return
-    try:
-        engine.dialect.do_ping(connection)
-    except engine.dialect.loaded_dbapi.Error as error:
-        raise InvalidatePoolError from error
 
 
 def _locked(error: BaseException) -> bool:

@@ -81,9 +81,9 @@ def _first_retries(document: Mapping[str, Any]) -> list[str]:
     rows = table(head, [kind_row(each) for each in told.get("kinds", [])])
     counts = ", ".join(f"{name} {count}" for name, count in wording.accounts(document))
     verdict = "they agree" if told.get("agree") else "**they disagree**"
-    left_out = [f"- Left out of the comparison: {escaped(each)}" for each in wording.left_out(document)]
     counted = ["", f"Counted by {escaped(counts)}: {verdict}."] if counts else []
-    return [*rows, *counted, *(["", *left_out] if left_out else [])]
+    left_out = wording.left_out(document)
+    return [*rows, *counted, *(["", escaped(left_out)] if left_out else [])]
 
 
 def _figures(document: Mapping[str, Any]) -> list[str]:

@@ -71,8 +71,9 @@ def _first_retries(document: Mapping[str, Any]) -> list[str]:
     rows = [kind_row(each) for each in told.get("kinds", [])]
     verdict = "they agree" if told.get("agree") else "THEY DISAGREE"
     counts = ", ".join(f"{name} {count}" for name, count in wording.accounts(document))
-    left_out = [f"left out of the comparison: {each}" for each in wording.left_out(document)]
-    return [*aligned([head, *rows]), f"counted by {counts}: {verdict}" if counts else "", *left_out]
+    left_out = wording.left_out(document)
+    counted = f"counted by {counts}: {verdict}" if counts else ""
+    return [*aligned([head, *rows]), counted, *([left_out] if left_out else [])]
 
 
 def kind_row(each: Mapping[str, Any]) -> tuple[str, ...]:

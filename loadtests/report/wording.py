@@ -115,10 +115,10 @@ def accounts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def left_out(document: Mapping[str, Any]) -> list[str]:
-    """Name what the comparison of the accounts does not speak of."""
+def left_out(document: Mapping[str, Any]) -> str:
+    """Say of how many the accounts are not held against each other, and name the first; nothing where of all."""
     told, more = document["first_retry"].get("left_out", []), document["first_retry"].get("left_out_more", 0)
-    return [*told, *([f"and {more:,} more"] if more else [])]
+    return f"{len(told) + more:,} left out of the comparison, first: {told[0]}" if told else ""
 
 
 def _percent(share: float) -> str:

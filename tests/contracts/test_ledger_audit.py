@@ -256,9 +256,10 @@ def test_a_long_walk_stops_and_goes_on_where_it_was(ledger: SqlLedger, monkeypat
     assert (fault.seq, "does not follow" in fault.why) == (5, True)
 
 
-def test_several_writers_make_one_chain(ledger: SqlLedger) -> None:
-    """Processes that append at once get numbers without a gap: one transaction writes at a time."""
-    threads = [Thread(target=grown, args=(of_another_process(ledger), 5)) for _ in range(4)]
+@pytest.mark.parametrize("apart", [False, True], ids=["threads", "processes"])
+def test_several_writers_make_one_chain(ledger: SqlLedger, apart: bool) -> None:
+    """Writers that append at once get numbers without a gap: one transaction writes at a time."""
+    threads = [Thread(target=grown, args=(of_another_process(ledger) if apart else ledger, 5)) for _ in range(4)]
     for each in threads:
         each.start()
     for each in threads:

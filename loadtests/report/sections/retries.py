@@ -10,7 +10,7 @@ from loadtests.report.plots.whiskers import Beside, whisker
 from loadtests.report.sections.tables import folded, section, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 HEAD: Final = (
     "first run met", "first retry succeeded", "0 to 100 %", "released", "failed", "never released", "wait p50, p95",
@@ -21,7 +21,7 @@ def retries(document: Mapping[str, Any]) -> Markup:
     """Show the table by kind with its sum, and the three counts."""
     told = document["first_retry"]
     rows = [_row(each) for each in (*told.get("kinds", []), *([told["total"]] if told.get("total") else []))]
-    beside = _differences(told), _left_out(document)
+    beside = _differences(told), _left_out(told)
     return section("First retries", _accounts(document), table(HEAD, rows, "numbers"), *beside, name="retries")
 
 
@@ -56,12 +56,14 @@ def _accounts(document: Mapping[str, Any]) -> Markup:
 
 
 def _differences(told: Mapping[str, Any]) -> Markup:
-    items = [tag("li", each) for each in told.get("disagreements", [])]
-    more = told.get("disagreements_more", 0)
+    return _listed("Where they differ", told.get("disagreements", []), told.get("disagreements_more", 0))
+
+
+def _left_out(told: Mapping[str, Any]) -> Markup:
+    return _listed("Left out of the comparison", told.get("left_out", []), told.get("left_out_more", 0))
+
+
+def _listed(head: str, found: Sequence[str], more: int) -> Markup:
+    items = [tag("li", each) for each in found]
     rest = tag("p", f"and {more:,} more") if more else None
-    return folded(f"Where they differ ({len(items) + more:,})", tag("ul", *items), rest) if items else Markup("")
-
-
-def _left_out(document: Mapping[str, Any]) -> Markup:
-    items = [tag("li", each) for each in wording.left_out(document)]
-    return folded("Left out of the comparison", tag("ul", *items)) if items else Markup("")
+    return folded(f"{head} ({len(items) + more:,})", tag("ul", *items), rest) if items else Markup("")

@@ -6,10 +6,11 @@ import sqlite3
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -75,34 +76,53 @@ def test_a_pool_of_a_file_closes_no_connection(tmp_path: Path) -> None:
         sa.event.listen(engine, change, lambda *_, change=change: seen.update([change]))
     for _ in range(2):
         with ExitStack() as stack:
-            for _ in range(10):
+            for _ in range(5):
                 stack.enter_context(engine.connect())
-    assert seen == {"connect": 10}
+    assert seen == {"connect": 5}
     engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_a_connection_that_was_cut_while_it_rested_is_made_anew(
+def test_connections_that_were_cut_while_they_rested_are_made_anew(
     engine: sa.Engine, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a PostgreSQL that was restarted nobody hears but whoever had used a connection just before."""
-    monkeypatch.setattr("orchestrator.stores.RESTED_SECONDS", 60.0)
-    _cut_the_only_connection(engine, url)
-    with pytest.raises(DependencyUnreachable), reachable("store"), engine.connect() as connection:
-        connection.execute(sa.select(times))
-    monkeypatch.setattr("orchestrator.stores.RESTED_SECONDS", 0.0)
-    _cut_the_only_connection(engine, url)
+    """Of a PostgreSQL that was restarted nobody hears: the first that is asked tells of all."""
+    _cut(engine, url)
+    monkeypatch.setattr("orchestrator.pooling.RESTED_SECONDS", 0.0)
     with engine.connect() as connection:
         assert connection.execute(sa.select(times)).all() == []
+    monkeypatch.setattr("orchestrator.pooling.RESTED_SECONDS", 60.0)
+    with engine.connect() as first, engine.connect() as second:
+        assert [each.execute(sa.select(times)).all() for each in (first, second)] == [[], []]
 
 
-def _cut_the_only_connection(engine: sa.Engine, url: str) -> None:
-    with engine.connect() as connection:
-        pid = connection.execute(sa.select(sa.func.pg_backend_pid())).scalar_one()
-    other = open_engine(url)
-    with other.connect() as connection:
-        assert connection.execute(sa.select(sa.func.pg_terminate_backend(pid, 5000))).scalar_one()
-    other.dispose()
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("how", ["connect", "raw_connection"])
+def test_one_that_is_cut_in_use_has_the_others_asked(
+    how: str, engine: sa.Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gets a connection that was cut within the last second hears of it, and nobody after that."""
+    _cut(engine, url)
+    monkeypatch.setattr("orchestrator.pooling.RESTED_SECONDS", 60.0)
+    with pytest.raises((sa.exc.OperationalError, psycopg.OperationalError)):
+        _ask(engine, how)
+    assert _ask(engine, how) == 1
+
+
+def _ask(engine: sa.Engine, how: str) -> int:
+    with closing(getattr(engine, how)()) as connection:
+        if how == "connect":
+            return int(connection.execute(sa.text("SELECT 1")).scalar_one())
+        return int(connection.driver_connection.execute("SELECT 1").fetchone()[0])
+
+
+def _cut(engine: sa.Engine, url: str) -> None:
+    """Cut two connections that rest in the pool."""
+    with engine.connect() as first, engine.connect() as second:
+        pids = [each.execute(sa.select(sa.func.pg_backend_pid())).scalar_one() for each in (first, second)]
+    with psycopg.connect(url, autocommit=True) as other:
+        for pid in pids:
+            assert other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,)).fetchone() == (True,)
 
 
 def test_values_that_break_a_constraint_are_told_from_a_database_that_is_away(engine: sa.Engine, url: str) -> None:
