@@ -17,12 +17,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from loadtests.crash.figures import described, report_of
-from loadtests.crash.playing import Crashes
+from loadtests.crash.playing import PLACES, Crashes
 from loadtests.crash.stores import SQLITE, STORES, opened
 from loadtests.processes import Processes
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
 
     from loadtests.crash.figures import Report
 
@@ -46,10 +47,10 @@ def main(json: bool, given: Namespace) -> int:  # noqa: FBT001 - every benchmark
     return TARGET_MISSED if report.missed else 0
 
 
-def played(folder: Path, store: str, kills: int, seed: int) -> Report:
-    """Play one run in a folder, and report."""
+def played(folder: Path, store: str, kills: int, seed: int, places: Sequence[str] = PLACES) -> Report:
+    """Play one run in a folder, with a kill at each of these places and at random moments, and report."""
     load = os.getloadavg()[0]
     with ExitStack() as stack:
         urls = stack.enter_context(opened(store, folder))
         processes = stack.enter_context(Processes(folder))
-        return report_of(Crashes(processes, urls, kills, Random(seed)).play(), store, seed, load)
+        return report_of(Crashes(processes, urls, kills, Random(seed), places).play(), store, seed, load)

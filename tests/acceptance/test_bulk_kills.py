@@ -23,7 +23,7 @@ SEED: Final = 8
 SECONDS: Final = 240.0
 # Named places, each at a moment drawn by lot; `accepted`: as soon as it is; `early`, `late`: by how far it has come;
 # `paused`: while it is.
-QUICK: Final = ("accepted", "attempt_recorded", "task_published")
+QUICK: Final = ("accepted", "task_published")
 ALL: Final = (
     "accepted",
     "attempt_recorded",

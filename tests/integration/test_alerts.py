@@ -249,7 +249,7 @@ def test_no_secret_is_in_what_the_log_keeps(world: World) -> None:
     assert not any(secret in text for text in kept for secret in (ROUTING_KEY, SLACK_URL.split("/")[4]))
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("number", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_relay_killed_in_the_middle_loses_no_page(tmp_path: Path, number: int) -> None:
     """SIGKILL between a delivery and its cursor: PagerDuty hears it once, or twice under one key: one incident."""
     stores = on_sqlite(tmp_path)

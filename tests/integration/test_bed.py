@@ -72,6 +72,7 @@ def assert_gone(everybody: list[psutil.Process]) -> None:
     assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.slow
 def test_calls_go_to_the_arm_that_is_told_and_what_fails_comes_back(tmp_path: Path) -> None:
     """Each arm's worker runs what it is given; calls that met an outage, a cut link and a kill succeed in the end."""
     with bed_of(tmp_path, Engines.EMBEDDED, CUT) as bed:

@@ -37,7 +37,7 @@ def threads(process: subprocess.Popen[bytes]) -> int:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("drain", [0.0, 60.0])
+@pytest.mark.parametrize("drain", [0.0, pytest.param(60.0, marks=pytest.mark.slow)])
 def test_a_relay_that_is_told_to_stop_finishes_and_sends_what_it_may(tmp_path: Path, drain: float) -> None:
     """The batch in hand is never sent twice; what waits goes while there is time, and with the next start otherwise."""
     go, arrived = Event(), list[str]()
