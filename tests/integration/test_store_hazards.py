@@ -60,7 +60,7 @@ def test_killed_backends_cost_nothing_but_a_second_try(server: OwnPostgres) -> N
             known = len(going.accepted)
             going.until("something accepted", lambda known=known: len(going.accepted) > known)
             admin.execute(OTHERS.encode())
-            # What is cut while it rests no caller hears of.
+            # Of a cut in use a caller hears, of one after a rest nobody does.
             if going.refusals and cut >= 15:
                 break
         assert going.refusals
